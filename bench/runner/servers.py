@@ -1,0 +1,122 @@
+"""The servers of a bench: the mock upstream, nginx and weir, each with a directory of its own."""
+import pathlib
+import resource
+import shlex
+import subprocess
+import time
+
+from runner import processes
+
+HERE = pathlib.Path(__file__).resolve().parent.parent
+
+
+def filled(template, values):
+    text = (HERE / template).read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace("{{" + name + "}}", str(value))
+    return text
+
+
+class Server:
+    """One process tree on one port. `stop()` may be called at any time, more than once."""
+
+    name = ""
+    ready_path = "/healthz"
+    stream_prefix = ""  # nginx has a location of its own for streams
+
+    def __init__(self, directory, cores):
+        self.directory = pathlib.Path(directory)
+        self.cores = cores
+        self.port = processes.free_port()
+        self.process = None
+        self.ready_ms = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def start(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = self.command()
+        with open(self.directory / "output.txt", "ab") as output:
+            began = time.perf_counter()
+            self.process = processes.spawn(command, self.cores, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            self.ready_ms = (processes.wait_ready(self.process, self.port, self.ready_path) - began) * 1000
+        except RuntimeError as error:
+            self.stop()
+            said = (self.directory / "output.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise RuntimeError(f"{self.name}: {error}; command: {shlex.join(command)}; it said:\n{said}") from error
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            processes.stop(self.process)
+            self.process = None
+
+    def chat_url(self):
+        return f"http://127.0.0.1:{self.port}/v1/chat/completions"
+
+    def stream_url(self):
+        return f"http://127.0.0.1:{self.port}{self.stream_prefix}/v1/chat/completions"
+
+    def cpu_ns(self):
+        return processes.cpu_ns(self.process.pid)
+
+    def rss_kib(self):
+        return processes.rss_kib(self.process.pid)
+
+
+class Upstream(Server):
+    name = "direct"  # a row without a proxy goes here
+
+    def __init__(self, directory, cores, binary):
+        super().__init__(directory, cores)
+        self.binary = binary
+
+    def command(self):
+        return [str(self.binary), "--port", str(self.port)]
+
+
+class Nginx(Server):
+    name = "nginx"
+    stream_prefix = "/stream"
+
+    def __init__(self, directory, cores, binary, upstream):
+        super().__init__(directory, cores)
+        self.binary = binary
+        self.upstream = upstream
+
+    def command(self):
+        config = self.directory / "nginx.conf"
+        config.write_text(filled("nginx.conf", {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port}))
+        return [self.binary, "-p", str(self.directory), "-c", str(config), "-e", str(self.directory / "error.log")]
+
+
+class Weir(Server):
+    name = "weir"
+
+    def __init__(self, directory, cores, command, upstream, models):
+        super().__init__(directory, cores)
+        self.template = command
+        self.upstream = upstream
+        self.models = models
+
+    def command(self):
+        config = self.directory / "weir.yaml"
+        models = "\n".join(f"  {model}: up/{model}" for model in self.models)
+        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "MODELS": models}
+        config.write_text(filled("weir.yaml", values))
+        return [part.replace("FILE", str(config)) for part in shlex.split(self.template)]
+
+
+def allow_many_descriptors():
+    """Raises the soft limit for all that is started from here; returns the new one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def version_of_nginx(binary):
+    done = subprocess.run([binary, "-v"], capture_output=True, text=True, check=True)
+    return done.stderr.strip().rpartition("/")[2]
+

@@ -1,0 +1,44 @@
+# The compiler, its warnings and the sanitizers.
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  message(FATAL_ERROR
+    "GCC ${CMAKE_CXX_COMPILER_VERSION} miscompiles coroutines (a co_await in the condition of an if, beside inline "
+    "capturing lambdas, beside aggregates that own memory: crashes and double frees). "
+    "Use clang 19: run ./dev setup, then ./dev build, or pass -DCMAKE_CXX_COMPILER=clang++-19.")
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+
+set(WEIR_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+option(WEIR_WERROR "Turn warnings into errors (CI)" OFF)
+
+# What every target of ours links: language level, warnings, sanitizers, Asio's build mode.
+add_library(weir_flags INTERFACE)
+target_compile_options(weir_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wold-style-cast -Wno-missing-field-initializers
+  -fpch-instantiate-templates)
+if(WEIR_WERROR)
+  target_compile_options(weir_flags INTERFACE -Werror)
+endif()
+target_include_directories(weir_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_definitions(weir_flags INTERFACE
+  BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+target_link_options(weir_flags INTERFACE -fuse-ld=lld)
+
+if(WEIR_SANITIZE)
+  target_compile_options(weir_flags INTERFACE -fsanitize=${WEIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(weir_flags INTERFACE -fsanitize=${WEIR_SANITIZE})
+  # Recycled coroutine frames hide use-after-free from the sanitizers.
+  target_compile_definitions(weir_flags INTERFACE
+    WEIR_NO_FRAME_RECYCLING BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING)
+endif()
+
+if(WEIR_FUZZ)
+  # Coverage in every library of ours, so that the fuzzer sees the branches of the parser and not only those of its target.
+  target_compile_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

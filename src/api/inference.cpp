@@ -1,0 +1,84 @@
+#include "api/inference.hpp"
+
+#include <fmt/format.h>
+
+#include "api/http_sink.hpp"
+#include "api/reply.hpp"
+#include "dialects/openai/errors.hpp"
+#include "gateway/exchange.hpp"
+#include "gateway/passthrough.hpp"
+
+namespace weir::api {
+
+namespace {
+
+constexpr std::size_t model_bytes_max = 1024;
+constexpr std::size_t client_request_id_max = 256;  // what a record keeps of it
+
+gateway::Call::Unusable unusable(const openai::RequestError& error) {
+  return {.error = {.code = Code::invalid_request, .message = error.message}, .reply = openai::error_body(error)};
+}
+
+/// Reads what the gateway has to know of the body, or notes why it cannot be used.
+void read_request(const http::Headers& headers, gateway::Call& call) {
+  const std::string_view encoding = headers.value(http::KnownHeader::content_encoding);
+  if (!encoding.empty() && !http::iequals(encoding, "identity")) {
+    call.unusable = {
+        .error = {.code = Code::unsupported_encoding,
+                  .message = fmt::format("The body is encoded as `{}`; send it without a content encoding.", encoding)},
+        .reply = {}};
+    return;
+  }
+  auto read = openai::read_chat_request(call.body);
+  if (!read) {
+    call.unusable = unusable(read.error());
+  } else if (read->model.size() > model_bytes_max) {
+    // Records and error messages hold the name: it must not be as large as a body.
+    call.unusable =
+        unusable({.message = fmt::format("Invalid value for 'model': a name has at most {} bytes.", model_bytes_max),
+                  .code = "invalid_value",
+                  .param = "model"});
+  } else {
+    call.request = std::move(*read);
+  }
+}
+
+Task<void> chat_completions(ApiRequest& request) {
+  const http::Headers& headers = request.http.head.headers;
+  gateway::Call call{
+      .endpoint = request.endpoint,
+      .id = std::move(request.id),
+      .body = request.http.body,
+      .request = {},
+      .unusable = std::nullopt,
+      .headers = {},
+      .query = request.http.head.target.query,
+      .client = std::string(request.http.peer),
+      .client_request_id = std::string(headers.value(http::KnownHeader::x_request_id).substr(0, client_request_id_max)),
+      .trace = std::nullopt,
+      .mock = headers.value(http::KnownHeader::x_mock),
+      .mock_asked = headers.has(http::KnownHeader::x_mock),
+      .principal = {},
+      .started = request.http.started,
+      .received = request.http.received};
+  if (headers.has(http::KnownHeader::traceparent) && !headers.repeated(http::KnownHeader::traceparent)) {
+    call.trace = observe::parse_traceparent(headers.value(http::KnownHeader::traceparent));
+  }
+  read_request(headers, call);
+  gateway::select_request_headers(headers, call.headers);
+  HttpSink sink(request.response);
+  gateway::Exchange exchange(request.core, call, sink, request.end);
+  co_await exchange.run();
+}
+
+}  // namespace
+
+void add_inference_endpoints(Registry& registry) {
+  registry.add({.method = "POST",
+                .path = "/v1/chat/completions",
+                .upstream_path = "/chat/completions",
+                .summary = "A chat completion, whole or streamed."},
+               chat_completions);
+}
+
+}  // namespace weir::api

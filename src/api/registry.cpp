@@ -1,0 +1,45 @@
+#include "api/registry.hpp"
+
+namespace weir::api {
+
+namespace {
+
+/// True where `path` is the endpoint's; `rest` is then what its `{...}` stands for.
+bool matches(std::string_view pattern, std::string_view path, std::string_view& rest) {
+  const std::size_t brace = pattern.find('{');
+  if (brace == std::string_view::npos) {
+    return pattern == path;
+  }
+  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) {
+    return false;
+  }
+  rest = path.substr(brace);
+  return true;
+}
+
+}  // namespace
+
+Registry::Match Registry::find(std::string_view method, std::string_view path) const {
+  Match match;
+  for (const Entry& entry : entries_) {
+    std::string_view rest;
+    if (!matches(entry.endpoint.path, path, rest)) {
+      continue;
+    }
+    if (entry.endpoint.method == method || (method == "HEAD" && entry.endpoint.method == "GET")) {
+      match.entry = &entry;
+      match.rest = rest;
+      return match;
+    }
+    if (!match.allowed_methods.empty()) {
+      match.allowed_methods += ", ";
+    }
+    match.allowed_methods += entry.endpoint.method;
+    if (entry.endpoint.method == "GET") {
+      match.allowed_methods += ", HEAD";
+    }
+  }
+  return match;
+}
+
+}  // namespace weir::api

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "api/registry.hpp"
+#include "base/result.hpp"
+
+namespace weir::api {
+
+/// The headers that tell a client when to come back, for 429 and 503: whole seconds, and at least one.
+void write_retry_headers(http::ResponseWriter& response, int status, std::optional<int> retry_after_seconds);
+
+/// An answer made here, with the headers that every answer of weir has.
+Task<void> reply(ApiRequest& request, int status, std::string_view content_type, std::string_view body);
+inline Task<void> reply_json(ApiRequest& request, int status, std::string_view body) {
+  return reply(request, status, "application/json", body);
+}
+/// An error of ours in OpenAI's shape.
+Task<void> reply_error(ApiRequest& request, const Error& error);
+
+}  // namespace weir::api

@@ -1,0 +1,112 @@
+#include "api/router.hpp"
+
+#include <fmt/format.h>
+
+#include "api/reply.hpp"
+#include "base/ids.hpp"
+#include "dialects/openai/errors.hpp"
+#include "observe/metric_names.hpp"
+
+namespace weir::api {
+
+namespace {
+
+/// True for localhost, 127.0.0.0/8 and [::1], with or without a port. `authority` is valid: the head parser saw to it.
+bool is_loopback_name(std::string_view authority) {
+  std::string_view host = authority;
+  if (host.starts_with('[')) {
+    host = host.substr(0, host.find(']') + 1);
+  } else {
+    host = host.substr(0, host.find(':'));
+  }
+  // "127.evil.example" is a name, not an address: all four parts must be numbers.
+  const bool v4 = host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return v4 || http::iequals(host, "localhost") || host == "[::1]";
+}
+
+std::string_view authority_of(std::string_view origin) {
+  const std::size_t scheme = origin.find("://");
+  return scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
+}
+
+const gateway::Endpoint no_endpoint{
+    .method = "", .path = "", .upstream_path = "", .auth = gateway::AuthClass::open, .summary = ""};
+
+}  // namespace
+
+std::string Router::new_id() {
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(core_.loop.wall_now()).time_since_epoch();
+  platform::Random& random = core_.loop.random();
+  const std::uint64_t high = random.next();
+  return make_request_id(static_cast<std::uint64_t>(now.count()), high, random.next());
+}
+
+Task<void> Router::handle(const http::Request& request, http::ResponseWriter& response, http::RequestEnd& end) {
+  const Registry::Match match = registry_.find(request.head.method_text, request.head.target.path);
+  ApiRequest api{.http = request,
+                 .response = response,
+                 .end = end,
+                 .core = core_,
+                 .endpoint = match.entry != nullptr ? match.entry->endpoint : no_endpoint,
+                 .id = new_id(),
+                 .rest = match.rest,
+                 .allow = {}};
+  if (match.entry == nullptr) {
+    const std::string_view path = request.head.target.path;
+    if (match.allowed_methods.empty()) {
+      co_await reply_error(
+          api, {.code = Code::not_found,
+                .message = fmt::format("Invalid URL ({} {}). GET /v1/models lists the models; the chat endpoint is "
+                                       "POST /v1/chat/completions.",
+                                       request.head.method_text, path)});
+    } else {
+      api.allow = match.allowed_methods;
+      co_await reply_error(api, {.code = Code::method_not_allowed,
+                                 .message = fmt::format("{} does not take {}. It takes {}.", path,
+                                                        request.head.method_text, match.allowed_methods)});
+    }
+    co_return;
+  }
+  if (match.entry->endpoint.auth == gateway::AuthClass::admin) {
+    if (const auto refusal = check_admin(request)) {
+      co_await reply_error(api, *refusal);
+      co_return;
+    }
+  }
+  co_await match.entry->handler(api);
+}
+
+/// Without an admin key the admin endpoints are for programs and browsers on this machine: a page from elsewhere that
+/// was tricked into resolving to 127.0.0.1 names its own host.
+std::optional<Error> Router::check_admin(const http::Request& request) const {
+  if (!options_.loopback_only) {
+    return Error{.code = Code::forbidden,
+                 .message = "The admin endpoints answer only where weir listens on loopback alone."};
+  }
+  const std::string_view origin = request.head.headers.value(http::KnownHeader::origin);
+  if (!is_loopback_name(request.head.host) || (!origin.empty() && !is_loopback_name(authority_of(origin)))) {
+    return Error{
+        .code = Code::forbidden,
+        .message = "The admin endpoints answer only to loopback names: use http://127.0.0.1 or http://localhost."};
+  }
+  return std::nullopt;
+}
+
+Task<void> Router::refuse(int status, Code code, std::string_view message, std::string_view,
+                          http::ResponseWriter& response) {
+  core_.metrics.cell(observe::metric::refused_heads, {fmt::format_int(status).c_str()}).add();
+  const openai::ErrorShape shape = openai::shape_of(code);
+  const std::string id = new_id();
+  response.start(status);
+  response.field("content-type", "application/json");
+  response.field("x-weir-request-id", id);
+  response.field("x-request-id", id);
+  response.field("x-weir-attempts", "0");
+  response.field("server-timing", "weir;dur=0");
+  write_retry_headers(response, status, std::nullopt);
+  const std::string body = openai::error_body(message, shape.type, std::nullopt,
+                                              shape.code.empty() ? std::nullopt : std::optional(shape.code));
+  static_cast<void>(co_await response.whole(body));
+}
+
+}  // namespace weir::api

@@ -1,0 +1,58 @@
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "app/node.hpp"
+#include "app/options.hpp"
+#include "app/start.hpp"
+#include "net/cores.hpp"
+
+namespace weir::app {
+
+int check(const CheckOptions& options) {
+  const Start start = read_start(options.config);
+  for (const std::string& line : start.found) {
+    fmt::print("{}\n", line);
+  }
+  if (!start.outcome.config) {
+    return 2;
+  }
+  const Config& config = *start.outcome.config;
+  if (!options.explain_model.empty()) {
+    fmt::print("{}", explain_effective(start.outcome, options.explain_model));
+    return 0;
+  }
+  const auto usable = std::ranges::count_if(config.providers, &ProviderConfig::enabled);
+  fmt::print("{} is good: {} of {} providers on, {} models, {} patterns, listening on {}.\n",
+             config.file.empty() ? "The start without a configuration file" : config.file, usable,
+             config.providers.size(), config.models.exact.size(), config.models.patterns.size(),
+             to_string(config.listen.front()));
+  return 0;
+}
+
+int help_options() {
+  fmt::print("{}", options_markdown());
+  return 0;
+}
+
+namespace {
+
+class NoLog final : public observe::Log {
+ public:
+  void message(observe::Level, std::string_view, std::string) override {}
+  void request(std::shared_ptr<const observe::LogLine>) override {}
+  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+};
+
+}  // namespace
+
+int help_endpoints() {
+  NoLog log;
+  net::Cores cores(1);
+  const Node node(cores.loops(), std::make_shared<const Config>(), log);
+  for (const auto& entry : node.registry().entries()) {
+    fmt::print("{:5} {:28} {}\n", entry.endpoint.method, entry.endpoint.path, entry.endpoint.summary);
+  }
+  return 0;
+}
+
+}  // namespace weir::app

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace weir::app {
+
+/// The commands of the program. Each prints for people and gives the exit status: 0 good, 1 it failed, 2 the
+/// configuration or the command line is wrong.
+
+struct ServeOptions {
+  std::string config;  // empty: ./weir.yaml if it is there, else no config
+};
+int serve(const ServeOptions& options);
+
+struct CheckOptions {
+  std::string config;
+  std::string explain_model;
+};
+int check(const CheckOptions& options);
+
+struct ExplainOptions {
+  std::string id = "last";
+  std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
+  bool json = false;
+};
+int explain(const ExplainOptions& options);
+
+int demo();
+
+int help_options();
+int help_endpoints();
+
+}  // namespace weir::app

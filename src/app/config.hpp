@@ -1,0 +1,130 @@
+#pragma once
+
+#include "base/secret.hpp"
+#include "providers/mock_options.hpp"
+#include "routing/policy.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace weir::app {
+
+/// An address to listen on: host and port, or a Unix socket.
+struct Listen {
+  std::string host = "127.0.0.1";  // an IP address; IPv6 without brackets; empty where `unix_path` is set
+  std::uint16_t port = 8000;       // 0: the system chooses
+  std::string unix_path;           // not empty: a Unix socket; host and port mean nothing
+  friend bool operator==(const Listen&, const Listen&) = default;
+};
+std::string to_string(const Listen& listen);
+/// True for 127.0.0.0/8, ::1 and Unix sockets.
+bool is_loopback(const Listen& listen);
+
+/// A credential of ours at a provider.
+struct KeyConfig {
+  std::string name;  // for logs and explain; `key-1`, `key-2` ... where the config gives none
+  Secret value;      // never empty
+  int weight = 1;
+  int priority = 0;  // lower first
+};
+
+enum class KeyChoice : std::uint8_t { round_robin, priority, least_used, weighted };
+enum class UnknownModels : std::uint8_t { refuse, forward };
+
+using providers::MockFault;
+using providers::MockFaultKind;
+using providers::MockOptions;
+
+/// A parsed base URL: what is dialed, and what stands before `/chat/completions`.
+struct BaseUrl {
+  std::string text;  // as configured, without a trailing slash; empty for dialect mock
+  bool tls = false;  // https
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 80;
+  std::string path;  // "" or "/v1": no trailing slash
+};
+
+/// True where that address is one that we listen on.
+bool points_at(const std::vector<Listen>& listen, const BaseUrl& url);
+
+/// One company or server that answers. Life: part of Config.
+struct ProviderConfig {
+  std::string name;
+  std::string dialect;  // the wire format: openai, mock; others are kept but off
+  std::string preset;   // "groq", "vllm" ... where the config named a preset, else empty
+  BaseUrl base_url;
+  std::vector<KeyConfig> keys;  // empty: no key is sent
+  KeyChoice key_choice = KeyChoice::round_robin;
+  std::vector<std::pair<std::string, std::string>> headers;  // added to each request to this provider
+  int max_in_flight = 0;                                     // 0: no bound
+  UnknownModels unknown_models = UnknownModels::refuse;
+  MockOptions mock;            // dialect mock only
+  routing::Timeouts timeouts;  // general and provider options merged
+  routing::Retry retry;
+  bool enabled = true;
+  std::string off_reason;  // why it is not enabled; a whole clause, safe to show
+};
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+  std::map<std::string, LogLevel, std::less<>> components;
+  std::string file;      // empty: standard error
+  bool requests = true;  // the one JSON line per request
+};
+
+enum class AuthMode : std::uint8_t { required, optional, none };
+struct AuthConfig {
+  AuthMode mode = AuthMode::required;
+};
+
+/// Cores, and the bounds of what a client may send.
+struct ServerConfig {
+  int workers = 0;                           // cores; 0: as many as the machine grants
+  int worker_connections = 10'000;           // open client connections per core
+  std::vector<std::string> trusted_proxies;  // addresses or networks (10.0.0.0/8)
+  std::size_t body_max = std::size_t{32} << 20;
+  std::size_t head_max = std::size_t{64} << 10;
+  std::chrono::milliseconds head_timeout{10'000};
+  std::chrono::milliseconds body_timeout{60'000};   // silence while a body is being read
+  std::chrono::milliseconds idle_timeout{75'000};   // keep-alive without a request
+  std::chrono::milliseconds drain_timeout{30'000};  // after SIGTERM: for what is still running
+};
+
+/// Connections to providers.
+struct HttpClientConfig {
+  int max_connections = 100;  // per core and provider
+  int max_keepalive_connections = 30;
+  std::chrono::milliseconds keepalive_timeout{30'000};
+  std::chrono::milliseconds dns_cache_ttl{300'000};
+  bool tcp_keepalive = true;
+  std::chrono::milliseconds tcp_keepalive_idle{60'000};
+  std::chrono::milliseconds tcp_keepalive_interval{30'000};
+  int tcp_keepalive_count = 3;
+};
+
+/// The whole configuration, checked: names that refer to each other exist and numbers are inside their bounds.
+///
+/// A plain value without I/O; `load_config` and `discover` build it. Share it as `std::shared_ptr<const Config>`.
+struct Config {
+  std::string file;         // empty: no config file
+  std::string environment;  // app.environment; empty: none chosen
+  std::vector<Listen> listen{Listen{}};
+  std::vector<ProviderConfig> providers;  // in file order, those that are off included
+  routing::ModelTable models;
+  routing::Timeouts timeouts;  // the general ones
+  routing::Retry retry;
+  AuthConfig auth;
+  ServerConfig server;
+  HttpClientConfig http_client;
+  LogConfig log;
+  std::string data_dir = "./weir-data";
+};
+
+}  // namespace weir::app

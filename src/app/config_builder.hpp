@@ -1,0 +1,26 @@
+#pragma once
+
+#include "app/config_load.hpp"
+#include "settings/report.hpp"
+#include "settings/section.hpp"
+
+namespace weir::app {
+
+// The typed Config from a tree that was checked option by option. What one option alone cannot tell is checked here:
+// names that refer to each other, addresses, credentials. Goes on after errors, with defaults, to find all of them.
+
+/// From a tree as it was written to the outcome: overlays, environment, expansion, checks, building. `report` may hold
+/// what was found before.
+ConfigOutcome finish_config(settings::Node root, const std::string& name, const settings::Sources& sources,
+                            settings::Report& report);
+
+/// Everything. `models` is filled for explain_effective.
+Config build_config(const settings::Section& root, settings::Report& report, std::vector<ModelValues>& models);
+
+/// The parts, each in its own file.
+std::vector<ProviderConfig> build_providers(const settings::Section& root, settings::Report& report);
+routing::ModelTable build_models(const settings::Section& root, const std::vector<ProviderConfig>& providers,
+                                 settings::Report& report, std::vector<ModelValues>& models);
+void build_server(const settings::Section& root, settings::Report& report, Config& config);
+
+}  // namespace weir::app

@@ -1,0 +1,71 @@
+#include "app/config_policy.hpp"
+
+#include "settings/units.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ranges>
+
+namespace weir::app {
+
+namespace {
+
+using settings::Section;
+
+/// The strongest section of that name that sets the option; where none does, the weakest, which knows the default.
+Section strongest(const Levels& levels, std::string_view section, std::string_view option) {
+  for (const Section& level : levels | std::views::reverse) {
+    const Section here = level.at(section);
+    if (here.has(option)) {
+      return here;
+    }
+  }
+  return levels.front().at(section);
+}
+
+std::chrono::milliseconds duration(const Levels& levels, std::string_view section, std::string_view option) {
+  return strongest(levels, section, option).duration(option);
+}
+
+EffectiveValue explained(const Levels& levels, std::string_view section, std::string_view option, std::string value) {
+  const Section set_by = strongest(levels, section, option);
+  return {.option = fmt::format("{}.{}", section, option),
+          .value = std::move(value),
+          .origin = set_by.has(option) ? settings::to_string(set_by.origin(option)) : "default"};
+}
+
+}  // namespace
+
+routing::Timeouts effective_timeouts(const Levels& levels) {
+  return {.connect = duration(levels, "timeouts", "connect"),
+          .first_token = duration(levels, "timeouts", "first_token"),
+          .between_events = duration(levels, "timeouts", "between_events"),
+          .attempt = duration(levels, "timeouts", "attempt"),
+          .total = duration(levels, "timeouts", "total")};
+}
+
+routing::Retry effective_retry(const Levels& levels) {
+  return {.attempts = strongest(levels, "retry", "attempts").integer("attempts"),
+          .backoff = duration(levels, "retry", "backoff"),
+          .backoff_max = duration(levels, "retry", "backoff_max"),
+          .status_codes = strongest(levels, "retry", "status_codes").integers("status_codes"),
+          .stop_after = duration(levels, "retry", "stop_after")};
+}
+
+std::vector<EffectiveValue> explain_values(const Levels& levels) {
+  const routing::Timeouts timeouts = effective_timeouts(levels);
+  const routing::Retry retry = effective_retry(levels);
+  return {explained(levels, "timeouts", "connect", settings::to_text(timeouts.connect)),
+          explained(levels, "timeouts", "first_token", settings::to_text(timeouts.first_token)),
+          explained(levels, "timeouts", "between_events", settings::to_text(timeouts.between_events)),
+          explained(levels, "timeouts", "attempt", settings::to_text(timeouts.attempt)),
+          explained(levels, "timeouts", "total", settings::to_text(timeouts.total)),
+          explained(levels, "retry", "attempts", fmt::format("{}", retry.attempts)),
+          explained(levels, "retry", "backoff", settings::to_text(retry.backoff)),
+          explained(levels, "retry", "backoff_max", settings::to_text(retry.backoff_max)),
+          explained(levels, "retry", "status_codes", fmt::format("{}", fmt::join(retry.status_codes, ", "))),
+          explained(levels, "retry", "stop_after", settings::to_text(retry.stop_after))};
+}
+
+}  // namespace weir::app

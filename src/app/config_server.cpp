@@ -1,0 +1,169 @@
+#include "app/config_builder.hpp"
+#include "settings/url.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir::app {
+
+namespace {
+
+using settings::Node;
+using settings::Report;
+using settings::Section;
+
+LogLevel log_level(std::string_view word) {
+  if (word == "debug") {
+    return LogLevel::debug;
+  }
+  if (word == "warn") {
+    return LogLevel::warn;
+  }
+  if (word == "error") {
+    return LogLevel::error;
+  }
+  return word == "off" ? LogLevel::off : LogLevel::info;
+}
+
+/// What is wrong with an address to listen on, in words that follow it; empty where `listen` was filled.
+std::string parse_listen(std::string_view text, Listen& listen) {
+  if (text.starts_with("unix:")) {
+    listen = {.host = "", .port = 0, .unix_path = std::string(text.substr(5))};
+    return listen.unix_path.empty() ? "has no path after unix:"
+                                    : "is a Unix socket, which is not built yet in this version";
+  }
+  auto parsed = settings::parse_host_port(text);
+  if (!parsed) {
+    return parsed.error().message;
+  }
+  if (!parsed->host.empty() && parsed->host != "localhost" && !settings::is_address_or_network(parsed->host)) {
+    return "names a host; write an IP address of this machine, or localhost";
+  }
+  listen.host = parsed->host.empty() ? "0.0.0.0" : parsed->host == "localhost" ? "127.0.0.1" : parsed->host;
+  listen.port = parsed->port;
+  return "";
+}
+
+void build_listen(const Section& root, Report& report, Config& config) {
+  const Node* node = root.node("listen");
+  if (node == nullptr) {
+    return;
+  }
+  config.listen.clear();
+  const bool list = node->kind == Node::Kind::list;
+  const std::size_t count = list ? node->items.size() : 1;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node& item = list ? node->items[i] : *node;
+    if (item.bad || item.kind != Node::Kind::scalar) {
+      continue;
+    }
+    const std::string path = list ? settings::item_path("listen", i) : "listen";
+    Listen listen;
+    if (const std::string wrong = parse_listen(item.text, listen); !wrong.empty()) {
+      report.error(item.origin, path, fmt::format("\"{}\" {}", item.shown(), wrong));
+    } else if (!is_loopback(listen)) {
+      report.error(
+          item.origin, path,
+          fmt::format("{} can be reached from other machines, and caller keys are not checked yet in this "
+                      "version; listen on 127.0.0.1:{}, behind a proxy that checks callers if others must reach it",
+                      to_string(listen), listen.port));
+    } else if (std::ranges::find(config.listen, listen) != config.listen.end() && listen.port != 0) {
+      report.error(item.origin, path, fmt::format("{} is listed twice", to_string(listen)));
+    } else {
+      config.listen.push_back(std::move(listen));
+    }
+  }
+  if (count == 0) {
+    report.error(node->origin, "listen", "an empty list; name at least one address, for example 127.0.0.1:8000");
+  }
+}
+
+void build_auth(const Section& root, Report& report, Config& config) {
+  const Section auth = root.at("auth");
+  const std::string mode = auth.text("mode");
+  config.auth.mode = mode == "none" ? AuthMode::none : mode == "optional" ? AuthMode::optional : AuthMode::required;
+  const Node* set = auth.node("mode");
+  if (set != nullptr && config.auth.mode != AuthMode::none) {
+    report.notice(set->origin, "auth.mode", "keys are not checked yet in this version: weir listens on loopback only");
+  }
+}
+
+void build_log(const Section& root, Config& config) {
+  const Section log = root.at("log");
+  config.log.level = log_level(log.text("level"));
+  config.log.file = log.text("file");
+  config.log.requests = log.boolean("requests");
+  if (const Node* components = log.node("components")) {
+    for (const settings::Entry& entry : components->entries) {
+      if (!entry.value.bad) {
+        config.log.components[entry.key] = log_level(entry.value.text);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string to_string(const Listen& listen) {
+  if (!listen.unix_path.empty()) {
+    return "unix:" + listen.unix_path;
+  }
+  return listen.host.contains(':') ? fmt::format("[{}]:{}", listen.host, listen.port)
+                                   : fmt::format("{}:{}", listen.host, listen.port);
+}
+
+bool is_loopback(const Listen& listen) {
+  return !listen.unix_path.empty() || settings::is_loopback_host(listen.host);
+}
+
+bool points_at(const std::vector<Listen>& listen, const BaseUrl& url) {
+  if (url.text.empty() || !settings::is_loopback_host(url.host)) {
+    return false;
+  }
+  return std::ranges::any_of(listen, [&url](const Listen& own) {
+    const bool same_host = own.host == url.host || url.host == "localhost";
+    return own.unix_path.empty() && own.port != 0 && own.port == url.port && same_host;
+  });
+}
+
+void build_server(const Section& root, Report& report, Config& config) {
+  build_listen(root, report, config);
+  build_auth(root, report, config);
+  build_log(root, config);
+  config.environment = root.at("app").text("environment");
+  config.data_dir = root.text("data_dir");
+  if (config.data_dir.empty()) {
+    report.error(root.origin("data_dir"), "data_dir", "an empty text; name a folder, for example ./weir-data");
+  }
+
+  const Section server = root.at("server");
+  config.server = {.workers = server.integer("workers"),
+                   .worker_connections = server.integer("worker_connections"),
+                   .trusted_proxies = server.texts("trusted_proxies"),
+                   .body_max = server.bytes("body_max"),
+                   .head_max = server.bytes("head_max"),
+                   .head_timeout = server.duration("head_timeout"),
+                   .body_timeout = server.duration("body_timeout"),
+                   .idle_timeout = server.duration("idle_timeout"),
+                   .drain_timeout = server.duration("drain_timeout")};
+  for (const std::string& proxy : config.server.trusted_proxies) {
+    if (!settings::is_address_or_network(proxy)) {
+      report.error(server.origin("trusted_proxies"), "server.trusted_proxies",
+                   fmt::format("\"{}\" is neither an IP address nor a network such as 10.0.0.0/8", proxy));
+    }
+  }
+
+  const Section client = root.at("http_client");
+  const Section pool = client.at("pool_limits");
+  config.http_client = {.max_connections = pool.integer("max_connections"),
+                        .max_keepalive_connections = pool.integer("max_keepalive_connections"),
+                        .keepalive_timeout = pool.duration("keepalive_timeout"),
+                        .dns_cache_ttl = client.duration("dns_cache_ttl"),
+                        .tcp_keepalive = client.boolean("tcp_keepalive"),
+                        .tcp_keepalive_idle = client.duration("tcp_keepalive_idle"),
+                        .tcp_keepalive_interval = client.duration("tcp_keepalive_interval"),
+                        .tcp_keepalive_count = client.integer("tcp_keepalive_count")};
+}
+
+}  // namespace weir::app

@@ -1,0 +1,131 @@
+#include <fmt/format.h>
+
+#include <csignal>
+#include <future>
+#include <thread>
+
+#include "app/commands.hpp"
+#include "app/node.hpp"
+#include "app/start.hpp"
+#include "app/version.hpp"
+#include "net/cores.hpp"
+#include "observe/log_writer.hpp"
+#include "platform/real_clock.hpp"
+#include "platform/real_files.hpp"
+
+namespace weir::app {
+
+namespace {
+
+observe::Level level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return observe::Level::debug;
+    case LogLevel::info: return observe::Level::info;
+    case LogLevel::warn: return observe::Level::warn;
+    case LogLevel::error: return observe::Level::error;
+    case LogLevel::off: return observe::Level::off;
+  }
+  return observe::Level::info;
+}
+
+Result<std::unique_ptr<observe::LogWriter>> open_log(const LogConfig& config, const platform::Clock& clock) {
+  platform::RealFiles files;
+  auto file = config.file.empty() ? files.standard_error() : files.open_append(config.file);
+  if (!file) {
+    return fail(file.error().code, fmt::format("the log cannot be opened: {}", file.error().message));
+  }
+  observe::LogWriter::Options options{.level = level_of(config.level), .components = {}, .requests = config.requests};
+  for (const auto& [component, level] : config.components) {
+    options.components.emplace(component, level_of(level));
+  }
+  return std::make_unique<observe::LogWriter>(std::move(*file), clock, std::move(options));
+}
+
+int worker_count(const ServerConfig& config) {
+  return config.workers > 0 ? config.workers : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+/// What a new user needs next: the two lines to paste.
+void print_welcome(const Start& start, const Node& node) {
+  const std::string url = node.urls().front();
+  for (const std::string& line : start.found) {
+    fmt::print("  {}\n", line);
+  }
+  for (const std::string& listening : node.urls()) {
+    fmt::print("weir {} is listening on {}\n", version, listening);
+  }
+  if (!start.from_file) {
+    fmt::print(
+        "\nNo configuration file: what was found above is used. Point an OpenAI client here, or try it now:\n\n"
+        "  export OPENAI_BASE_URL={0}/v1\n"
+        "  curl -N {0}/v1/chat/completions -H 'content-type: application/json' "
+        "-d '{{\"model\":\"mock/hello\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n\n"
+        "`weir explain last` then tells what happened; `weir help options` lists every setting.\n",
+        url);
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  const Start start = read_start(options.config);
+  if (!start.outcome.config) {
+    fmt::print(stderr, "weir did not start: {} in the configuration.\n",
+               start.outcome.errors.size() == 1 ? "1 error" : fmt::format("{} errors", start.outcome.errors.size()));
+    return 2;
+  }
+  const auto config = std::make_shared<const Config>(*start.outcome.config);
+  // Signals are taken by sigwait below, on this thread alone; every thread, the log's first, inherits the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    sigaddset(&signals, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const platform::RealClock clock;
+  auto log = open_log(config->log, clock);
+  if (!log) {
+    fmt::print(stderr, "weir did not start: {}\n", log.error().message);
+    return 1;
+  }
+
+  net::Cores cores(worker_count(config->server));
+  Node node(cores.loops(), config, **log);
+  if (const auto listening = node.listen(); !listening) {
+    fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
+    return 1;
+  }
+  cores.start();
+  print_welcome(start, node);
+
+  while (true) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) {
+      break;
+    }
+    (*log)->message(observe::Level::warn, "config",
+                    "reloading is not built yet in this version: restart to apply a changed configuration");
+  }
+  (*log)->message(observe::Level::info, "server",
+                  fmt::format("stopping: calls that run may finish within {} s",
+                              std::chrono::duration<double>(config->server.drain_timeout).count()));
+  std::promise<void> stopped;
+  node.shut_down(config->server.drain_timeout, [&stopped] { stopped.set_value(); });
+  const std::future<void> all_stopped = stopped.get_future();
+  constexpr timespec look{.tv_sec = 0, .tv_nsec = 20'000'000};
+  while (all_stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    if (const int again = sigtimedwait(&signals, nullptr, &look); again == SIGINT || again == SIGTERM) {
+      fmt::print(stderr, "weir: asked to stop a second time: ending at once.\n");
+      log->reset();  // writes what is queued
+      std::_Exit(1);
+    }
+  }
+  cores.stop();
+  return 0;
+}
+
+}  // namespace weir::app

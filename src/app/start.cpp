@@ -1,0 +1,71 @@
+#include "app/start.hpp"
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "app/discovery.hpp"
+#include "net/run.hpp"
+#include "platform/stream.hpp"
+
+namespace weir::app {
+
+namespace {
+
+constexpr const char* default_config = "weir.yaml";
+
+/// Whether a model server listens where Ollama does. A refused connection answers at once; a silent one is not waited
+/// for.
+bool model_server_answers() {
+  platform::RealLoop loop;
+  bool answers = false;
+  struct Probe {
+    static Task<void> run(platform::RealLoop& on, bool& result) {
+      const auto stream = co_await on.dial({.host = "127.0.0.1", .port = 11434},
+                                           {.deadline = on.now() + std::chrono::milliseconds(200)});
+      result = stream.has_value();
+    }
+  };
+  net::run_to_end(loop, Probe::run(loop, answers));
+  return answers;
+}
+
+}  // namespace
+
+Environment process_environment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
+      environment.emplace(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+    }
+  }
+  return environment;
+}
+
+Start read_start(const std::string& config_path) {
+  Start start;
+  const Environment environment = process_environment();
+  std::error_code ignored;
+  const bool by_default = config_path.empty() && std::filesystem::exists(default_config, ignored);
+  start.from_file = !config_path.empty() || by_default;
+  if (start.from_file) {
+    start.outcome = load_config(by_default ? default_config : config_path, environment);
+  } else {
+    std::vector<std::string> notices;
+    const Environment with_file = with_dotenv(".", environment, notices);
+    Discovery discovery = discover(with_file, model_server_answers);
+    start.outcome = std::move(discovery.outcome);
+    start.outcome.notices.insert(start.outcome.notices.begin(), notices.begin(), notices.end());
+    start.found = std::move(discovery.lines);
+  }
+  for (const std::string& notice : start.outcome.notices) {
+    fmt::print(stderr, "notice: {}\n", notice);
+  }
+  for (const std::string& error : start.outcome.errors) {
+    fmt::print(stderr, "error: {}\n", error);
+  }
+  return start;
+}
+
+}  // namespace weir::app

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/config_load.hpp"
+
+namespace weir::app {
+
+/// The environment of this process.
+Environment process_environment();
+
+/// What serve and check work with: the file that was named, else ./weir.yaml, else what discovery finds. Prints notices
+/// and, where there are errors, all of them, to standard error.
+struct Start {
+  ConfigOutcome outcome;
+  std::vector<std::string> found;  // without a config file: what discovery has to say
+  bool from_file = false;
+};
+Start read_start(const std::string& config_path);
+
+}  // namespace weir::app

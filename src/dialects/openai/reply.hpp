@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "dialects/openai/errors.hpp"
+#include "llm/usage.hpp"
+
+namespace weir::openai {
+
+/// What a whole chat completion says, read beside it: the reply goes to the caller as its original bytes.
+/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`.
+struct ReplyFacts {
+  /// Neither a JSON object with an array of choices nor one with an error; `malformed_why` is a literal, and nothing
+  /// else is set then.
+  bool malformed = false;
+  std::string_view malformed_why;
+
+  std::optional<ReportedError> error;
+  std::optional<llm::Usage> usage;
+};
+
+/// Reads a whole reply body. Thread-safe; allocates only for an error's words.
+[[nodiscard]] ReplyFacts inspect_reply(std::string_view body);
+
+}  // namespace weir::openai

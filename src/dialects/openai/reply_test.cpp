@@ -1,0 +1,57 @@
+#include "dialects/openai/reply.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace weir::openai {
+namespace {
+
+TEST(ReplyFacts, a_whole_completion_is_read) {
+  const ReplyFacts facts = inspect_reply(
+      R"({"id":"chatcmpl-B1","object":"chat.completion","created":1760000000,"model":"gpt-4o","choices":[)"
+      R"({"index":0,"message":{"role":"assistant","content":"Paris.","refusal":null},"logprobs":null,"finish_reason":"stop"},)"
+      R"({"index":1,"message":{"role":"assistant","content":"Par"},"finish_reason":"length"}],)"
+      R"("usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,)"
+      R"("prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":6}}})");
+  EXPECT_FALSE(facts.malformed);
+  EXPECT_FALSE(facts.error);
+  EXPECT_EQ(facts.usage, (llm::Usage{19, 10, 0, std::nullopt, 6}));
+}
+
+TEST(ReplyFacts, an_answer_without_choices_is_none_the_less_a_completion) {
+  EXPECT_FALSE(inspect_reply(R"({"choices":[ ]})").malformed);
+}
+
+TEST(ReplyFacts, an_error_needs_no_choices) {
+  const ReplyFacts facts = inspect_reply(R"({"error":{"message":"No.","type":"t","param":null,"code":"c"}})");
+  EXPECT_FALSE(facts.malformed);
+  ASSERT_TRUE(facts.error);
+  EXPECT_EQ(facts.error->message, "No.");
+  EXPECT_FALSE(inspect_reply(R"({"error":null,"choices":[]})").error);
+}
+
+TEST(ReplyFacts, what_is_no_completion_is_malformed_and_says_why) {
+  struct Case {
+    std::string_view body;
+    std::string_view why;
+  };
+  for (const Case& c : {
+           Case{"", "the document ends too early"},
+           Case{"<html>", "an object is expected"},
+           Case{"[]", "an object is expected"},
+           Case{R"({"choices":[{"finish_reason":"stop"}])", "the document ends too early"},
+           Case{R"({})", "choices is not an array"},
+           Case{R"({"choices":null})", "choices is not an array"},
+           Case{R"({"error":null})", "choices is not an array"},
+           Case{R"({"choices":["x"]})", "a choice is not an object"},
+       }) {
+    const ReplyFacts facts = inspect_reply(c.body);
+    EXPECT_TRUE(facts.malformed) << c.body;
+    EXPECT_EQ(facts.malformed_why, c.why) << c.body;
+    EXPECT_FALSE(facts.error || facts.usage) << c.body;
+  }
+}
+
+}  // namespace
+}  // namespace weir::openai

@@ -1,0 +1,177 @@
+#include "dialects/openai/request.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "text/json_value.hpp"
+
+namespace weir::openai {
+namespace {
+
+using text::JsonKind;
+using text::JsonMember;
+using text::JsonValue;
+using text::Span;
+
+RequestError wrong_type(std::string_view param, std::string_view expected, JsonKind found) {
+  return {fmt::format("Invalid type for '{}': expected {}, but got {} instead.", param, expected, to_string(found)),
+          "invalid_type", std::string(param)};
+}
+
+/// Reads one body. Holds the first thing that is wrong with its meaning; its grammar comes first.
+class Reader {
+ public:
+  explicit Reader(std::string_view body) : body_(body) {}
+
+  std::expected<ChatRequest, RequestError> read() {
+    const auto scanned = text::scan_object(body_, [this](const JsonMember& member) { read_member(member); });
+    if (!scanned) {
+      return std::unexpected(RequestError{
+          fmt::format("The body is not a JSON object: {} at byte {}.", scanned.error().what, scanned.error().offset),
+          "", ""});
+    }
+    if (!error_ && !(seen_ & messages_bit)) {
+      error_ = RequestError{"Missing required parameter: 'messages'.", "missing_required_parameter", "messages"};
+    }
+    if (error_) {
+      return std::unexpected(*std::move(error_));
+    }
+    request_.members_begin = body_.find('{') + 1;
+    return std::move(request_);
+  }
+
+ private:
+  static constexpr unsigned model_bit = 1;
+  static constexpr unsigned messages_bit = 2;
+  static constexpr unsigned stream_bit = 4;
+  static constexpr unsigned stream_options_bit = 8;
+  static constexpr unsigned include_usage_bit = 16;
+  static constexpr unsigned max_tokens_bit = 32;
+  static constexpr unsigned max_completion_tokens_bit = 64;
+  static constexpr unsigned n_bit = 128;
+
+  void read_member(const JsonMember& member) {
+    request_.has_members = true;
+    const JsonValue& value = member.value;
+    if (text::key_equals(member, "model")) {
+      if (first_of(model_bit, "model")) {
+        read_model(value);
+      }
+    } else if (text::key_equals(member, "messages")) {
+      if (first_of(messages_bit, "messages") && value.kind != JsonKind::array) {
+        refuse(wrong_type("messages", "an array of objects", value.kind));
+      }
+    } else if (text::key_equals(member, "stream")) {
+      if (first_of(stream_bit, "stream")) {
+        request_.stream = read_boolean(value, "stream");
+      }
+    } else if (text::key_equals(member, "stream_options")) {
+      if (first_of(stream_options_bit, "stream_options")) {
+        read_stream_options(value);
+      }
+    } else if (text::key_equals(member, "max_tokens")) {
+      if (first_of(max_tokens_bit, "max_tokens")) {
+        request_.max_tokens = read_integer(value, "max_tokens");
+      }
+    } else if (text::key_equals(member, "max_completion_tokens")) {
+      if (first_of(max_completion_tokens_bit, "max_completion_tokens")) {
+        request_.max_completion_tokens = read_integer(value, "max_completion_tokens");
+      }
+    } else if (text::key_equals(member, "n")) {
+      if (first_of(n_bit, "n")) {
+        request_.n = read_integer(value, "n");
+      }
+    }
+  }
+
+  void read_model(const JsonValue& value) {
+    request_.model_value = Span::within(body_, value.raw);
+    if (value.kind == JsonKind::null) {
+      return;
+    }
+    if (value.kind != JsonKind::string) {
+      refuse(wrong_type("model", "a string", value.kind));
+      return;
+    }
+    if (auto model = text::unescape(value.string_raw())) {
+      request_.model = *std::move(model);
+    } else {
+      refuse({"Invalid value for 'model': it holds half of a surrogate pair.", "invalid_value", "model"});
+    }
+  }
+
+  void read_stream_options(const JsonValue& value) {
+    request_.stream_options = Span::within(body_, value.raw);
+    if (value.kind == JsonKind::null) {
+      return;
+    }
+    if (value.kind != JsonKind::object) {
+      refuse(wrong_type("stream_options", "an object", value.kind));
+      return;
+    }
+    request_.stream_options_is_object = true;
+    request_.stream_options_is_empty = text::is_empty(value);
+    text::for_each_member(value.raw, [this](const JsonMember& member) {
+      constexpr std::string_view name = "stream_options.include_usage";
+      if (text::key_equals(member, "include_usage") && first_of(include_usage_bit, name)) {
+        request_.include_usage_value = Span::within(body_, member.value.raw);
+        request_.include_usage = read_boolean(member.value, name);
+      }
+    });
+  }
+
+  bool read_boolean(const JsonValue& value, std::string_view param) {
+    if (value.kind != JsonKind::boolean && value.kind != JsonKind::null) {
+      refuse(wrong_type(param, "a boolean", value.kind));
+    }
+    return value.is_true();
+  }
+
+  std::optional<std::int64_t> read_integer(const JsonValue& value, std::string_view param) {
+    if (value.kind == JsonKind::null) {
+      return std::nullopt;
+    }
+    const std::optional<std::int64_t> integer = text::to_int64(value);
+    if (integer) {
+      return integer;
+    }
+    if (value.kind == JsonKind::number && value.raw.find_first_of(".eE") == std::string_view::npos) {
+      // Valid, and no provider can mean it. Theirs is the right to say so.
+      return value.raw.front() == '-' ? std::numeric_limits<std::int64_t>::min()
+                                      : std::numeric_limits<std::int64_t>::max();
+    }
+    refuse(wrong_type(param, "an integer", value.kind));
+    return std::nullopt;
+  }
+
+  /// Notes that a key was seen; refuses the second of the same name.
+  bool first_of(unsigned bit, std::string_view param) {
+    if (seen_ & bit) {
+      refuse({fmt::format("Invalid value for '{}': it is given more than once.", param), "invalid_value",
+              std::string(param)});
+      return false;
+    }
+    seen_ |= bit;
+    return true;
+  }
+
+  void refuse(RequestError error) {
+    if (!error_) {
+      error_ = std::move(error);
+    }
+  }
+
+  std::string_view body_;
+  ChatRequest request_;
+  unsigned seen_ = 0;
+  std::optional<RequestError> error_;
+};
+
+}  // namespace
+
+std::expected<ChatRequest, RequestError> read_chat_request(std::string_view body) {
+  return Reader(body).read();
+}
+
+}  // namespace weir::openai

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dialects/openai/errors.hpp"
+#include "text/json_scan.hpp"
+
+namespace weir::openai {
+
+/// What weir reads of a chat completion request. The rest of the body is the provider's business and goes up as it
+/// came.
+///
+/// A plain value; its spans count from the start of the body, so it stays right when the body is moved.
+/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`.
+struct ChatRequest {
+  std::string model;                      // unescaped; empty when absent, null or ""
+  std::optional<text::Span> model_value;  // the member's value as sent, also null
+  bool stream = false;
+
+  std::optional<text::Span> stream_options;  // the member's value as sent, also null
+  bool stream_options_is_object = false;
+  bool stream_options_is_empty = false;
+  std::optional<text::Span> include_usage_value;  // inside of stream_options, also null
+  bool include_usage = false;
+
+  // Absent when null. An integer beyond 64 bits is held at the nearest bound.
+  std::optional<std::int64_t> max_tokens;
+  std::optional<std::int64_t> max_completion_tokens;
+  std::optional<std::int64_t> n;
+
+  std::size_t members_begin = 0;  // behind the body's opening brace: where a member can be inserted
+  bool has_members = false;
+};
+
+/// Validates the whole body and reads it in one pass. A key counts by its unescaped name, and a second one of the same
+/// name is refused for each key that weir reads: what weir understood and what the provider understands must not
+/// differ. Thread-safe; allocates only for a long model name and for an error.
+[[nodiscard]] std::expected<ChatRequest, RequestError> read_chat_request(std::string_view body);
+
+}  // namespace weir::openai

@@ -1,0 +1,314 @@
+#include "gateway/attempt.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "dialects/openai/reply.hpp"
+#include "gateway/passthrough.hpp"
+#include "http/head_writer.hpp"
+#include "observe/json_time.hpp"
+#include "text/json_value.hpp"
+
+namespace weir::gateway {
+
+using platform::Duration;
+using platform::Instant;
+using providers::UpstreamReply;
+
+namespace {
+
+constexpr std::size_t upstream_words_max = 500;  // of a provider's words in a record
+constexpr std::size_t upstream_id_max = 256;     // of its request id
+
+/// How a failed wait or connection looks from the caller's side.
+Code as_upstream_code(Code code) {
+  switch (code) {
+    case Code::refused:
+    case Code::unreachable: return Code::upstream_unreachable;
+    case Code::reset:
+    case Code::end_of_stream: return Code::upstream_broken;
+    case Code::timeout: return Code::upstream_timeout;
+    default: return code;
+  }
+}
+
+/// Retry-After in seconds, or retry-after-ms, which is finer. An HTTP date is left to the back-off.
+std::optional<Duration> retry_after_of(const http::Headers& headers) {
+  const auto number = [&](http::KnownHeader known) -> std::optional<double> {
+    const std::string_view text = headers.value(known);
+    if (text.empty() || text.size() > 12) {
+      return std::nullopt;
+    }
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > 1e9) {
+      return std::nullopt;
+    }
+    return value;
+  };
+  if (const auto milliseconds = number(http::KnownHeader::retry_after_ms)) {
+    return Duration(static_cast<std::int64_t>(*milliseconds * 1e6));
+  }
+  if (const auto seconds = number(http::KnownHeader::retry_after)) {
+    return Duration(static_cast<std::int64_t>(*seconds * 1e9));
+  }
+  return std::nullopt;
+}
+
+/// What an error answer says, for the record. Of JSON only the message: the rest may repeat the request, prompt and
+/// all.
+std::string words_of(std::string_view body) {
+  const auto text_of = [](const std::optional<text::JsonValue>& value) {
+    return value && value->kind == text::JsonKind::string ? text::unescape_lossy(value->string_raw()) : std::string();
+  };
+  if (!text::scan_document(body)) {
+    return std::string(body.substr(0, upstream_words_max));
+  }
+  if (!text::scan_object(body, [](const text::JsonMember&) {})) {
+    return {};
+  }
+  if (const auto error = text::find_member(body, "error")) {
+    if (const auto reported = openai::read_error(*error, body); reported && !reported->message.empty()) {
+      return reported->message;
+    }
+  }
+  const std::string message = text_of(text::find_member(body, "message"));
+  return message.empty() ? text_of(text::find_member(body, "detail")) : message;
+}
+
+}  // namespace
+
+OwnHeaders::OwnHeaders(const Call& call, const ledger::RequestRecord& record, Duration added)
+    : id(call.id),
+      target(record.attempts.empty() ? std::string() : record.attempts.back().target),
+      attempts(fmt::format_int(record.attempts.size()).str()),
+      timing("weir;dur=" + observe::milliseconds(added)) {}
+
+void OwnHeaders::append_to(std::vector<std::pair<std::string_view, std::string_view>>& out,
+                           bool provider_sent_id) const {
+  out.emplace_back("x-weir-request-id", id);
+  if (!provider_sent_id) {
+    out.emplace_back("x-request-id", id);
+  }
+  if (!target.empty()) {
+    out.emplace_back("x-weir-target", target);
+  }
+  out.emplace_back("x-weir-attempts", attempts);
+  out.emplace_back("server-timing", timing);
+}
+
+Attempt::Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider,
+                 bool fresh_connection)
+    : context_(context),
+      candidate_(candidate),
+      provider_(provider),
+      fresh_connection_(fresh_connection),
+      began_(context.core.loop.now()),
+      chat_(context.call.request.include_usage ? openai::UsageView::shown : openai::UsageView::hidden) {}
+
+Duration Attempt::since_start() const {
+  return context_.core.loop.now() - context_.call.started;
+}
+
+void Attempt::prepare_body() {
+  const Call& call = context_.call;
+  edits_.add(openai::edit_model(call.request, candidate_.upstream_model));
+  if (call.request.stream) {
+    edits_.add(openai::edit_include_usage(call.request));
+  }
+  openai::slices(call.body, edits_.all(), body_);
+}
+
+Task<AttemptResult> Attempt::run() {
+  const Call& call = context_.call;
+  const routing::Timeouts& timeouts = candidate_.target->timeouts;
+  row().started = since_start();
+  prepare_body();
+
+  const Duration limit = call.request.stream ? timeouts.first_token : timeouts.attempt;
+  const Instant own_deadline = std::min(began_ + limit, context_.deadline);
+  const std::string traceparent =
+      call.trace ? observe::traceparent(*call.trace, context_.core.loop.random().next()) : std::string();
+  const providers::UpstreamRequest request{
+      .path = call.endpoint.upstream_path,
+      .query = call.query,
+      .body = body_,
+      .body_bytes = openai::edited_size(call.body, edits_.all()),
+      .headers = call.headers,
+      .traceparent = traceparent,
+      .model = candidate_.upstream_model,
+      .mock = call.mock,
+      .stream = call.request.stream,
+      .fresh_connection = fresh_connection_,
+      .connect_deadline = std::min(began_ + timeouts.connect, own_deadline),
+  };
+  providers::UpstreamFacts facts;
+  const Instant asked = context_.core.loop.now();
+  auto reply = co_await provider_.send(request, facts, {own_deadline, &context_.end.cancellation});
+  const Instant answered = context_.core.loop.now();
+  context_.waited += answered - asked;
+  if (facts.connected) {
+    row().connected = *facts.connected - call.started;
+  }
+  row().reused_connection = facts.reused_connection;
+  if (!reply) {
+    if (reply.error().code == Code::cancelled) {
+      co_return left();
+    }
+    AttemptResult result = failed(reply.error().code, reply.error().message, reply.error().upstream_words);
+    result.closed_before_reply = facts.reused_connection && facts.closed_before_reply;
+    co_return result;
+  }
+  row().first_byte = answered - call.started;
+  row().status = (*reply)->status();
+  row().upstream_request_id = (*reply)->headers().value(http::KnownHeader::x_request_id).substr(0, upstream_id_max);
+  if ((*reply)->status() < 200 || (*reply)->status() > 299) {
+    co_return co_await keep_answer(std::move(*reply));
+  }
+  if (call.request.stream) {
+    const std::string_view type = (*reply)->headers().value(http::KnownHeader::content_type);
+    if (!type.empty() && !http::iequals(type.substr(0, type.find_first_of("; ")), "text/event-stream")) {
+      co_return co_await no_stream(std::move(*reply));
+    }
+    co_return co_await relay_stream(std::move(*reply));
+  }
+  co_return co_await relay_whole(std::move(*reply));
+}
+
+/// A success that is no stream where one was asked for: mostly an error that the provider, or something before it,
+/// tells with 200.
+Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply) {
+  const std::string type(reply->headers().value(http::KnownHeader::content_type).substr(0, 100));
+  const Instant patience = began_ + candidate_.target->timeouts.first_token;
+  std::string body;
+  while (body.size() <= context_.core.relay.error_bytes_max) {
+    const auto bytes = co_await read(*reply, patience);
+    if (!bytes) {
+      co_return bytes.error().code == Code::cancelled ? left() : failed(bytes.error().code, bytes.error().message);
+    }
+    if (bytes->empty()) {
+      break;
+    }
+    body.append(*bytes);
+  }
+  const openai::ReplyFacts facts = openai::inspect_reply(body);
+  if (facts.error) {
+    co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
+  }
+  co_return failed(Code::upstream_malformed, fmt::format("it answered {} to a request for a stream", type));
+}
+
+/// Reads an error answer to its end, or as far as it is worth.
+Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
+  ProviderAnswer answer{.status = reply->status(), .headers = {}, .body = {}};
+  std::vector<http::Header> passing;
+  select_reply_headers(reply->headers(), passing);
+  for (const http::Header& header : passing) {
+    answer.headers.emplace_back(header.name, header.value);
+  }
+  const auto retry_after = retry_after_of(reply->headers());
+  const Instant patience = std::min(context_.deadline, context_.core.loop.now() + std::chrono::seconds(10));
+  bool whole = false;
+  while (answer.body.size() <= context_.core.relay.error_bytes_max) {
+    const auto bytes = co_await read(*reply, patience);
+    if (!bytes) {
+      if (bytes.error().code == Code::cancelled) {
+        co_return left();
+      }
+      break;
+    }
+    if (bytes->empty()) {
+      whole = true;
+      break;
+    }
+    answer.body.append(*bytes);
+  }
+  provider_.conceal(answer.body);
+  const Code code = is_credential_refusal(answer.status) ? Code::upstream_credentials : Code::upstream_error;
+  AttemptResult result = failed(
+      code, fmt::format("it answered {} {}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status))),
+      words_of(answer.body));
+  result.failure.status = answer.status;
+  result.failure.retry_after = retry_after;
+  if (whole && text::scan_document(answer.body)) {
+    result.answer = std::move(answer);
+  }
+  co_return result;
+}
+
+Task<Attempt::Bytes> Attempt::read(UpstreamReply& reply, Instant deadline) {
+  const Instant asked = context_.core.loop.now();
+  auto bytes = co_await reply.read({std::min(deadline, context_.deadline), &context_.end.cancellation});
+  context_.waited += context_.core.loop.now() - asked;
+  if (bytes) {
+    row().response_bytes += bytes->size();
+  }
+  co_return bytes;
+}
+
+void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes) {
+  committed_ = true;
+  const Instant now = context_.core.loop.now();
+  row().first_token = now - context_.call.started;
+  context_.record.first_token = row().first_token;
+  context_.record.target = row().target;
+  context_.record.status = reply.status();
+
+  ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .headers = {}};
+  select_reply_headers(reply.headers(), head.passing);
+  head.headers.reserve(6);
+  if (!reply.headers().has(http::KnownHeader::content_type)) {
+    head.headers.emplace_back("content-type", streamed ? "text/event-stream; charset=utf-8" : "application/json");
+  }
+  const OwnHeaders own(context_.call, context_.record, now - context_.call.received - context_.waited);
+  own.append_to(head.headers, !row().upstream_request_id.empty());
+  context_.sink.head(head);
+  for (ReplyTee* tee : context_.core.tees) {
+    tee->committed(context_.call, head);
+  }
+}
+
+AttemptResult Attempt::failed(Code code, std::string reason, std::string upstream_words) {
+  row().end_state = ledger::EndState::upstream_error;
+  row().failure = code;
+  row().reason = reason;
+  provider_.conceal(upstream_words);
+  upstream_words.resize(std::min(upstream_words.size(), upstream_words_max));
+  std::ranges::replace_if(
+      upstream_words, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');  // they are shown in terminals
+  row().upstream_words = std::move(upstream_words);
+  row().ended = since_start();
+  return {
+      .kind = AttemptResult::Kind::failed, .failure = {.code = as_upstream_code(code)}, .reason = std::move(reason)};
+}
+
+Task<AttemptResult> Attempt::broken(Code code, std::string reason, std::string upstream_words) {
+  AttemptResult result = failed(code, reason, std::move(upstream_words));
+  result.kind = AttemptResult::Kind::broken;
+  context_.record.error_code = weir::to_string(result.failure.code);
+  context_.record.error_message = reason;
+  Failure failure{.error = {.code = result.failure.code,
+                            .message = fmt::format(
+                                "The answer of {} broke off: {}. What arrived before is incomplete. Request id: {}.",
+                                row().target, reason, context_.call.id)}};
+  static_cast<void>(co_await context_.sink.error(failure));
+  co_return result;
+}
+
+AttemptResult Attempt::left() {
+  row().end_state = context_.end.client_left ? ledger::EndState::client_abort : ledger::EndState::gateway_error;
+  row().failure = context_.end.client_left ? Code::cancelled : Code::shutting_down;
+  row().reason = context_.end.client_left ? "the caller left" : "the gateway is stopping";
+  row().ended = since_start();
+  return {.kind = AttemptResult::Kind::caller_left};
+}
+
+AttemptResult Attempt::complete() {
+  row().end_state = ledger::EndState::complete;
+  row().ended = since_start();
+  return {.kind = AttemptResult::Kind::delivered};
+}
+
+}  // namespace weir::gateway

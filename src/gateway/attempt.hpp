@@ -1,0 +1,130 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dialects/openai/edits.hpp"
+#include "dialects/openai/stream.hpp"
+#include "gateway/call.hpp"
+#include "gateway/core.hpp"
+#include "gateway/reply_sink.hpp"
+#include "gateway/retry_policy.hpp"
+#include "http/server.hpp"
+#include "http/sse_parser.hpp"
+#include "ledger/request_record.hpp"
+#include "routing/resolve.hpp"
+
+namespace weir::gateway {
+
+/// What a provider answered with a status that is no success, kept in case it is what the caller gets.
+struct ProviderAnswer {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // those that pass
+  std::string body;
+};
+
+/// How an attempt ended.
+struct AttemptResult {
+  enum class Kind : std::uint8_t {
+    delivered,    // the whole answer is with the caller
+    broken,       // content had left when it failed; the caller was told
+    caller_left,  // or the gateway stops: see RequestEnd
+    failed,       // nothing had left: another attempt may be made
+  };
+  Kind kind = Kind::failed;
+  AttemptFailure failure;
+  std::string reason;                    // our words
+  std::optional<ProviderAnswer> answer;  // of a failed one
+  bool closed_before_reply = false;      // on a reused connection: repeat it at once
+};
+
+/// One upstream call, and the relay of its answer to the caller.
+///
+/// Nothing leaves before the commit point: the first event with content, or a whole reply. Until then every failure is
+/// a value and another attempt is free; after it, the caller gets the rest or the truth about its absence. Belongs to
+/// one loop.
+class Attempt {
+ public:
+  struct Context {
+    Core& core;
+    const Call& call;
+    ReplySink& sink;
+    http::RequestEnd& end;
+    ledger::RequestRecord& record;  // of the whole call; the attempt's own row is its last
+    platform::Duration& waited;
+    platform::Instant deadline;  // of the whole call
+  };
+  Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider, bool fresh_connection);
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  ~Attempt() = default;
+
+  Task<AttemptResult> run();
+
+ private:
+  using Bytes = Result<std::string_view>;
+
+  void prepare_body();
+  Task<AttemptResult> no_stream(std::unique_ptr<providers::UpstreamReply> reply);
+  Task<AttemptResult> keep_answer(std::unique_ptr<providers::UpstreamReply> reply);
+
+  // relay_stream.cpp
+  Task<AttemptResult> relay_stream(std::unique_ptr<providers::UpstreamReply> reply);
+  Task<std::optional<AttemptResult>> take_event(const http::SseEvent& event, providers::UpstreamReply& reply);
+  Task<std::optional<AttemptResult>> deliver(std::string_view event, bool content, providers::UpstreamReply& reply);
+  Task<AttemptResult> deliver_end(std::string_view last, providers::UpstreamReply& reply);
+  Task<AttemptResult> stream_stopped(Error error, providers::UpstreamReply& reply);
+  std::string_view without(const http::SseEvent& event, text::Span span);
+  /// Every choice that was asked for has its finish reason, which implies the terminator.
+  [[nodiscard]] bool is_whole() const;
+  [[nodiscard]] platform::Instant next_event_deadline();
+
+  // relay_whole.cpp
+  Task<AttemptResult> relay_whole(std::unique_ptr<providers::UpstreamReply> reply);
+  Task<AttemptResult> relay_as_it_comes(providers::UpstreamReply& reply, std::string start);
+
+  Task<Bytes> read(providers::UpstreamReply& reply, platform::Instant deadline);
+  /// The head as the caller gets it; the commit point is now.
+  void commit(const providers::UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes);
+  AttemptResult failed(Code code, std::string reason, std::string upstream_words = {});
+  Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {});
+  AttemptResult left();
+  AttemptResult complete();
+  [[nodiscard]] platform::Duration since_start() const;
+  [[nodiscard]] ledger::AttemptRecord& row() { return context_.record.attempts.back(); }
+
+  Context context_;
+  const routing::Candidate& candidate_;
+  providers::Provider& provider_;
+  bool fresh_connection_;
+  platform::Instant began_;
+  openai::EditList edits_;
+  std::vector<std::string_view> body_;
+  bool committed_ = false;
+
+  // Of a stream.
+  openai::ChunkInspector inspector_;
+  openai::ChatStream chat_;
+  std::vector<std::string> held_;  // events before the commit point
+  std::size_t held_bytes_ = 0;
+  std::optional<platform::Instant> whole_since_;
+  platform::Instant last_event_;  // of those that came once it was whole
+  std::uint64_t events_counted_ = 0;
+  std::string scratch_;  // an event from which a part was cut
+};
+
+/// The headers that weir adds to every answer of a call.
+struct OwnHeaders {
+  OwnHeaders(const Call& call, const ledger::RequestRecord& record, platform::Duration added);
+  /// `provider_sent_id`: x-request-id is then the provider's.
+  void append_to(std::vector<std::pair<std::string_view, std::string_view>>& out, bool provider_sent_id) const;
+
+  std::string_view id;
+  std::string target;
+  std::string attempts;
+  std::string timing;
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/call_metrics.hpp"
+#include "gateway/reply_tee.hpp"
+#include "observe/log.hpp"
+#include "platform/loop.hpp"
+#include "providers/provider.hpp"
+#include "routing/policy.hpp"
+
+namespace weir::gateway {
+
+/// What a call is judged by. Immutable; a call keeps the one it began with for its whole life.
+struct Snapshot {
+  routing::ModelTable models;
+};
+
+struct RelayOptions {
+  std::size_t event_bytes_max = std::size_t{1} << 20;  // the largest event of a stream
+  std::size_t held_bytes_max = std::size_t{1} << 20;   // of a stream before its first content
+  std::size_t whole_bytes_max = std::size_t{1}
+                                << 20;  // of a reply that is held until it is whole; beyond, it is relayed as it comes
+  std::size_t error_bytes_max = std::size_t{256} << 10;  // of a provider's error body
+  // After the last finish reason a stream may still bring its usage and its terminator; a socket that stays open may
+  // not hold the caller up (promise 1). Who asked for usage waits for it a little longer.
+  std::chrono::milliseconds finish_grace{40};
+  std::chrono::milliseconds usage_grace{1000};
+};
+
+/// Everything that the calls of one core share. Made by app/; outlives the calls. Belongs to one loop.
+struct Core {
+  platform::Loop& loop;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::map<std::string, std::unique_ptr<providers::Provider>, std::less<>>
+      providers;  // by name; survive a new snapshot
+  ledger::RecordSink& records;
+  observe::Log& log;
+  std::vector<ReplyTee*> tees;
+  RelayOptions relay;
+  observe::MetricShard metrics;
+  CallMetrics call_metrics{metrics};
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weir::gateway {
+
+enum class Dialect : std::uint8_t { openai };
+/// Who may call it.
+enum class AuthClass : std::uint8_t { open, caller, admin };
+/// What its calls are counted against.
+enum class LimitsClass : std::uint8_t { none, inference, admin };
+
+/// One endpoint, as tests, docs and the router read it. Added to the api::Registry by the files that implement them.
+struct Endpoint {
+  std::string_view method;         // "POST"; GET answers HEAD too
+  std::string_view path;           // "/v1/chat/completions"; a last segment `{id}` takes the rest of the path
+  std::string_view upstream_path;  // behind the provider's base URL; empty: answered here
+  Dialect dialect = Dialect::openai;
+  AuthClass auth = AuthClass::caller;
+  LimitsClass limits = LimitsClass::inference;
+  std::string_view summary;  // one sentence
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,329 @@
+#include "gateway/exchange.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace weir::gateway {
+
+using platform::Duration;
+using platform::Instant;
+
+namespace {
+
+std::string joined(std::string_view provider, std::string_view model) {
+  std::string name;
+  name.reserve(provider.size() + 1 + model.size());
+  name.append(provider).append("/").append(model);
+  return name;
+}
+
+/// Why the last attempt failed, without what is the operator's business alone: addresses stand in the record.
+std::string words_for_caller(const AttemptResult& last, const ledger::RequestRecord& record) {
+  if (last.failure.code == Code::upstream_credentials) {
+    return "it refused the gateway's credentials";
+  }
+  if (last.failure.code == Code::upstream_unreachable) {
+    return record.attempts.empty() && !record.skipped.empty() ? record.skipped.back() : "it cannot be reached";
+  }
+  return last.reason;
+}
+
+/// The label of a target in metrics: a name that a caller made up must not become one.
+std::string target_label(const routing::Plan& plan, const routing::Candidate& candidate) {
+  const bool made_up = !plan.owned.empty();
+  return joined(candidate.target->provider, made_up ? "*" : candidate.upstream_model);
+}
+
+}  // namespace
+
+Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end)
+    : core_(core),
+      call_(call),
+      sink_(sink),
+      end_(end),
+      snapshot_(core.snapshot),
+      record_(std::make_shared<ledger::RequestRecord>()) {
+  record_->id = call.id;
+  record_->time = core.loop.wall_now();
+  record_->endpoint = call.endpoint.path;
+  record_->client = call.client;
+  record_->client_request_id = call.client_request_id;
+  record_->trace_id = call.trace ? call.trace->trace_id : std::string();
+  record_->model = call.request.model;
+  record_->stream = call.request.stream;
+  record_->request_bytes = call.body.size();
+  core_.call_metrics.call_started();
+}
+
+Exchange::~Exchange() {
+  if (!settled_) {
+    settle(ledger::EndState::gateway_error);
+  }
+}
+
+Task<void> Exchange::run() {
+  std::exception_ptr failure;
+  try {
+    co_await run_stages();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure && !settled_) {
+    // The caller is told, and not in words that a library chose; those go to the log with the exception.
+    record_->error_code = weir::to_string(Code::internal);
+    co_await refuse(
+        {.code = Code::internal, .message = fmt::format("The gateway failed on this call. Request id: {}.", call_.id)});
+  }
+  if (failure) {
+    std::rethrow_exception(failure);
+  }
+}
+
+Task<void> Exchange::run_stages() {
+  for (const auto stage :
+       {&Exchange::authenticate, &Exchange::resolve, &Exchange::authorize, &Exchange::admit, &Exchange::lookup}) {
+    if (Refusal refusal = (this->*stage)()) {
+      co_await refuse(std::move(*refusal));
+      co_return;
+    }
+    if (stage == &Exchange::authenticate && call_.unusable) {
+      co_await refuse(call_.unusable->error, std::nullopt, call_.unusable->reply);
+      co_return;
+    }
+  }
+  co_await attempts();
+}
+
+// Stages with nothing behind them yet pass the call on: gateway/README.md says what will stand there.
+Exchange::Refusal Exchange::authenticate() {
+  record_->tenant = call_.principal.tenant;
+  return std::nullopt;
+}
+
+Exchange::Refusal Exchange::resolve() {
+  auto plan = routing::resolve(snapshot_->models, call_.request.model, call_.mock_asked, core_.loop.random());
+  if (!plan) {
+    return std::move(plan.error());
+  }
+  plan_ = std::move(*plan);
+  record_->route = plan_.name;
+  return std::nullopt;
+}
+
+Exchange::Refusal Exchange::authorize() {
+  return std::nullopt;
+}
+Exchange::Refusal Exchange::admit() {
+  return std::nullopt;
+}
+Exchange::Refusal Exchange::lookup() {
+  return std::nullopt;
+}
+
+Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, providers::Provider& provider,
+                                      Duration backoff, Instant deadline) {
+  const auto begin_row = [&] {
+    ledger::AttemptRecord& row = record_->attempts.emplace_back();
+    row.target = joined(candidate.target->provider, candidate.upstream_model);
+    return &row;
+  };
+  const Attempt::Context context{.core = core_,
+                                 .call = call_,
+                                 .sink = sink_,
+                                 .end = end_,
+                                 .record = *record_,
+                                 .waited = waited_,
+                                 .deadline = deadline};
+  const std::string label = target_label(plan_, candidate);
+  begin_row()->backoff = backoff;
+  AttemptResult result;
+  {
+    Attempt first(context, candidate, provider, false);
+    result = co_await first.run();
+  }
+  core_.call_metrics.attempt_ended(label, record_->attempts.back());
+  if (result.kind == AttemptResult::Kind::failed && result.closed_before_reply) {
+    // The kept-alive connection had been closed when we wrote to it: the provider saw nothing, so asking again is not a
+    // retry.
+    begin_row()->silent_retry = true;
+    Attempt again(context, candidate, provider, true);
+    result = co_await again.run();
+    core_.call_metrics.attempt_ended(label, record_->attempts.back());
+  }
+  co_return result;
+}
+
+Task<void> Exchange::attempts() {
+  const Instant deadline = call_.received + plan_.timeouts.total;
+  AttemptResult last{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
+  const routing::Candidate* left_for_next = nullptr;
+  for (const routing::Candidate& candidate : plan_.candidates) {
+    const auto found = core_.providers.find(candidate.target->provider);
+    if (!candidate.target->off.empty() || found == core_.providers.end()) {
+      record_->skipped.push_back(
+          fmt::format("{}/{}: {}", candidate.target->provider, candidate.upstream_model,
+                      candidate.target->off.empty() ? "the provider is off" : candidate.target->off));
+      continue;
+    }
+    if (left_for_next != nullptr) {
+      core_.call_metrics.fallback(target_label(plan_, *left_for_next), target_label(plan_, candidate));
+    }
+    const Instant target_began = core_.loop.now();
+    Duration backoff{};
+    for (int tries = 1;; ++tries) {
+      last = co_await attempt(candidate, *found->second, backoff, deadline);
+      switch (last.kind) {
+        case AttemptResult::Kind::delivered: settle(ledger::EndState::complete); co_return;
+        case AttemptResult::Kind::broken: settle(ledger::EndState::upstream_error); co_return;
+        case AttemptResult::Kind::caller_left: co_await ended_early(); co_return;
+        case AttemptResult::Kind::failed: break;
+      }
+      const Instant now = core_.loop.now();
+      const Decision decision =
+          decide(last.failure, candidate.target->retry, tries, now - target_began, core_.loop.random());
+      if (decision.step == NextStep::give_up) {
+        record_->attempts.back().end_state =
+            ledger::EndState::complete;  // the provider did its part: the request is at fault
+        co_await deliver_failure(last);
+        co_return;
+      }
+      if (decision.step == NextStep::next_target || now + decision.wait >= deadline) {
+        break;
+      }
+      if (co_await platform::sleep(core_.loop, {now + decision.wait, &end_.cancellation}) ==
+          platform::Wake::cancelled) {
+        co_await ended_early();
+        co_return;
+      }
+      backoff = core_.loop.now() - now;
+      waited_ += backoff;
+    }
+    if (core_.loop.now() >= deadline) {
+      break;
+    }
+    left_for_next = &candidate;
+  }
+  co_await deliver_failure(last);
+}
+
+/// Nothing of any answer has left. The provider's own status and body where the last attempt ended so; our words
+/// otherwise.
+Task<void> Exchange::deliver_failure(const AttemptResult& last) {
+  record_->error_code = weir::to_string(last.failure.code);
+  record_->error_message = last.reason;
+  if (!last.answer || is_credential_refusal(last.failure.status)) {
+    const std::string_view what =
+        record_->attempts.empty()
+            ? "No target of this model can be asked"
+            : (record_->attempts.size() == 1 ? "The provider failed" : "Every attempt failed; the last one");
+    const std::string target =
+        record_->attempts.empty() ? std::string() : fmt::format(" ({})", record_->attempts.back().target);
+    const std::string_view cure =
+        last.failure.code == Code::upstream_credentials
+            ? " The gateway's key for the provider was refused: its operator has to look at it."
+            : "";
+    co_await refuse({.code = last.failure.code,
+                     .message = fmt::format("{}{}: {}.{} Request id: {}.", what, target,
+                                            words_for_caller(last, *record_), cure, call_.id)},
+                    last.failure.retry_after);
+    co_return;
+  }
+  const ProviderAnswer& answer = *last.answer;
+  ReplyHead head{.status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .headers = {}};
+  bool has_type = false;
+  for (const auto& [name, value] : answer.headers) {
+    has_type = has_type || http::iequals(name, "content-type");
+    head.headers.emplace_back(name, value);
+  }
+  if (!has_type) {
+    head.headers.emplace_back("content-type", "application/json");
+  }
+  const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+  own.append_to(head.headers, !record_->attempts.back().upstream_request_id.empty());
+  sink_.head(head);
+  record_->status = answer.status;
+  const auto sent = co_await sink_.end(answer.body);
+  if (!sent) {
+    co_await ended_early();
+    co_return;
+  }
+  settle(is_callers_fault(answer.status) ? ledger::EndState::complete : ledger::EndState::upstream_error);
+}
+
+Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, std::string reply) {
+  record_->error_code = weir::to_string(error.code);
+  if (record_->error_message.empty()) {
+    record_->error_message = error.message;
+  }
+  const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+  Failure failure{
+      .error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .headers = {}};
+  if (retry_after) {
+    failure.retry_after_seconds = static_cast<int>(std::ceil(std::chrono::duration<double>(*retry_after).count()));
+  }
+  own.append_to(failure.headers, false);
+  const bool ours = record_->attempts.empty() || failure.error.code == Code::internal;
+  const auto sent = co_await sink_.error(failure);
+  if (record_->status == 0) {
+    record_->status = openai::shape_of(failure.error.code).status;
+  }
+  if (!sent) {
+    co_await ended_early();
+    co_return;
+  }
+  settle(ours ? ledger::EndState::gateway_error : ledger::EndState::upstream_error);
+}
+
+/// The caller left, or the gateway stops and tells him so.
+Task<void> Exchange::ended_early() {
+  if (!end_.client_left && end_.cancellation.cancelled()) {
+    Failure failure{
+        .error = {.code = Code::shutting_down,
+                  .message = fmt::format("The gateway is restarting and ended this call. Try again. Request id: {}.",
+                                         call_.id)},
+        .retry_after_seconds = 1,
+        .headers = {}};
+    record_->error_code = weir::to_string(Code::shutting_down);
+    const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+    own.append_to(failure.headers, false);
+    static_cast<void>(co_await sink_.error(failure));
+    if (record_->status == 0) {
+      record_->status = openai::shape_of(Code::shutting_down).status;
+    }
+    settle(ledger::EndState::gateway_error);
+    co_return;
+  }
+  settle(ledger::EndState::client_abort);
+}
+
+void Exchange::settle(ledger::EndState end_state) {
+  settled_ = true;
+  record_->end_state = end_state;
+  const Instant now = core_.loop.now();
+  record_->duration = now - call_.started;
+  record_->added = now - call_.received - waited_ - sink_.stalled();
+  for (ledger::AttemptRecord& attempt : record_->attempts) {
+    if (attempt.end_state == ledger::EndState::open) {
+      attempt.end_state = ledger::EndState::gateway_error;  // an exception went through it
+      attempt.failure = Code::internal;
+      attempt.reason = "the gateway failed";
+      attempt.ended = record_->duration;
+    }
+  }
+  record_->response_bytes = sink_.bytes_sent();
+  if (!record_->attempts.empty()) {
+    record_->usage = record_->attempts.back().usage;
+  }
+  record_->usage_source = record_->usage == llm::Usage{} ? "none" : "provider";
+  if (record_->target.empty() && !record_->attempts.empty()) {
+    record_->target = record_->attempts.back().target;
+  }
+  core_.call_metrics.call_ended(*record_);
+  for (ReplyTee* tee : core_.tees) {
+    tee->ended(call_, end_state == ledger::EndState::complete && record_->status == 200);
+  }
+  core_.records.record(std::move(record_));
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/attempt.hpp"
+#include "gateway/call.hpp"
+#include "gateway/core.hpp"
+#include "gateway/reply_sink.hpp"
+#include "http/server.hpp"
+#include "ledger/request_record.hpp"
+#include "routing/resolve.hpp"
+
+namespace weir::gateway {
+
+/// One call from authenticate to settle; the only way to a provider.
+///
+/// Life: one per call, on the stack of whoever received it; call, sink and end outlive it. Settles exactly once, at the
+/// latest in its destructor: whatever way the call ends, its record is written and nothing stays open. Belongs to one
+/// loop.
+class Exchange {
+ public:
+  Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange();
+
+  Task<void> run();
+
+ private:
+  /// What a stage says: nothing (go on), or why the call is refused. A stage that can answer (lookup) will do so
+  /// through the sink.
+  using Refusal = std::optional<Error>;
+
+  Refusal authenticate();
+  Refusal resolve();
+  Refusal authorize();
+  Refusal admit();
+  Refusal lookup();
+
+  Task<void> run_stages();
+  Task<void> attempts();
+  Task<AttemptResult> attempt(const routing::Candidate& candidate, providers::Provider& provider,
+                              platform::Duration backoff, platform::Instant deadline);
+  Task<void> deliver_failure(const AttemptResult& last);
+  Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt, std::string reply = {});
+  Task<void> ended_early();
+  void settle(ledger::EndState end_state);
+
+  Core& core_;
+  const Call& call_;
+  ReplySink& sink_;
+  http::RequestEnd& end_;
+  std::shared_ptr<const Snapshot> snapshot_;  // pinned for the whole call
+  std::shared_ptr<ledger::RequestRecord> record_;
+  routing::Plan plan_;
+  platform::Duration waited_{};  // for others: providers, back-offs
+  bool settled_ = false;
+};
+
+}  // namespace weir::gateway

@@ -1,0 +1,672 @@
+// Whole calls against scripted providers in simulated time: how they end, what is tried, what the record says.
+#include "gateway/exchange.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "dialects/openai/errors.hpp"
+#include "observe/metric_names.hpp"
+#include "platform/sim/running.hpp"
+#include "platform/sim/simulated_world.hpp"
+
+namespace weir::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using platform::Duration;
+using platform::Instant;
+
+/// What one upstream call brings.
+struct Piece {
+  Duration after{};
+  std::string bytes;
+  std::optional<Code> error{};
+};
+struct Scripted {
+  std::optional<Code> refused{};  // no answer at all
+  Duration head_after{};
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::vector<Piece> pieces{};
+  bool stays_open = false;  // after the last piece nothing comes; else the body ends there
+  bool throws = false;
+  providers::UpstreamFacts facts{};
+};
+
+Scripted stream_of(std::vector<std::string> events, bool stays_open = false) {
+  Scripted scripted{.headers = {{"content-type", "text/event-stream"}}, .stays_open = stays_open};
+  for (std::string& event : events) {
+    scripted.pieces.push_back({.after = 5ms, .bytes = std::move(event)});
+  }
+  return scripted;
+}
+Scripted whole(int status, std::string body) {
+  return {.status = status, .headers = {{"content-type", "application/json"}}, .pieces = {{.bytes = std::move(body)}}};
+}
+
+class ScriptedReply final : public providers::UpstreamReply {
+ public:
+  ScriptedReply(platform::Loop& loop, Scripted script, int& alive)
+      : loop_(loop), script_(std::move(script)), alive_(alive) {
+    ++alive_;
+    for (const auto& [name, value] : script_.headers) {
+      headers_.add(name, value);
+    }
+  }
+  ScriptedReply(const ScriptedReply&) = delete;
+  ScriptedReply& operator=(const ScriptedReply&) = delete;
+  ~ScriptedReply() override { --alive_; }
+  [[nodiscard]] int status() const override { return script_.status; }
+  [[nodiscard]] const http::Headers& headers() const override { return headers_; }
+  [[nodiscard]] bool ended() const override { return next_ == script_.pieces.size() && !script_.stays_open; }
+  [[nodiscard]] std::optional<std::uint64_t> body_bytes() const override { return std::nullopt; }
+  void finish() override {}
+  Task<Result<std::string_view>> read(platform::Until until) override {
+    if (ended()) {
+      co_return std::string_view();
+    }
+    const bool over = next_ == script_.pieces.size();
+    const Instant due = over ? platform::never : loop_.now() + script_.pieces[next_].after;
+    if (over || due > loop_.now()) {
+      const platform::Wake wake = co_await platform::sleep(loop_, until.at_most(due));
+      if (wake == platform::Wake::cancelled || loop_.now() < due) {
+        co_return fail(platform::code_of(wake), "the wait ended");
+      }
+    }
+    const Piece& piece = script_.pieces[next_++];
+    if (piece.error) {
+      co_return fail(*piece.error, "it broke");
+    }
+    co_return std::string_view(piece.bytes);
+  }
+
+ private:
+  platform::Loop& loop_;
+  Scripted script_;
+  int& alive_;
+  http::Headers headers_;
+  std::size_t next_ = 0;
+};
+
+class ScriptedProvider final : public providers::Provider {
+ public:
+  explicit ScriptedProvider(platform::Loop& loop) : loop_(loop) {}
+  Task<Result<std::unique_ptr<providers::UpstreamReply>>> send(const providers::UpstreamRequest& request,
+                                                               providers::UpstreamFacts& facts,
+                                                               platform::Until until) override {
+    asked_at.push_back(loop_.now());
+    fresh.push_back(request.fresh_connection);
+    bodies.emplace_back();
+    for (const std::string_view slice : request.body) {
+      bodies.back() += slice;
+    }
+    EXPECT_FALSE(scripts.empty()) << "asked more often than the test expects";
+    Scripted script = std::move(scripts.front());
+    scripts.pop_front();
+    facts = script.facts;
+    if (script.head_after > 0ns) {
+      const platform::Wake wake = co_await platform::sleep(loop_, until.at_most(loop_.now() + script.head_after));
+      if (wake == platform::Wake::cancelled) {
+        co_return fail(Code::cancelled, "cancelled");
+      }
+      if (until.deadline <= loop_.now()) {
+        co_return fail(Code::timeout, "no answer came in time");
+      }
+    }
+    if (script.throws) {
+      throw std::runtime_error("a library gave up");
+    }
+    if (script.refused) {
+      co_return fail(*script.refused, "it did not answer");
+    }
+    co_return std::make_unique<ScriptedReply>(loop_, std::move(script), alive);
+  }
+  void conceal(std::string&) const override {}
+  void collect(observe::MetricShard&) const override {}
+  Task<void> close() override { co_return; }
+
+  std::deque<Scripted> scripts;
+  std::vector<Instant> asked_at;
+  std::vector<bool> fresh;
+  std::vector<std::string> bodies;
+  int alive = 0;
+
+ private:
+  platform::Loop& loop_;
+};
+
+/// What the caller saw.
+class SeenSink final : public ReplySink {
+ public:
+  explicit SeenSink(platform::Loop& loop) : loop_(loop) {}
+  void head(const ReplyHead& head) override {
+    status = head.status;
+    for (const http::Header& header : head.passing) {
+      headers.emplace_back(header.name, header.value);
+    }
+    for (const auto& [name, value] : head.headers) {
+      headers.emplace_back(name, value);
+    }
+  }
+  Task<Outcome> events(std::span<const std::string_view> events) override {
+    for (const std::string_view event : events) {
+      body += event;
+    }
+    head_sent = true;
+    last_event = loop_.now();
+    if (takes > 0ns) {
+      stalled_ += takes;
+      co_await platform::sleep(loop_, {.deadline = loop_.now() + takes});
+    }
+    co_return outcome();
+  }
+  Task<Outcome> end(std::string_view last) override {
+    body += last;
+    ended = loop_.now();
+    co_return outcome();
+  }
+  Task<Outcome> error(const Failure& failure) override {
+    errors.push_back(failure.error);
+    retry_after = failure.retry_after_seconds;
+    if (!head_sent) {
+      status = openai::shape_of(failure.error.code).status;
+    }
+    co_return outcome();
+  }
+  [[nodiscard]] Duration stalled() const override { return stalled_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const override { return body.size(); }
+
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  bool head_sent = false;
+  Instant last_event{};
+  std::optional<Instant> ended;
+  std::vector<Error> errors;
+  std::optional<int> retry_after;
+  Duration takes{};      // for each delivery
+  bool is_gone = false;  // takes nothing more
+
+ private:
+  [[nodiscard]] Outcome outcome() const { return is_gone ? Outcome(std::unexpected(Code::reset)) : Outcome(); }
+  platform::Loop& loop_;
+  Duration stalled_{};
+};
+
+class SilentLog final : public observe::Log, public ledger::RecordSink {
+ public:
+  void message(observe::Level, std::string_view, std::string) override {}
+  void record(ledger::RecordPtr record) override { records.push_back(std::move(record)); }
+  void request(std::shared_ptr<const observe::LogLine>) override {}
+  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+  std::vector<ledger::RecordPtr> records;
+};
+
+const Endpoint endpoint{
+    .method = "POST", .path = "/v1/chat/completions", .upstream_path = "/chat/completions", .summary = ""};
+
+std::string chunk(std::string_view choice, std::string_view tail = {}) {
+  return fmt::format("data: {{\"id\":\"c\",\"choices\":[{}]{}}}\n\n", choice, tail);
+}
+const std::string role = chunk(R"({"index":0,"delta":{"role":"assistant"},"finish_reason":null})");
+const std::string hello = chunk(R"({"index":0,"delta":{"content":"hello"},"finish_reason":null})");
+const std::string stop = chunk(R"({"index":0,"delta":{},"finish_reason":"stop"})");
+const std::string done = "data: [DONE]\n\n";
+const std::string reply_body =
+    R"({"id":"c","choices":[{"index":0,"message":{"content":"hello"},"finish_reason":"stop"}]})";
+
+class ExchangeTest : public testing::Test {
+ protected:
+  ExchangeTest() {
+    for (const std::string name : {"a", "b"}) {
+      auto provider = std::make_unique<ScriptedProvider>(loop_);
+      (name == "a" ? a_ : b_) = provider.get();
+      core_.providers.emplace(name, std::move(provider));
+    }
+    use({});
+  }
+  void use(routing::Retry retry, routing::Timeouts timeouts = {}) {
+    auto snapshot = std::make_shared<Snapshot>();
+    routing::ModelPolicy policy{.name = "smart", .steps = {}, .timeouts = timeouts, .retry = retry};
+    for (const std::string name : {"a", "b"}) {
+      policy.steps.push_back(
+          {.any_of = {{.provider = name, .model = name + "-model", .timeouts = timeouts, .retry = retry, .off = {}}}});
+    }
+    snapshot->models.exact.emplace("smart", policy);
+    policy.steps.pop_back();
+    snapshot->models.exact.emplace("only-a", std::move(policy));
+    core_.snapshot = std::move(snapshot);
+  }
+  static constexpr routing::Retry once() { return {.attempts = 1}; }
+
+  Task<void> call(std::string body) {
+    auto request = openai::read_chat_request(body);
+    EXPECT_TRUE(request.has_value());
+    const Call call{.endpoint = endpoint,
+                    .id = "req_1",
+                    .body = body,
+                    .request = *request,
+                    .headers = {},
+                    .query = {},
+                    .client = "10.0.0.2:1",
+                    .client_request_id = {},
+                    .trace = std::nullopt,
+                    .mock = {},
+                    .principal = {},
+                    .started = loop_.now(),
+                    .received = loop_.now()};
+    Exchange exchange(core_, call, *sink_, end_);
+    try {
+      co_await exchange.run();
+    } catch (const std::exception& failure) {
+      thrown_ = failure.what();
+    }
+  }
+  /// Runs one call to its end; `events` happen meanwhile.
+  void run(std::string_view more = {}, std::string_view model = "smart", bool stream = true) {
+    start(more, model, stream);
+    finish();
+  }
+  void start(std::string_view more = {}, std::string_view model = "smart", bool stream = true) {
+    began_ = world_.now();
+    running_ = std::make_unique<platform::Running>(
+        loop_, call(fmt::format(R"({{"model":"{}","stream":{},"messages":[]{}}})", model, stream, more)));
+  }
+  void finish() {
+    world_.run_until([&] { return running_->done(); }, world_.now() + 1h);
+    ASSERT_TRUE(running_->done());
+    ASSERT_EQ(log_.records.size(), 1U) << "each call leaves exactly one record";
+    EXPECT_EQ(a_->alive + b_->alive, 0) << "each upstream call was given back";
+    for (const ledger::AttemptRecord& attempt : record().attempts) {
+      EXPECT_NE(attempt.end_state, ledger::EndState::open);
+      EXPECT_TRUE(attempt.ended.has_value());
+    }
+    EXPECT_EQ(record().attempts.size(), a_->asked_at.size() + b_->asked_at.size());
+    EXPECT_EQ(core_.metrics.cell(observe::metric::in_flight, {}).value, 0);
+  }
+  [[nodiscard]] const ledger::RequestRecord& record() const { return *log_.records.front(); }
+  void after(Duration time, std::function<void()> work) {
+    world_.schedule(world_.now() + time, loop_, std::move(work));
+  }
+  void caller_leaves() {
+    end_.client_left = true;
+    sink_->is_gone = true;
+    end_.cancellation.cancel();
+  }
+
+  platform::SimulatedWorld world_{1};
+  platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
+  SilentLog log_;
+  Core core_{.loop = loop_,
+             .snapshot = {},
+             .providers = {},
+             .records = log_,
+             .log = log_,
+             .tees = {},
+             .relay = {},
+             .metrics = {}};
+  ScriptedProvider* a_ = nullptr;
+  ScriptedProvider* b_ = nullptr;
+  http::RequestEnd end_;
+  std::optional<SeenSink> sink_{std::in_place, loop_};
+  Instant began_{};
+  std::optional<std::string> thrown_;
+  std::unique_ptr<platform::Running> running_;
+};
+
+// How streams end.
+
+TEST_F(ExchangeTest, a_stream_passes_unchanged_and_ends_though_the_upstream_stays_open) {
+  a_->scripts = {stream_of({role, hello, stop, done}, true)};
+  run();
+  EXPECT_EQ(sink_->body, role + hello + stop + done);
+  EXPECT_TRUE(sink_->errors.empty());
+  ASSERT_TRUE(sink_->ended);
+  EXPECT_LE(*sink_->ended - sink_->last_event, 50ms);
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+  EXPECT_EQ(record().attempts.size(), 1U);
+}
+
+TEST_F(ExchangeTest, a_finish_reason_implies_the_terminator_that_does_not_come) {
+  for (const bool stays_open : {true, false}) {
+    log_.records.clear();
+    a_->asked_at.clear();
+    sink_->body.clear();
+    a_->scripts = {stream_of({role, hello, stop}, stays_open)};
+    run();
+    EXPECT_EQ(sink_->body, role + hello + stop + done);
+    ASSERT_TRUE(sink_->ended);
+    EXPECT_LE(*sink_->ended - sink_->last_event, 50ms);
+  }
+}
+
+TEST_F(ExchangeTest, heartbeats_after_the_finish_do_not_hold_the_caller) {
+  std::vector<std::string> events{role, hello, stop};
+  for (int i = 0; i < 10'000; ++i) {
+    events.emplace_back(": ping\n\n");
+  }
+  a_->scripts = {stream_of(std::move(events), true)};
+  run();
+  const Instant finished = began_ + 15ms;  // three events, 5 ms apart
+  ASSERT_TRUE(sink_->ended);
+  EXPECT_LE(*sink_->ended - finished, 50ms);
+  EXPECT_TRUE(sink_->body.ends_with(done));
+}
+
+TEST_F(ExchangeTest, events_without_end_after_the_finish_are_not_followed_for_ever) {
+  std::vector<std::string> events{role, hello, stop};
+  for (int i = 0; i < 10'000; ++i) {
+    events.push_back(chunk(R"({"index":0,"delta":{},"finish_reason":null})"));
+  }
+  a_->scripts = {stream_of(std::move(events), true)};
+  run();
+  ASSERT_TRUE(sink_->ended);
+  EXPECT_LE(*sink_->ended - began_, 1100ms);
+}
+
+TEST_F(ExchangeTest, choices_that_come_one_after_the_other_are_one_answer) {
+  const std::string second = chunk(R"({"index":1,"delta":{"content":"other"},"finish_reason":null})");
+  const std::string second_stop = chunk(R"({"index":1,"delta":{},"finish_reason":"stop"})");
+  Scripted slow = stream_of({role, hello, stop, second, second_stop, done});
+  slow.pieces[3].after = 2s;
+  a_->scripts = {slow};
+  run(R"(,"n":2)");
+  EXPECT_EQ(sink_->body, role + hello + stop + second + second_stop + done);
+  EXPECT_TRUE(sink_->errors.empty());
+}
+
+TEST_F(ExchangeTest, a_choice_that_never_came_makes_the_answer_broken) {
+  a_->scripts = {stream_of({role, hello, stop})};
+  run(R"(,"n":2)");
+  EXPECT_EQ(sink_->body, role + hello + stop);
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(record().end_state, ledger::EndState::upstream_error);
+}
+
+TEST_F(ExchangeTest, whatever_breaks_after_content_ends_with_one_error_and_no_terminator) {
+  const std::vector<Scripted> broken = [] {
+    std::vector<Scripted> all;
+    all.push_back(stream_of({role, hello}));  // ends
+    all.push_back(stream_of({role, hello}));
+    all.back().pieces.push_back({.bytes = {}, .error = Code::reset});
+    all.push_back(stream_of({role, hello}));
+    all.back().pieces.push_back({.bytes = {}, .error = Code::end_of_stream});
+    all.push_back(stream_of({role, hello, "data: {\"choices\":\n\n", stop, done}));                       // malformed
+    all.push_back(stream_of({role, hello, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n", done}));  // reported
+    all.push_back(stream_of({role, hello, "data: {\"id\":\"c\",\"choi"}));  // within an event
+    all.push_back(stream_of({role, hello}, true));                          // silence
+    all.push_back(stream_of({role, hello, stop, "data: {\"error\":{\"message\":\"late\"}}\n\n", done}));
+    all.push_back(stream_of({role, hello, "data: " + std::string(std::size_t{2} << 20, 'x')}));  // too large
+    return all;
+  }();
+  for (std::size_t i = 0; i < broken.size(); ++i) {
+    SCOPED_TRACE(i);
+    log_.records.clear();
+    a_->asked_at.clear();
+    sink_.emplace(loop_);
+    a_->scripts = {broken[i]};
+    run();
+    EXPECT_TRUE(sink_->body.starts_with(role + hello));
+    EXPECT_EQ(sink_->body.find("[DONE]"), std::string::npos);
+    EXPECT_FALSE(sink_->ended);
+    EXPECT_EQ(sink_->errors.size(), 1U);
+    EXPECT_EQ(record().end_state, ledger::EndState::upstream_error);
+    EXPECT_EQ(record().attempts.size(), 1U) << "nothing is tried again after content";
+    EXPECT_EQ(record().attempts.back().end_state, ledger::EndState::upstream_error);
+    EXPECT_FALSE(record().error_code.empty());
+  }
+}
+
+TEST_F(ExchangeTest, usage_that_weir_asked_for_is_recorded_and_not_shown) {
+  const std::string usage = chunk("", R"(,"usage":{"prompt_tokens":3,"completion_tokens":5})");
+  a_->scripts = {stream_of({role, hello, stop, usage, done})};
+  run();
+  EXPECT_EQ(sink_->body, role + hello + stop + done);
+  EXPECT_NE(a_->bodies.front().find(R"("include_usage":true)"), std::string::npos);
+  EXPECT_EQ(record().usage.input_tokens, 3);
+  EXPECT_EQ(record().usage.output_tokens, 5);
+  EXPECT_EQ(record().usage_source, "provider");
+}
+
+TEST_F(ExchangeTest, a_member_cut_out_of_several_data_lines_leaves_every_line_a_field) {
+  a_->scripts = {stream_of({role,
+                            "data: {\"id\":\"c\",\ndata:  "
+                            "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"}}],\ndata: \"usage\":null}\n\n",
+                            stop, done})};
+  run();
+  const std::string event =
+      sink_->body.substr(role.size(), sink_->body.size() - role.size() - stop.size() - done.size());
+  http::SseParser parser(10'000);
+  parser.feed(event);
+  const auto parsed = parser.next();
+  ASSERT_TRUE(parsed && *parsed);
+  EXPECT_EQ((*parsed)->bytes.size(), event.size());
+  const auto facts = openai::inspect_chunk((*parsed)->data);
+  EXPECT_FALSE(facts.malformed) << event;
+  EXPECT_FALSE(facts.usage_member.has_value());
+  EXPECT_TRUE(facts.content_bearing);
+}
+
+// What is tried.
+
+TEST_F(ExchangeTest, every_failure_before_content_falls_back_to_the_next_target) {
+  const std::vector<std::pair<std::string, Scripted>> failures = {
+      {"refused", {.refused = Code::refused}},
+      {"unreachable", {.refused = Code::unreachable}},
+      {"reset", {.refused = Code::reset}},
+      {"closed", {.refused = Code::end_of_stream}},
+      {"malformed head", {.refused = Code::upstream_malformed}},
+      {"slow head", {.head_after = 1h}},
+      {"401", whole(401, "{}")},
+      {"403", whole(403, "{}")},
+      {"404", whole(404, "{}")},
+      {"408", whole(408, "{}")},
+      {"429", whole(429, "{}")},
+      {"500", whole(500, "<html>")},
+      {"529", whole(529, "{}")},
+      {"302", whole(302, "")},
+      {"empty", stream_of({})},
+      {"not json", stream_of({"data: oops\n\n"})},
+      {"html", stream_of({"<html></html>"})},
+      {"whole json", stream_of({reply_body})},
+      {"error first", stream_of({"data: {\"error\":{\"message\":\"no\"}}\n\n", done})},
+      {"role then cut", stream_of({role})},
+      {"role then silence", stream_of({role}, true)},
+      {"heartbeats only", stream_of(std::vector<std::string>(1000, ": ping\n\n"), true)},
+      {"too much before content",
+       stream_of(std::vector<std::string>(40, chunk("", ",\"x\":\"" + std::string(40'000, 'x') + "\"")))},
+  };
+  for (const auto& [name, failure] : failures) {
+    SCOPED_TRACE(name);
+    use(once(), {.first_token = 3s});
+    log_.records.clear();
+    a_->asked_at.clear();
+    b_->asked_at.clear();
+    sink_.emplace(loop_);
+    a_->scripts = {failure};
+    b_->scripts = {stream_of({role, hello, stop, done})};
+    run();
+    EXPECT_EQ(sink_->status, 200);
+    EXPECT_EQ(sink_->body, role + hello + stop + done);
+    EXPECT_TRUE(sink_->errors.empty());
+    EXPECT_EQ(record().target, "b/b-model");
+    ASSERT_EQ(record().attempts.size(), 2U);
+    EXPECT_EQ(record().attempts.front().end_state, ledger::EndState::upstream_error);
+    EXPECT_FALSE(record().attempts.front().reason.empty());
+    EXPECT_EQ(record().end_state, ledger::EndState::complete);
+  }
+}
+
+TEST_F(ExchangeTest, the_callers_own_mistake_comes_back_as_the_provider_said_it) {
+  const std::string words =
+      R"({"error":{"message":"bad temperature","type":"invalid_request_error","param":null,"code":null}})";
+  a_->scripts = {whole(400, words)};
+  run();
+  EXPECT_EQ(sink_->status, 400);
+  EXPECT_EQ(sink_->body, words);
+  EXPECT_TRUE(b_->asked_at.empty());
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+  EXPECT_EQ(record().status, 400);
+}
+
+TEST_F(ExchangeTest, a_refused_key_is_never_the_callers_401) {
+  use(once());
+  a_->scripts = {whole(401, R"({"error":{"message":"Incorrect\u001b API key"}})")};
+  run({}, "only-a");
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(sink_->errors.front().code, Code::upstream_credentials);
+  EXPECT_EQ(sink_->status, 502);
+  EXPECT_EQ(sink_->errors.front().message.find("Incorrect"), std::string::npos);
+  EXPECT_EQ(record().attempts.front().upstream_words, "Incorrect  API key") << "nothing that moves a terminal's cursor";
+}
+
+TEST_F(ExchangeTest, repeats_on_the_same_target_no_earlier_than_it_was_asked_to) {
+  use({.attempts = 3, .backoff = 100ms});
+  Scripted busy = whole(429, "{}");
+  busy.headers.emplace_back("retry-after", "2");
+  a_->scripts = {busy, stream_of({role, hello, stop, done})};
+  run();
+  ASSERT_EQ(a_->asked_at.size(), 2U);
+  EXPECT_GE(a_->asked_at[1] - a_->asked_at[0], 2s);
+  EXPECT_LT(a_->asked_at[1] - a_->asked_at[0], 2500ms);
+  EXPECT_GE(record().attempts[1].backoff, 2s);
+  EXPECT_LT(record().added, 1ms) << "waiting is not what weir added";
+}
+
+TEST_F(ExchangeTest, a_reused_connection_that_had_been_closed_is_replaced_in_silence) {
+  use(once());
+  Scripted closed{.refused = Code::end_of_stream};
+  closed.facts = {.connected = std::nullopt, .reused_connection = true, .closed_before_reply = true};
+  a_->scripts = {closed, stream_of({role, hello, stop, done})};
+  run();
+  EXPECT_EQ(a_->fresh, (std::vector<bool>{false, true}));
+  ASSERT_EQ(record().attempts.size(), 2U);
+  EXPECT_TRUE(record().attempts[0].reused_connection);
+  EXPECT_TRUE(record().attempts[1].silent_retry);
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+}
+
+TEST_F(ExchangeTest, nothing_is_tried_after_the_time_for_the_whole_call) {
+  use({.attempts = 20, .backoff = 1s, .backoff_max = 1s}, {.total = 3s});
+  for (int i = 0; i < 20; ++i) {
+    a_->scripts.push_back({.refused = Code::refused, .head_after = 900ms});
+    b_->scripts.push_back({.refused = Code::refused, .head_after = 900ms});
+  }
+  run();
+  EXPECT_EQ(sink_->errors.size(), 1U);
+  EXPECT_LE(world_.now() - began_, 3001ms);
+}
+
+TEST_F(ExchangeTest, an_unknown_model_is_refused_with_a_record_and_without_an_attempt) {
+  run({}, "nothing");
+  EXPECT_EQ(sink_->status, 404);
+  EXPECT_EQ(record().error_code, "model_not_found");
+  EXPECT_EQ(record().status, 404);
+  EXPECT_EQ(record().route, "");
+}
+
+// Replies that are not streamed.
+
+TEST_F(ExchangeTest, a_whole_reply_passes_unchanged_in_any_number_of_pieces) {
+  Scripted pieces = whole(200, reply_body.substr(0, 10));
+  pieces.pieces.push_back({.after = 5ms, .bytes = reply_body.substr(10)});
+  a_->scripts = {pieces};
+  run({}, "smart", false);
+  EXPECT_EQ(sink_->body, reply_body);
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+}
+
+TEST_F(ExchangeTest, half_a_reply_is_replaced_and_leaves_no_word_in_the_record) {
+  use(once());
+  a_->scripts = {whole(200, reply_body.substr(0, reply_body.size() - 5))};
+  b_->scripts = {whole(200, reply_body)};
+  run({}, "smart", false);
+  EXPECT_EQ(sink_->body, reply_body);
+  EXPECT_EQ(ledger::to_json(record()).find("hello"), std::string::npos);
+}
+
+TEST_F(ExchangeTest, an_error_that_repeats_the_prompt_leaves_it_out_of_the_record) {
+  use(once());
+  a_->scripts = {
+      whole(422, R"({"detail":[{"msg":"field required","input":{"messages":[{"content":"my secret prompt"}]}}]})")};
+  run({}, "only-a", false);
+  EXPECT_EQ(sink_->status, 422);
+  EXPECT_NE(sink_->body.find("my secret prompt"), std::string::npos) << "the caller gets the provider's answer";
+  EXPECT_EQ(ledger::to_json(record()).find("my secret prompt"), std::string::npos);
+}
+
+TEST_F(ExchangeTest, a_reply_too_large_to_hold_is_relayed_and_its_break_is_told) {
+  Scripted large = whole(200, R"({"choices":[{"message":{"content":")");
+  for (int i = 0; i < 40; ++i) {
+    large.pieces.push_back({.bytes = std::string(64'000, 'x')});
+  }
+  large.pieces.push_back({.bytes = {}, .error = Code::reset});
+  a_->scripts = {large};
+  run({}, "smart", false);
+  EXPECT_GT(sink_->body.size(), 2'000'000U);
+  EXPECT_EQ(sink_->errors.size(), 1U);
+  EXPECT_FALSE(sink_->ended);
+  EXPECT_EQ(record().end_state, ledger::EndState::upstream_error);
+}
+
+// Leaving, stopping, failing.
+
+class LeavingCaller : public ExchangeTest, public testing::WithParamInterface<int> {};
+
+TEST_P(LeavingCaller, ends_the_upstream_call_at_once) {
+  use({.attempts = 3, .backoff = 10s, .backoff_max = 10s});
+  Scripted busy = whole(429, "{}");
+  busy.headers.emplace_back("retry-after", "5");
+  a_->scripts = {GetParam() == 0   ? Scripted{.head_after = 1h}
+                 : GetParam() == 1 ? stream_of({role}, true)
+                 : GetParam() == 2 ? stream_of({role, hello}, true)
+                                   : busy};
+  start();
+  after(1s, [this] { caller_leaves(); });
+  finish();
+  EXPECT_LE(world_.now() - began_, 1001ms);
+  EXPECT_EQ(record().end_state, ledger::EndState::client_abort);
+  EXPECT_EQ(record().attempts.back().end_state,
+            GetParam() == 3 ? ledger::EndState::upstream_error : ledger::EndState::client_abort);
+  EXPECT_TRUE(sink_->errors.empty());
+}
+INSTANTIATE_TEST_SUITE_P(InEveryPhase, LeavingCaller, testing::Values(0, 1, 2, 3));
+
+TEST_F(ExchangeTest, a_stopping_gateway_tells_the_caller_that_the_answer_is_not_whole) {
+  a_->scripts = {stream_of({role, hello}, true)};
+  start();
+  after(1s, [this] { end_.cancellation.cancel(); });
+  finish();
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(sink_->errors.front().code, Code::shutting_down);
+  EXPECT_EQ(sink_->body.find("[DONE]"), std::string::npos);
+  EXPECT_EQ(record().end_state, ledger::EndState::gateway_error);
+  EXPECT_EQ(record().attempts.back().end_state, ledger::EndState::gateway_error);
+}
+
+TEST_F(ExchangeTest, an_exception_ends_one_call_with_a_500_and_closed_rows) {
+  a_->scripts = {{.throws = true}};
+  run();
+  EXPECT_EQ(thrown_, "a library gave up");
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(sink_->errors.front().code, Code::internal);
+  EXPECT_EQ(sink_->errors.front().message.find("library"), std::string::npos);
+  EXPECT_EQ(record().status, 500);
+  EXPECT_EQ(record().end_state, ledger::EndState::gateway_error);
+  EXPECT_EQ(record().attempts.front().failure, Code::internal);
+}
+
+TEST_F(ExchangeTest, a_slow_caller_is_not_what_weir_added) {
+  sink_->takes = 2s;
+  a_->scripts = {stream_of({role, hello, stop, done})};
+  run();
+  EXPECT_GE(record().duration, 4s);
+  EXPECT_LT(record().added, 1ms);
+}
+
+}  // namespace
+}  // namespace weir::gateway

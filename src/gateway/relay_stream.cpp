@@ -1,0 +1,244 @@
+// The relay of a streamed answer: whole events, held until the first one with content, then each at once.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/attempt.hpp"
+
+namespace weir::gateway {
+
+using platform::Instant;
+using providers::UpstreamReply;
+
+namespace {
+
+constexpr std::string_view done_event = "data: [DONE]\n\n";
+constexpr auto usage_tail = std::chrono::milliseconds(250);  // for usage that comes after we ended the caller's stream
+
+}  // namespace
+
+/// The event's bytes without a part of its data.
+std::string_view Attempt::without(const http::SseEvent& event, text::Span span) {
+  const char* data = event.data.data();
+  if (data >= event.bytes.data() && data + event.data.size() <= event.bytes.data() + event.bytes.size()) {
+    // One data line: the data is a view into the bytes.
+    const auto at = static_cast<std::size_t>(data - event.bytes.data()) + span.offset;
+    scratch_.assign(event.bytes.substr(0, at)).append(event.bytes.substr(at + span.length));
+    return scratch_;
+  }
+  // Several data lines were joined into one text: each line of it gets its own field again.
+  scratch_.clear();
+  if (!event.event.empty()) {
+    scratch_.append("event: ").append(event.event).append("\n");
+  }
+  scratch_.append("data: ");
+  for (const std::string_view part : {event.data.substr(0, span.offset), event.data.substr(span.end())}) {
+    for (const char c : part) {
+      scratch_.push_back(c);
+      if (c == '\n') {
+        scratch_.append("data: ");
+      }
+    }
+  }
+  scratch_.append("\n\n");
+  return scratch_;
+}
+
+bool Attempt::is_whole() const {
+  // A server may send its choices one after the other: the first one's end is not the answer's.
+  const auto asked =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(context_.call.request.n.value_or(1), 1, openai::choices_max));
+  return chat_.all_finished() && chat_.choices_finished() >= asked;
+}
+
+/// Until when the next event must have come.
+Instant Attempt::next_event_deadline() {
+  const routing::Timeouts& timeouts = candidate_.target->timeouts;
+  const Instant now = context_.core.loop.now();
+  if (!is_whole()) {
+    return committed_ ? now + timeouts.between_events : began_ + timeouts.first_token;
+  }
+  // Counted from the last event, and in all from the finish: heartbeats hold no caller up, whoever sends them.
+  const RelayOptions& relay = context_.core.relay;
+  if (!whole_since_) {
+    whole_since_ = now;
+  }
+  if (std::exchange(events_counted_, row().events) != row().events) {
+    last_event_ = now;
+  }
+  const bool usage_missing = context_.call.request.include_usage && !chat_.usage();
+  return std::min(last_event_ + (usage_missing ? relay.usage_grace : relay.finish_grace),
+                  *whole_since_ + relay.usage_grace);
+}
+
+Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) {
+  http::SseParser parser(context_.core.relay.event_bytes_max);
+  bool body_ended = false;
+  while (!body_ended) {
+    const auto bytes = co_await read(*reply, next_event_deadline());
+    if (!bytes) {
+      co_return co_await stream_stopped(bytes.error(), *reply);
+    }
+    body_ended = bytes->empty();
+    if (!body_ended) {
+      parser.feed(*bytes);
+    }
+    while (true) {
+      const auto event = body_ended ? parser.finish() : parser.next();
+      if (!event) {
+        co_return co_await stream_stopped(event.error(), *reply);
+      }
+      if (!*event) {
+        break;
+      }
+      if (auto result = co_await take_event(**event, *reply)) {
+        if (result->kind == AttemptResult::Kind::delivered) {
+          reply->finish();
+        }
+        co_return std::move(*result);
+      }
+      if (body_ended) {
+        break;
+      }
+    }
+  }
+  co_return co_await stream_stopped(
+      {.code = Code::end_of_stream, .message = "the stream ended without a finish reason"}, *reply);
+}
+
+Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& event, UpstreamReply& reply) {
+  if (!event.has_data) {
+    // A heartbeat: of no use before there is an answer, passed on as it is afterwards. A line feed that was cut off
+    // from the end of a held event belongs to it.
+    if (committed_ && !event.unterminated) {
+      co_return co_await deliver(event.bytes, false, reply);
+    }
+    if (event.bytes == "\n" && !held_.empty() && held_.back().ends_with('\r')) {
+      held_.back() += event.bytes;
+    }
+    co_return std::nullopt;
+  }
+  ++row().events;
+  const openai::ChunkFacts facts = inspector_.inspect(event.data);
+  const openai::Relay relay = chat_.take(facts);
+  if (chat_.usage()) {
+    row().usage = *chat_.usage();
+  }
+  if (facts.malformed) {
+    if (event.unterminated) {
+      co_return co_await stream_stopped({.code = Code::end_of_stream, .message = "the stream ended inside an event"},
+                                        reply);
+    }
+    co_return co_await stream_stopped(
+        {.code = Code::upstream_malformed, .message = fmt::format("an event is malformed: {}", facts.malformed_why)},
+        reply);
+  }
+  if (facts.error) {
+    co_return co_await stream_stopped({.code = Code::upstream_error,
+                                       .message = "it reported an error in the stream",
+                                       .upstream_words = facts.error->message},
+                                      reply);
+  }
+  std::string_view bytes = relay.how == openai::Relay::How::cut ? without(event, relay.span) : event.bytes;
+  std::string terminated;
+  if (event.unterminated && !bytes.ends_with("\n\n")) {
+    terminated.assign(bytes).append(bytes.ends_with('\n') ? "\n" : "\n\n");
+    bytes = terminated;
+  }
+  if (facts.done) {
+    if (bytes.ends_with('\r') && bytes.contains("\r\n")) {
+      terminated.assign(bytes).append("\n");  // cut off from the last line end, and not worth waiting for
+      bytes = terminated;
+    }
+    co_return co_await deliver_end(bytes, reply);
+  }
+  if (relay.how == openai::Relay::How::swallow) {
+    co_return std::nullopt;
+  }
+  co_return co_await deliver(bytes, facts.content_bearing, reply);
+}
+
+Task<std::optional<AttemptResult>> Attempt::deliver(std::string_view event, bool content, UpstreamReply& reply) {
+  if (!committed_ && !content) {
+    held_bytes_ += event.size();
+    if (held_bytes_ > context_.core.relay.held_bytes_max) {
+      co_return failed(Code::upstream_malformed, "it sent too much before its first content");
+    }
+    held_.emplace_back(event);
+    co_return std::nullopt;
+  }
+  ReplySink::Outcome sent;
+  if (!committed_) {
+    commit(reply, true, std::nullopt);
+    std::vector<std::string_view> events(held_.begin(), held_.end());
+    events.push_back(event);
+    for (ReplyTee* tee : context_.core.tees) {
+      for (const std::string_view one : events) {
+        tee->delivered(context_.call, one);
+      }
+    }
+    sent = co_await context_.sink.events(events);
+    held_ = {};
+  } else {
+    for (ReplyTee* tee : context_.core.tees) {
+      tee->delivered(context_.call, event);
+    }
+    sent = co_await context_.sink.events({&event, 1});
+  }
+  if (!sent) {
+    co_return left();
+  }
+  co_return std::nullopt;
+}
+
+Task<AttemptResult> Attempt::deliver_end(std::string_view last, UpstreamReply& reply) {
+  if (!committed_) {
+    // A stream without any content that its provider calls whole is whole.
+    if (auto result = co_await deliver({}, true, reply)) {
+      co_return std::move(*result);
+    }
+  }
+  for (ReplyTee* tee : context_.core.tees) {
+    tee->delivered(context_.call, last);
+  }
+  if (!co_await context_.sink.end(last)) {
+    co_return left();
+  }
+  co_return complete();
+}
+
+/// The stream gave no further event: because its time was over, because it broke, or because it ended.
+Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
+  if (error.code == Code::cancelled) {
+    co_return left();
+  }
+  const bool went_silent =
+      error.code == Code::timeout || error.code == Code::end_of_stream || error.code == Code::reset;
+  if (is_whole() && went_silent) {
+    AttemptResult result = co_await deliver_end(done_event, reply);
+    if (result.kind == AttemptResult::Kind::delivered && error.code == Code::timeout && !chat_.usage()) {
+      http::SseParser parser(context_.core.relay.event_bytes_max);
+      const auto tail = co_await read(reply, context_.core.loop.now() + usage_tail);
+      if (tail) {
+        parser.feed(*tail);
+        for (auto event = parser.next(); event && *event; event = parser.next()) {
+          chat_.take(openai::inspect_chunk((*event)->data));
+        }
+        row().usage = chat_.usage().value_or(llm::Usage{});
+      }
+    }
+    co_return result;
+  }
+  if (error.code == Code::timeout) {
+    error.message = committed_ ? "nothing came for longer than timeouts.between_events"
+                               : "no content came within timeouts.first_token";
+    if (context_.core.loop.now() >= context_.deadline) {
+      error.message = "the call took longer than timeouts.total";
+    }
+  }
+  if (committed_) {
+    co_return co_await broken(error.code, std::move(error.message), std::move(error.upstream_words));
+  }
+  co_return failed(error.code, std::move(error.message), std::move(error.upstream_words));
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,89 @@
+// The relay of an answer that is not streamed: held until its JSON is whole, so that a broken one can still be
+// replaced.
+#include "dialects/openai/reply.hpp"
+#include "gateway/attempt.hpp"
+
+namespace weir::gateway {
+
+using providers::UpstreamReply;
+
+Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
+  const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
+  std::string collected;
+  std::string_view body;
+  while (true) {
+    const auto bytes = co_await read(*reply, deadline);
+    if (!bytes) {
+      if (bytes.error().code == Code::cancelled) {
+        co_return left();
+      }
+      co_return failed(bytes.error().code, bytes.error().code == Code::timeout
+                                               ? "the whole answer did not come within timeouts.attempt"
+                                               : bytes.error().message);
+    }
+    if (collected.empty() && reply->ended()) {
+      body = *bytes;  // it came in one piece: no copy
+      break;
+    }
+    collected.append(*bytes);
+    if (bytes->empty() || reply->ended()) {
+      body = collected;
+      break;
+    }
+    if (collected.size() > context_.core.relay.whole_bytes_max) {
+      co_return co_await relay_as_it_comes(*reply, std::move(collected));
+    }
+  }
+
+  const openai::ReplyFacts facts = openai::inspect_reply(body);
+  if (facts.malformed) {
+    // Its words are not kept: half an answer is an answer, which no record may hold.
+    co_return failed(Code::upstream_malformed,
+                     fmt::format("its answer is no chat completion: {}", facts.malformed_why));
+  }
+  if (facts.error) {
+    co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
+  }
+  row().usage = facts.usage.value_or(llm::Usage{});
+  commit(*reply, false, body.size());
+  for (ReplyTee* tee : context_.core.tees) {
+    tee->delivered(context_.call, body);
+  }
+  const auto sent = co_await context_.sink.end(body);
+  if (!sent) {
+    co_return left();
+  }
+  reply->finish();
+  co_return complete();
+}
+
+Task<AttemptResult> Attempt::relay_as_it_comes(UpstreamReply& reply, std::string start) {
+  const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
+  commit(reply, false, reply.body_bytes());
+  std::string_view piece = start;
+  while (true) {
+    for (ReplyTee* tee : context_.core.tees) {
+      tee->delivered(context_.call, piece);
+    }
+    if (!co_await context_.sink.events({&piece, 1})) {
+      co_return left();
+    }
+    const auto bytes = co_await read(reply, deadline);
+    if (!bytes) {
+      if (bytes.error().code == Code::cancelled) {
+        co_return left();
+      }
+      co_return co_await broken(bytes.error().code, bytes.error().message);
+    }
+    if (bytes->empty()) {
+      break;
+    }
+    piece = *bytes;
+  }
+  if (!co_await context_.sink.end({})) {
+    co_return left();
+  }
+  co_return complete();
+}
+
+}  // namespace weir::gateway

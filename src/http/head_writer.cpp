@@ -1,0 +1,155 @@
+#include "http/head_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "http/characters.hpp"
+
+namespace weir::http {
+namespace {
+
+bool is_one_line(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return find_control(text.data(), end) == end;
+}
+
+bool is_token(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return !text.empty() && skip_token(text.data(), end) == end;
+}
+
+// What may stand between the two blanks of a request line.
+bool is_target(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
+      return false;
+    }
+  }
+  return !text.empty();
+}
+
+}  // namespace
+
+std::string_view reason_phrase(unsigned status) {
+  switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 203: return "Non-Authoritative Information";
+    case 204: return "No Content";
+    case 205: return "Reset Content";
+    case 206: return "Partial Content";
+    case 300: return "Multiple Choices";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 416: return "Range Not Satisfiable";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 424: return "Failed Dependency";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    case 511: return "Network Authentication Required";
+    case 529: return "Site Overloaded";  // not registered; what Anthropic answers when it is full
+    default: return {};
+  }
+}
+
+bool HeadWriter::status_line(unsigned status, std::string_view reason) {
+  if (status < 100 || status > 999 || !is_one_line(reason)) {
+    return false;
+  }
+  // The space before the phrase is not optional for a sender, also where the phrase is empty (RFC 9112 section 4).
+  std::array<char, 13> start = {'H', 'T', 'T', 'P', '/', '1', '.', '1', ' ', '0', '0', '0', ' '};
+  start[9] = static_cast<char>('0' + status / 100);
+  start[10] = static_cast<char>('0' + status / 10 % 10);
+  start[11] = static_cast<char>('0' + status % 10);
+  out_.append(start.data(), start.size());
+  out_.append(reason.empty() ? reason_phrase(status) : reason);
+  out_.append("\r\n");
+  return true;
+}
+
+bool HeadWriter::request_line(std::string_view method, std::string_view target) {
+  if (!is_token(method) || !is_target(target)) {
+    return false;
+  }
+  out_.append(method);
+  out_.push_back(' ');
+  out_.append(target);
+  out_.append(" HTTP/1.1\r\n");
+  return true;
+}
+
+bool HeadWriter::field(std::string_view name, std::string_view value) {
+  if (!is_token(name) || !is_one_line(value)) {
+    return false;
+  }
+  append(name, trim(value));
+  return true;
+}
+
+void HeadWriter::append(std::string_view name, std::string_view value) {
+  const std::size_t before = out_.size();
+  out_.resize_and_overwrite(before + name.size() + value.size() + 4, [&](char* text, std::size_t) {
+    char* at = std::copy(name.begin(), name.end(), text + before);
+    *at++ = ':';
+    *at++ = ' ';
+    at = std::copy(value.begin(), value.end(), at);
+    *at++ = '\r';
+    *at++ = '\n';
+    return static_cast<std::size_t>(at - text);
+  });
+}
+
+void HeadWriter::content_length(std::uint64_t length) {
+  std::array<char, 20> digits;
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), length);
+  out_.append("Content-Length: ");
+  out_.append(digits.data(), written.ptr);
+  out_.append("\r\n");
+}
+
+void HeadWriter::chunked() {
+  out_.append("Transfer-Encoding: chunked\r\n");
+}
+
+void HeadWriter::end() {
+  out_.append("\r\n");
+}
+
+}  // namespace weir::http

@@ -1,0 +1,350 @@
+#include "http/server.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+namespace weir::http {
+
+using platform::Instant;
+using platform::Until;
+
+namespace {
+
+constexpr std::size_t body_bytes_per_second = std::size_t{16} * 1024;  // the slowest upload that is waited for
+constexpr std::size_t body_room_at_once = std::size_t{256} * 1024;     // beyond, the buffer doubles as the body comes
+constexpr std::size_t room_behind_body = 1024;  // so that a read stays pending and the client's leaving is seen
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
+std::string http_date(std::int64_t second) {
+  return fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(static_cast<std::time_t>(second)));
+}
+
+}  // namespace
+
+/// One client connection, from accept to close.
+class ServerCore::Connection {
+ public:
+  Connection(ServerCore& core, std::unique_ptr<platform::Stream> stream)
+      : core_(core),
+        loop_(core.loop_),
+        stream_(std::move(stream)),
+        reader_(loop_, *stream_, {.initial_bytes = 4096, .bytes_max = core.options_.head_limits.head_bytes_max}),
+        writer_(loop_, *stream_),
+        response_(writer_, {.write_timeout = core.options_.write_timeout}),
+        peer_(stream_->peer()) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() {
+    if (answer_is_broken()) {
+      stream_->abort();  // an orderly close could be taken for the end of a body without a length
+    } else {
+      stream_->close();
+    }
+  }
+
+  Task<void> run() {
+    reader_.start();
+    while (co_await one_request()) {
+    }
+    co_await say_goodbye();
+  }
+
+ private:
+  /// Reads one request and answers it; false when the connection is to be closed.
+  Task<bool> one_request() {
+    body_lease_ = {};
+    if (reader_.bytes().empty()) {
+      const auto arrived = co_await reader_.more(0, {loop_.now() + core_.options_.idle_timeout, &core_.draining_});
+      if (!arrived) {
+        co_return false;
+      }
+    }
+    started_ = loop_.now();
+    if (!co_await read_head() || !co_await read_body()) {
+      co_return false;
+    }
+    co_await answer();
+    reader_.consume(consumed_after_answer_);
+    reader_.unpin();
+    reader_.reserve(0);
+    if (!response_.keep_alive() || core_.draining_.cancelled()) {
+      co_return false;
+    }
+    if (reader_.bytes().empty()) {
+      reader_.shrink();
+      body_ = {};
+    }
+    co_return true;
+  }
+
+  Task<bool> read_head() {
+    const Until until{started_ + core_.options_.head_timeout, &core_.stopping_};
+    ParseState state;
+    while (true) {
+      const std::string_view bytes = reader_.bytes();
+      const ParseOutcome outcome = parse_request_head(bytes, state, head_, core_.options_.head_limits);
+      if (outcome.kind == ParseOutcome::Kind::error) {
+        const Code code = outcome.status() == 431   ? Code::head_too_large
+                          : outcome.status() == 501 ? Code::not_implemented
+                          : outcome.status() == 505 ? Code::version_unsupported
+                          : outcome.status() == 417 ? Code::expectation_failed
+                          : outcome.status() == 405 ? Code::method_not_allowed
+                                                    : Code::invalid_request;
+        head_.clear();
+        co_await refuse(outcome.status(), code, outcome.reason());
+        co_return false;
+      }
+      if (outcome.kind == ParseOutcome::Kind::done) {
+        head_text_.assign(bytes.substr(0, outcome.consumed));
+        head_.rebase(bytes.data(), head_text_.data());
+        reader_.consume(outcome.consumed);
+        co_return true;
+      }
+      const auto arrived = co_await reader_.more(bytes.size(), until);
+      if (!arrived) {
+        if (arrived.error() == Code::timeout) {
+          head_.clear();
+          co_await refuse(408, Code::request_timeout, "The request's head did not arrive in time.");
+        }
+        co_return false;
+      }
+    }
+  }
+
+  Task<bool> read_body() {
+    body_.clear();
+    body_view_ = {};
+    consumed_after_answer_ = 0;
+    if (head_.framing == BodyFraming::none) {
+      finish_reading();
+      co_return true;
+    }
+    if (head_.framing == BodyFraming::length && head_.content_length > core_.options_.body_bytes_max) {
+      co_await refuse(413, Code::body_too_large,
+                      fmt::format("The request's body has {} bytes; at most {} are accepted.", head_.content_length,
+                                  core_.options_.body_bytes_max));
+      co_return false;
+    }
+    if (head_.expect_continue && reader_.bytes().empty()) {
+      if (!co_await writer_.write({&continue_line, 1},
+                                  {loop_.now() + core_.options_.write_timeout, &core_.stopping_})) {
+        co_return false;
+      }
+    }
+    if (head_.framing == BodyFraming::length) {
+      co_return co_await read_body_with_length();
+    }
+    co_return co_await read_chunked_body();
+  }
+
+  [[nodiscard]] bool answer_is_broken() const { return response_.started() && !response_.finished(); }
+
+  /// Until when the body may take, of which `bytes` have come: what was merely announced earns no time.
+  [[nodiscard]] Until body_until(std::size_t bytes) const {
+    return {started_ + core_.options_.body_timeout + std::chrono::seconds(bytes / body_bytes_per_second),
+            &core_.stopping_};
+  }
+
+  [[nodiscard]] bool charge(std::size_t bytes) { return body_lease_.grow_to(core_.budget_, bytes); }
+  Task<bool> out_of_memory() {
+    co_await refuse(503, Code::overloaded,
+                    "The gateway holds as many request bodies as its memory allows. Try again soon.");
+    co_return false;
+  }
+
+  Task<bool> read_body_with_length() {
+    const auto length = static_cast<std::size_t>(head_.content_length);
+    while (true) {
+      const std::size_t here = std::min(reader_.bytes().size(), length);
+      if (!charge(here)) {
+        co_return co_await out_of_memory();
+      }
+      if (here == length) {
+        break;
+      }
+      // Memory and budget follow what has come: to announce a large body costs its sender nothing.
+      reader_.reserve(std::min(length, std::max(2 * here, body_room_at_once)) + room_behind_body);
+      const auto arrived = co_await reader_.more(here, body_until(here));
+      if (!arrived) {
+        co_return co_await body_failed(arrived.error());
+      }
+    }
+    body_view_ = reader_.bytes().substr(0, length);
+    consumed_after_answer_ = length;
+    finish_reading();
+    co_return true;
+  }
+
+  Task<bool> read_chunked_body() {
+    ChunkedDecoder decoder;
+    while (true) {
+      const auto step = decoder.next(reader_.bytes());
+      if (step.kind == ChunkedDecoder::Kind::error) {
+        co_await refuse(400, Code::invalid_request,
+                        fmt::format("The body's chunked framing is broken: {}", decoder.reason()));
+        co_return false;
+      }
+      if (step.kind == ChunkedDecoder::Kind::payload) {
+        if (body_.size() + step.payload.size() > core_.options_.body_bytes_max) {
+          co_await refuse(413, Code::body_too_large,
+                          fmt::format("The request's body has more than the {} bytes that are accepted.",
+                                      core_.options_.body_bytes_max));
+          co_return false;
+        }
+        if (!charge(body_.size() + step.payload.size())) {
+          co_return co_await out_of_memory();
+        }
+        body_.append(step.payload);
+      }
+      reader_.consume(step.consumed);
+      if (step.kind == ChunkedDecoder::Kind::done) {
+        break;
+      }
+      if (step.kind == ChunkedDecoder::Kind::need_more) {
+        const auto arrived = co_await reader_.more(0, body_until(body_.size()));
+        if (!arrived) {
+          co_return co_await body_failed(arrived.error());
+        }
+      }
+    }
+    body_.reserve(body_.size() + platform::ByteReader::padding);
+    body_view_ = body_;
+    finish_reading();
+    co_return true;
+  }
+
+  Task<bool> body_failed(Code code) {
+    if (code == Code::timeout) {
+      co_await refuse(408, Code::request_timeout, "The request's body did not arrive in time.");
+    }
+    co_return false;
+  }
+
+  void finish_reading() {
+    received_ = loop_.now();
+    reader_.pin();
+  }
+
+  Task<void> answer() {
+    RequestEnd end{.cancellation = platform::Cancellation(&core_.stopping_)};
+    response_.reset(head_.method, head_.version, head_.keep_alive, core_.date(), &end.cancellation);
+    if (core_.draining_.cancelled()) {
+      response_.close_after();
+    }
+    const auto leave = [&end] {
+      end.client_left = true;
+      end.cancellation.cancel();
+    };
+    if (reader_.ended()) {
+      leave();  // what is answered at once still is: the client may only have closed its sending side
+    } else {
+      reader_.on_end(leave);
+    }
+    const Request request{.head = head_, .body = body_view_, .peer = peer_, .started = started_, .received = received_};
+    std::exception_ptr failure;
+    try {
+      co_await core_.handler_.handle(request, response_, end);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    reader_.on_end(nullptr);
+    if (failure) {
+      if (!response_.head_sent()) {
+        co_await refuse(500, Code::internal, "The gateway failed on this request. It has been logged.");
+      }
+      std::rethrow_exception(failure);  // ends the connection, and is reported by its group
+    }
+  }
+
+  Task<void> refuse(int status, Code code, std::string_view message) {
+    response_.reset(Method::other, Version::http_1_1, false, core_.date(), nullptr);
+    refused_ = true;
+    co_await core_.handler_.refuse(status, code, message, head_.target.path, response_);
+  }
+
+  /// Closing while the client still sends would reset the connection, and the reset would destroy the answer on its way
+  /// to him: so we stop writing first, and read what comes for a moment (RFC 9112 section 9.6).
+  Task<void> say_goodbye() {
+    if (answer_is_broken() || !refused_) {
+      co_return;
+    }
+    stream_->shutdown_send();
+    const Until until{loop_.now() + std::chrono::seconds(1), &core_.stopping_};
+    std::size_t seen = 0;
+    while (seen < std::size_t{1} << 20) {
+      seen += reader_.bytes().size();
+      reader_.consume(reader_.bytes().size());
+      if (!co_await reader_.more(0, until)) {
+        break;
+      }
+    }
+  }
+
+  ServerCore& core_;
+  platform::Loop& loop_;
+  std::unique_ptr<platform::Stream> stream_;
+  platform::ByteReader reader_;
+  platform::ByteWriter writer_;
+  ResponseWriter response_;
+  std::string peer_;
+  std::string head_text_;
+  RequestHead head_;
+  std::string body_;  // a chunked body, put together
+  std::string_view body_view_;
+  std::size_t consumed_after_answer_ = 0;
+  platform::MemoryBudget::Lease body_lease_;
+  Instant started_;
+  Instant received_;
+  bool refused_ = false;
+};
+
+ServerCore::ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryBudget& budget, ServerOptions options,
+                       net::TaskGroup::OnFailure on_failure)
+    : loop_(loop), handler_(handler), budget_(budget), options_(options), connections_(loop, std::move(on_failure)) {}
+
+void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted) {
+  if (draining_.cancelled() || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
+    ++statistics_.refused;
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  ++statistics_.accepted;
+  connections_.spawn("connection", serve(accepted->open_on(loop_)));
+}
+
+Task<void> ServerCore::serve(std::unique_ptr<platform::Stream> stream) {
+  struct Leave {
+    std::atomic<int>& load;
+    ~Leave() { load.fetch_sub(1, std::memory_order_relaxed); }
+  };
+  const Leave leave{load_};
+  const auto connection = std::make_unique<Connection>(*this, std::move(stream));
+  co_await connection->run();
+}
+
+Task<void> ServerCore::drain(Instant deadline) {
+  draining_.cancel();
+  if (!co_await connections_.join(deadline)) {
+    stopping_.cancel();
+    co_await connections_.join(platform::never);
+  }
+}
+
+std::string_view ServerCore::date() {
+  const std::int64_t second = std::chrono::floor<std::chrono::seconds>(loop_.wall_now()).time_since_epoch().count();
+  if (second != date_second_) {
+    date_second_ = second;
+    date_.assign(std::string_view(http_date(second)));  // copied into place: connections hold views of it
+  }
+  return date_;
+}
+
+void Acceptor::on_accept(std::unique_ptr<platform::Accepted> connection) {
+  ServerCore* least = *std::ranges::min_element(
+      cores_, {}, [](ServerCore* core) { return core->load().load(std::memory_order_relaxed); });
+  least->load().fetch_add(1, std::memory_order_relaxed);
+  least->loop().post([least, connection = std::move(connection)]() mutable { least->adopt(std::move(connection)); });
+}
+
+}  // namespace weir::http

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "llm/usage.hpp"
+#include "observe/log.hpp"
+#include "platform/clock.hpp"
+
+namespace weir::ledger {
+
+/// How a call or an attempt ended.
+enum class EndState : std::uint8_t {
+  open,            // still running
+  complete,        // the whole answer (or the caller's own error) was delivered
+  client_abort,    // the caller left first
+  upstream_error,  // the provider failed
+  gateway_error,   // we refused or failed
+};
+std::string_view to_string(EndState state);
+
+/// One upstream call. Times are measured from the start of the request; those that did not happen are absent.
+struct AttemptRecord {
+  std::string target;  // "provider/model", as configured
+  std::optional<platform::Duration> started;
+  std::optional<platform::Duration> connected;    // a connection was there (at once for a reused one)
+  std::optional<platform::Duration> first_byte;   // the response head was whole
+  std::optional<platform::Duration> first_token;  // the commit point: the first content
+  std::optional<platform::Duration> ended;
+  int status = 0;  // what the provider answered; 0: it did not
+  EndState end_state = EndState::open;
+  std::optional<Code> failure;      // why it was left
+  std::string reason;               // the same in our words; empty when complete
+  std::string upstream_words;       // the provider's own words, shortened: for log and explain, never for the caller
+  platform::Duration backoff{};     // waited before this attempt
+  bool reused_connection = false;   // went over a kept-alive connection
+  bool silent_retry = false;        // repeats an attempt whose reused connection turned out to be closed
+  std::string upstream_request_id;  // the provider's x-request-id
+  llm::Usage usage;
+  std::uint64_t events = 0;  // of the stream, those before the commit included
+  std::uint64_t response_bytes = 0;
+};
+
+/// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.
+struct RequestRecord final : observe::LogLine {
+  std::string id;  // the response's x-weir-request-id
+  platform::WallTime time{};
+  std::string endpoint;  // "/v1/chat/completions"
+  std::string tenant;
+  std::string client;             // address
+  std::string client_request_id;  // the caller's own x-request-id, if sent
+  std::string trace_id;
+  std::string model;   // as the caller named it
+  std::string route;   // the entry that decided; a configured name, safe as a label
+  std::string target;  // the one that answered; empty if none
+  bool stream = false;
+  int status = 0;  // what the caller got; 0: he left before
+  EndState end_state = EndState::open;
+  std::string error_code;  // the stable code that the caller saw, empty if none
+  std::string error_message;
+  std::optional<platform::Duration> first_token;
+  platform::Duration duration{};
+  platform::Duration added{};  // what weir itself took of it: all but waiting for others
+  std::uint64_t request_bytes = 0;
+  std::uint64_t response_bytes = 0;
+  llm::Usage usage;
+  std::string usage_source;  // provider, none
+  std::vector<AttemptRecord> attempts;
+  std::vector<std::string> skipped;  // targets that were not asked, and why
+
+  /// The record as one JSON object: the form of the log line and of GET /admin/v1/requests/{id}. Never a prompt, answer
+  /// or key.
+  void append_to(std::string& out) const override;
+};
+
+using RecordPtr = std::shared_ptr<const RequestRecord>;
+
+/// Takes the record of a call that has ended. Called on request threads: must not block.
+class RecordSink {
+ public:
+  virtual ~RecordSink() = default;
+  virtual void record(RecordPtr record) = 0;
+};
+
+std::string to_json(const RequestRecord& record);
+
+}  // namespace weir::ledger

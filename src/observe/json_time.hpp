@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "platform/clock.hpp"
+
+namespace weir::observe {
+
+/// "2026-11-21T09:40:16.123Z": RFC 3339, UTC, milliseconds.
+std::string rfc3339(platform::WallTime time);
+
+/// "12.345": a duration in milliseconds, cut to microseconds. Writes at most 24 characters to `at`; gives the end.
+char* write_milliseconds(char* at, platform::Duration duration);
+std::string milliseconds(platform::Duration duration);
+
+}  // namespace weir::observe

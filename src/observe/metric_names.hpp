@@ -1,0 +1,49 @@
+#pragma once
+
+#include "observe/metrics.hpp"
+
+/// Every metric of weir. docs/operations.md lists them.
+namespace weir::observe::metric {
+
+inline const MetricFamily requests{"weir_requests_total",
+                                   "Calls that ended, by endpoint, route and status.",
+                                   MetricKind::counter,
+                                   {"endpoint", "route", "status"}};
+inline const MetricFamily request_seconds{
+    "weir_request_duration_seconds", "From the first byte of a call to its last.", MetricKind::histogram, {"endpoint"}};
+inline const MetricFamily first_token_seconds{"weir_time_to_first_token_seconds",
+                                              "Streamed calls: from the first byte of the call to the first content.",
+                                              MetricKind::histogram,
+                                              {"endpoint"}};
+inline const MetricFamily added_seconds{
+    "weir_added_latency_seconds", "What weir itself added to a call.", MetricKind::histogram, {"endpoint"}};
+inline const MetricFamily attempts{
+    "weir_attempts_total", "Upstream calls, by target and how they ended.", MetricKind::counter, {"target", "outcome"}};
+inline const MetricFamily fallbacks{
+    "weir_fallbacks_total", "Calls that went on to another target.", MetricKind::counter, {"from", "to"}};
+inline const MetricFamily tokens{
+    "weir_tokens_total", "Tokens as the providers counted them.", MetricKind::counter, {"target", "kind"}};
+inline const MetricFamily events{
+    "weir_stream_events_total", "Events that came in streams.", MetricKind::counter, {"target"}};
+inline const MetricFamily client_aborts{
+    "weir_client_aborts_total", "Calls whose caller left before the end.", MetricKind::counter, {"endpoint"}};
+inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are running.", MetricKind::gauge, {}};
+inline const MetricFamily connections{"weir_client_connections", "Open client connections.", MetricKind::gauge, {}};
+inline const MetricFamily accepted{
+    "weir_client_connections_total", "Client connections accepted.", MetricKind::counter, {}};
+inline const MetricFamily refused_heads{"weir_bad_requests_total",
+                                        "Requests refused before an endpoint saw them, by status.",
+                                        MetricKind::counter,
+                                        {"status"}};
+inline const MetricFamily pool_idle{
+    "weir_upstream_connections_idle", "Kept-alive connections to providers.", MetricKind::gauge, {"provider"}};
+inline const MetricFamily pool_opened{
+    "weir_upstream_connections_opened_total", "Connections made to providers.", MetricKind::counter, {"provider"}};
+inline const MetricFamily pool_reused{
+    "weir_upstream_connections_reused_total", "Calls over a kept-alive connection.", MetricKind::counter, {"provider"}};
+inline const MetricFamily log_dropped{
+    "weir_log_lines_dropped_total", "Log lines lost because the log's queue was full.", MetricKind::counter, {}};
+inline const MetricFamily build_info{
+    "weir_build_info", "Always 1; the version is a label.", MetricKind::gauge, {"version"}};
+
+}  // namespace weir::observe::metric

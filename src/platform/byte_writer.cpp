@@ -1,0 +1,58 @@
+#include "platform/byte_writer.hpp"
+
+#include <vector>
+
+namespace weir::platform {
+
+namespace {
+
+/// What is left of `slices` after `written` bytes.
+std::vector<std::string_view> rest_of(std::span<const std::string_view> slices, std::size_t written) {
+  std::vector<std::string_view> rest;
+  for (std::string_view slice : slices) {
+    const std::size_t gone = std::min(written, slice.size());
+    written -= gone;
+    slice.remove_prefix(gone);
+    if (!slice.empty()) {
+      rest.push_back(slice);
+    }
+  }
+  return rest;
+}
+
+}  // namespace
+
+Task<std::expected<void, Code>> ByteWriter::write(std::span<const std::string_view> slices, Until until,
+                                                  Duration stall_max) {
+  std::size_t left = 0;
+  for (const std::string_view slice : slices) {
+    left += slice.size();
+  }
+  std::vector<std::string_view> rest;  // only when not all went at once
+  while (left > 0) {
+    const IoResult written = stream_.write_now(slices);
+    if (!written) {
+      co_return std::unexpected(written.error());
+    }
+    left -= *written;
+    if (left == 0) {
+      break;
+    }
+    rest = rest_of(slices, *written);
+    slices = rest;
+    if (*written == 0) {
+      room_.clear();
+      stream_.start_writable(*this);
+      const Instant full = loop_.now();
+      const Instant patience = stall_max == Duration::max() ? never : full + stall_max;
+      const Wake wake = co_await room_.wait(until.at_most(patience));
+      stalled_ += loop_.now() - full;
+      if (wake != Wake::notified) {
+        co_return std::unexpected(code_of(wake));
+      }
+    }
+  }
+  co_return std::expected<void, Code>();
+}
+
+}  // namespace weir::platform

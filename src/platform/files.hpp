@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace weir::platform {
+
+/// A file that only grows. Blocking: for side threads, never for a request thread.
+class AppendFile {
+ public:
+  virtual ~AppendFile() = default;
+  /// All of `bytes` or an error (io_error: the system's words); after an error a part may have been written.
+  virtual Result<void> append(std::string_view bytes) = 0;
+  /// What was appended survives a power loss when this returns.
+  virtual Result<void> sync() = 0;
+};
+
+/// Files by path. Real: the disk. Simulated: in memory, with full disks and torn writes on demand.
+class Files {
+ public:
+  virtual ~Files() = default;
+  /// Opens for appending; made with mode 0600 if it is not there.
+  virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
+  virtual Result<std::string> read(const std::string& path) = 0;
+  virtual Result<void> make_directory(const std::string& path) = 0;
+};
+
+}  // namespace weir::platform

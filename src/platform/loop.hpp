@@ -1,0 +1,87 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "platform/cancellation.hpp"
+#include "platform/clock.hpp"
+#include "platform/random.hpp"
+#include "platform/task.hpp"
+#include "platform/timer_queue.hpp"
+
+namespace weir::platform {
+
+class AcceptHandler;
+class Listener;
+class Stream;
+
+/// How long a wait may last and who may end it early. Made once at the door, passed down by value, shortened, never
+/// lengthened.
+struct Until {
+  Instant deadline = never;
+  Cancellation* cancellation = nullptr;  // outlives the wait; may be null
+
+  [[nodiscard]] Until at_most(Instant other) const { return {other < deadline ? other : deadline, cancellation}; }
+};
+
+/// A suspended wait whose end has come and which the loop resumes when the event in hand has been dealt with.
+class ReadyHook : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual void resume() = 0;
+
+ protected:
+  ~ReadyHook() = default;
+};
+
+/// Where to connect to.
+struct Peer {
+  std::string host;  // a name, an IPv4 or an IPv6 address without brackets
+  std::uint16_t port = 0;
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+/// One thread's machine: time, timers, work to do next, connections. Everything that waits, waits here.
+///
+/// Life: outlives all streams and waits made on it. Threads: all members belong to the loop's own thread, except
+/// post(). Real: one `io_context(1)` per core (real_loop.hpp). Simulated: one of the loops of a SimulatedWorld.
+class Loop : public Clock {
+ public:
+  /// Runs `work` on the loop's thread, soon. From any thread.
+  virtual void post(std::move_only_function<void()> work) = 0;
+  [[nodiscard]] virtual Random& random() = 0;
+
+  /// Resolves and connects. Errors: unreachable (name or route), refused, timeout, cancelled, reset.
+  virtual Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) = 0;
+
+  /// Accepts on `host:port` (port 0: any free one) and calls `handler`, which outlives the listener, on this loop.
+  virtual Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler) = 0;
+
+  void add_timer(Timer& timer, Instant due) {
+    timers_.add(timer, due);
+    timer_added(due);
+  }
+  /// Never resumes inside this call: completions run after the event in hand, so a waker stays valid while it wakes.
+  void make_ready(ReadyHook& hook) { ready_.push_back(hook); }
+
+ protected:
+  /// Resumes what is ready until nothing is. Each entry from the outside (socket, timer, post) ends with it.
+  void run_ready() {
+    while (!ready_.empty()) {
+      ReadyHook& hook = ready_.front();
+      ready_.pop_front();
+      hook.resume();
+    }
+  }
+  virtual void timer_added(Instant due) = 0;
+  TimerQueue timers_;
+
+ private:
+  boost::intrusive::list<ReadyHook, boost::intrusive::constant_time_size<false>> ready_;
+};
+
+}  // namespace weir::platform

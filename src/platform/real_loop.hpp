@@ -1,0 +1,87 @@
+#pragma once
+
+#include <boost/asio.hpp>
+
+#include "platform/loop.hpp"
+#include "platform/real_clock.hpp"
+
+namespace weir::platform {
+
+/// A pending read that began without looking at its socket; see SocketOps.
+class UnverifiedHook
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual void verify() = 0;
+
+ protected:
+  ~UnverifiedHook() = default;
+};
+
+/// A loop on the real machine: one `io_context(1)`, run by one thread.
+///
+/// Timers are kept in our own queue; Asio's timer is armed for the earliest only, and only moved forward when something
+/// earlier comes: a deadline that never passes costs no system call.
+class RealLoop final : public Loop {
+ public:
+  RealLoop();
+  RealLoop(const RealLoop&) = delete;
+  RealLoop& operator=(const RealLoop&) = delete;
+  ~RealLoop() override;
+
+  /// Runs until stop(); on the thread that owns everything made on this loop.
+  void run();
+  /// From any thread.
+  void stop();
+
+  [[nodiscard]] Instant now() const override { return clock_.now(); }
+  [[nodiscard]] WallTime wall_now() const override { return clock_.wall_now(); }
+  void post(std::move_only_function<void()> work) override;
+  [[nodiscard]] Random& random() override { return random_; }
+  Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) override;
+  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler) override;
+
+  [[nodiscard]] boost::asio::io_context& context() { return context_; }
+
+  /// Calls `read.verify()` if nothing came to it for a while: between one and two of `verify_interval`.
+  void expect_unseen_end(UnverifiedHook& read);
+
+  /// One entry from the outside: at its end everything that became ready runs.
+  class Turn {
+   public:
+    explicit Turn(RealLoop& loop) : loop_(loop) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { loop_.run_ready(); }
+
+   private:
+    RealLoop& loop_;
+  };
+
+ private:
+  void timer_added(Instant due) override;
+  void arm();
+
+  static constexpr auto verify_interval = std::chrono::milliseconds(20);
+  class VerifyTimer final : public Timer {
+   public:
+    explicit VerifyTimer(RealLoop& loop) : loop_(loop) {}
+    void on_timer() override { loop_.verify_reads(); }
+
+   private:
+    RealLoop& loop_;
+  };
+  using Unverified = boost::intrusive::list<UnverifiedHook, boost::intrusive::constant_time_size<false>>;
+  void verify_reads();
+
+  boost::asio::io_context context_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{context_.get_executor()};
+  boost::asio::steady_timer wake_{context_};
+  Instant armed_for_ = never;
+  RealClock clock_;
+  Random random_;
+  Unverified recent_;  // since the last look
+  Unverified older_;   // for longer than one interval
+  VerifyTimer verify_timer_{*this};
+};
+
+}  // namespace weir::platform

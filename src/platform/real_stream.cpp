@@ -1,0 +1,97 @@
+#include "platform/real_stream.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+
+namespace weir::platform {
+
+RealStream::RealStream(RealLoop& loop, int descriptor, std::string peer)
+    : ops_(SocketOps::make(loop, descriptor)), peer_(std::move(peer)) {
+  const int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // of no meaning on a Unix socket
+}
+
+RealStream::~RealStream() {
+  close();
+}
+
+IoResult RealStream::write_now(std::span<const std::string_view> slices) {
+  constexpr std::size_t pieces_max = 64;
+  std::array<iovec, pieces_max> pieces;
+  std::size_t count = 0;
+  for (const std::string_view slice : slices) {
+    if (slice.empty()) {
+      continue;
+    }
+    if (count == pieces_max) {
+      break;
+    }
+    pieces[count++] = {const_cast<char*>(slice.data()), slice.size()};
+  }
+  if (count == 0) {
+    return 0;
+  }
+  if (ops_ == nullptr) {
+    return std::unexpected(Code::reset);
+  }
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = count;
+  while (true) {
+    const ssize_t sent = ::sendmsg(ops_->descriptor(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      return static_cast<std::size_t>(sent);
+    }
+    if (errno == EINTR) {
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+      return 0;
+    }
+    return std::unexpected(Code::reset);
+  }
+}
+
+void RealStream::start_read(std::span<char> into, ReadWaiter& waiter) {
+  if (ops_ != nullptr) {
+    ops_->start_read(into, waiter);
+  }
+}
+
+void RealStream::stop_read() {
+  if (ops_ != nullptr) {
+    ops_->cancel();
+  }
+}
+
+void RealStream::start_writable(WriteWaiter& waiter) {
+  if (ops_ != nullptr) {
+    ops_->start_writable(waiter);
+  }
+}
+
+void RealStream::shutdown_send() {
+  if (ops_ != nullptr) {
+    ::shutdown(ops_->descriptor(), SHUT_WR);
+  }
+}
+
+void RealStream::close() {
+  if (ops_ != nullptr) {
+    std::exchange(ops_, nullptr)->close();
+  }
+}
+
+void RealStream::abort() {
+  if (ops_ != nullptr) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(ops_->descriptor(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+  }
+}
+
+}  // namespace weir::platform

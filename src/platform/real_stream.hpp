@@ -1,0 +1,31 @@
+#pragma once
+
+#include "platform/reactor_ops.hpp"
+#include "platform/stream.hpp"
+
+namespace weir::platform {
+
+/// A stream over a connected socket of the operating system.
+class RealStream final : public Stream {
+ public:
+  /// Takes the connected, non-blocking `descriptor` over.
+  RealStream(RealLoop& loop, int descriptor, std::string peer);
+  RealStream(const RealStream&) = delete;
+  RealStream& operator=(const RealStream&) = delete;
+  ~RealStream() override;
+
+  void start_read(std::span<char> into, ReadWaiter& waiter) override;
+  void stop_read() override;
+  IoResult write_now(std::span<const std::string_view> slices) override;
+  void start_writable(WriteWaiter& waiter) override;
+  void shutdown_send() override;
+  void close() override;
+  void abort() override;
+  [[nodiscard]] std::string peer() const override { return peer_; }
+
+ private:
+  SocketOps* ops_;  // null once closed: then nothing is started any more
+  std::string peer_;
+};
+
+}  // namespace weir::platform

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <limits>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "platform/files.hpp"
+#include "platform/random.hpp"
+#include "platform/sim/faults.hpp"
+
+namespace weir::platform {
+
+/// A disk in memory that can be full, fail, and lose at a crash what was not synced.
+///
+/// Not thread-safe. Outlives the files opened on it.
+class SimulatedFiles final : public Files {
+ public:
+  struct Options {
+    std::size_t capacity_bytes = std::numeric_limits<std::size_t>::max();  // of all files together
+    std::uint64_t failing_operation =
+        0;  // this open, append, sync, read or make_directory fails (1: the first); 0: none
+  };
+  explicit SimulatedFiles(std::uint64_t seed);  // without faults
+  SimulatedFiles(std::uint64_t seed, Options options);
+  ~SimulatedFiles() override;
+
+  Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
+  Result<std::string> read(const std::string& path) override;
+  Result<void> make_directory(const std::string& path) override;
+
+  /// A power loss: of what was appended after a file's last sync() a random beginning survives, the rest is gone. Files
+  /// that were open answer io_error from then on; opening them again finds what survived.
+  void crash();
+  /// For the n-th operation from now on; 0: none.
+  void fail_operation(std::uint64_t nth) { fail_at_ = nth == 0 ? 0 : operations_ + nth; }
+  void set_capacity(std::size_t bytes) { options_.capacity_bytes = bytes; }
+  [[nodiscard]] std::uint64_t operations() const { return operations_; }
+  [[nodiscard]] const FaultCounts& fault_counts() const { return faults_; }
+
+ private:
+  friend class SimulatedAppendFile;
+  struct File {
+    std::string content;
+    std::size_t synced = 0;  // this many bytes survive a crash
+    std::uint64_t crashes = 0;
+  };
+  Result<void> operate(const std::string& path);
+  [[nodiscard]] std::size_t used() const;
+  [[nodiscard]] bool has_directory_of(const std::string& path) const;
+
+  Options options_;
+  Random choices_;
+  std::map<std::string, std::shared_ptr<File>> files_;
+  std::set<std::string> directories_;
+  std::uint64_t operations_ = 0;
+  std::uint64_t fail_at_ = 0;
+  FaultCounts faults_;
+};
+
+}  // namespace weir::platform

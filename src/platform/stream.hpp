@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace weir::platform {
+
+class Loop;
+
+/// Bytes moved, or why none were: end_of_stream (reads), reset, io_error.
+using IoResult = std::expected<std::size_t, Code>;
+
+class ReadWaiter {
+ public:
+  /// At least one byte, or the reason why there will be none. Called from the loop, never inside start_read(); last
+  /// thing that the stream does with the waiter, so it may start the next read or destroy the stream.
+  virtual void on_read(IoResult result) = 0;
+
+ protected:
+  ~ReadWaiter() = default;
+};
+
+class WriteWaiter {
+ public:
+  /// Writing is worth another try. Called from the loop, never inside start_writable().
+  virtual void on_writable() = 0;
+
+ protected:
+  ~WriteWaiter() = default;
+};
+
+/// A connected byte stream: one read and one wait for room may be pending at a time, independently of each other.
+///
+/// After close(), abort() or the destructor no waiter is called and no buffer is touched. Deadlines are not its
+/// business: whoever waits has one, and closes the stream when it passes. Belongs to one loop.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Reads up to `into.size()` bytes, > 0, when there are some. `into` stays valid until on_read() or close().
+  virtual void start_read(std::span<char> into, ReadWaiter& waiter) = 0;
+  /// Ends a pending read soon: on_read() gets Code::cancelled, or the data if it was quicker.
+  virtual void stop_read() = 0;
+  /// Writes what fits now, all slices in one system call where they fit one. 0: no room, see start_writable().
+  virtual IoResult write_now(std::span<const std::string_view> slices) = 0;
+  /// Takes the place of a wait that is still pending.
+  virtual void start_writable(WriteWaiter& waiter) = 0;
+  /// Says that nothing more will be written (FIN); reading goes on.
+  virtual void shutdown_send() = 0;
+  /// Orderly where possible.
+  virtual void close() = 0;
+  /// With a reset (RST), so that the peer learns at once that the answer is broken.
+  virtual void abort() = 0;
+  /// "127.0.0.1:5000", for records and logs.
+  [[nodiscard]] virtual std::string peer() const = 0;
+};
+
+/// A connection that was accepted and does not belong to a loop yet.
+class Accepted {
+ public:
+  virtual ~Accepted() = default;
+  /// Call on the thread of `loop`.
+  virtual std::unique_ptr<Stream> open_on(Loop& loop) = 0;
+};
+
+class AcceptHandler {
+ public:
+  /// Called on the listener's loop.
+  virtual void on_accept(std::unique_ptr<Accepted> connection) = 0;
+
+ protected:
+  ~AcceptHandler() = default;
+};
+
+/// Accepts until it is destroyed. Out of file descriptors: pauses and goes on by itself.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// The port that was really bound (for port 0).
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  /// "127.0.0.1:8000".
+  [[nodiscard]] virtual std::string address() const = 0;
+};
+
+}  // namespace weir::platform

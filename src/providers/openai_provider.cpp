@@ -1,0 +1,118 @@
+#include "providers/openai_provider.hpp"
+
+#include <algorithm>
+
+#include "http/head_writer.hpp"
+#include "observe/metric_names.hpp"
+
+namespace weir::providers {
+
+namespace {
+
+class HttpReply final : public UpstreamReply {
+ public:
+  HttpReply(http::Client& client, std::unique_ptr<http::ClientResponse> response)
+      : client_(client), response_(std::move(response)) {}
+
+  [[nodiscard]] int status() const override { return response_->head().status; }
+  [[nodiscard]] const http::Headers& headers() const override { return response_->head().headers; }
+  Task<Result<std::string_view>> read(platform::Until until) override { return response_->read(until); }
+  [[nodiscard]] bool ended() const override { return response_->ended(); }
+  [[nodiscard]] std::optional<std::uint64_t> body_bytes() const override {
+    if (response_->head().framing != http::BodyFraming::length) {
+      return std::nullopt;
+    }
+    return response_->head().content_length;
+  }
+  void finish() override {
+    if (!response_->ended()) {
+      client_.linger(std::move(response_));
+    }
+  }
+
+ private:
+  http::Client& client_;
+  std::unique_ptr<http::ClientResponse> response_;
+};
+
+}  // namespace
+
+OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
+    : options_(std::move(options)),
+      client_(loop, {.peer = options_.peer, .idle_max = options_.idle_max, .idle_timeout = options_.idle_timeout}) {}
+
+std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
+  std::string head;
+  head.reserve(1024);
+  std::string target = options_.base_path;
+  target += request.path;
+  if (!request.query.empty()) {
+    target += '?';
+    target += request.query;
+  }
+  http::HeadWriter writer(head);
+  static_cast<void>(writer.request_line("POST", target));
+  writer.field(http::KnownHeader::host, options_.host);
+  bool has_type = false;
+  for (const http::Header& header : request.headers) {
+    // The operator's word for this provider stands above the caller's.
+    const bool replaced =
+        std::ranges::any_of(options_.headers, [&](const auto& own) { return http::iequals(own.first, header.name); });
+    if (!replaced) {
+      has_type = has_type || header.known == http::KnownHeader::content_type;
+      writer.parsed_field(header);
+    }
+  }
+  if (!has_type) {
+    writer.field(http::KnownHeader::content_type, "application/json");
+  }
+  writer.field(http::KnownHeader::accept_encoding, "identity");
+  if (!options_.keys.empty()) {
+    const Secret& key = options_.keys[next_key_++ % options_.keys.size()];
+    writer.field(http::KnownHeader::authorization, "Bearer " + key.reveal());
+  }
+  if (!request.traceparent.empty()) {
+    writer.field(http::KnownHeader::traceparent, request.traceparent);
+  }
+  for (const auto& [name, value] : options_.headers) {
+    writer.field(name, value);
+  }
+  writer.content_length(request.body_bytes);
+  writer.end();
+  return head;
+}
+
+Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
+                                                                  platform::Until until) {
+  const std::string head = head_of(request);
+  http::ClientFacts client_facts;
+  auto response = co_await client_.send(
+      head, request.body, {.connect_deadline = request.connect_deadline, .fresh_connection = request.fresh_connection},
+      client_facts, until);
+  facts = {.connected = client_facts.connected,
+           .reused_connection = client_facts.reused_connection,
+           .closed_before_reply = client_facts.closed_before_reply};
+  if (!response) {
+    co_return std::unexpected(std::move(response.error()));
+  }
+  co_return std::make_unique<HttpReply>(client_, std::move(*response));
+}
+
+void OpenAiProvider::conceal(std::string& words) const {
+  constexpr std::string_view instead = "[secret]";
+  for (const Secret& key : options_.keys) {
+    const std::string& text = key.reveal();
+    for (std::size_t at = text.empty() ? std::string::npos : words.find(text); at != std::string::npos;
+         at = words.find(text, at + instead.size())) {
+      words.replace(at, text.size(), instead);
+    }
+  }
+}
+
+void OpenAiProvider::collect(observe::MetricShard& shard) const {
+  shard.cell(observe::metric::pool_idle, {options_.name}).add(static_cast<double>(client_.idle()));
+  shard.cell(observe::metric::pool_opened, {options_.name}).add(static_cast<double>(client_.statistics().opened));
+  shard.cell(observe::metric::pool_reused, {options_.name}).add(static_cast<double>(client_.statistics().reused));
+}
+
+}  // namespace weir::providers

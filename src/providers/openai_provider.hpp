@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/secret.hpp"
+#include "http/client.hpp"
+#include "observe/metrics.hpp"
+#include "providers/provider.hpp"
+
+namespace weir::providers {
+
+/// Any server that speaks OpenAI's HTTP API.
+class OpenAiProvider final : public Provider {
+ public:
+  struct Options {
+    std::string name;
+    platform::Peer peer;
+    std::string host;                                          // the Host field: "api.example.com" or "127.0.0.1:8080"
+    std::string base_path;                                     // "/v1", without a trailing slash
+    std::vector<Secret> keys;                                  // used in turn; empty: none is sent
+    std::vector<std::pair<std::string, std::string>> headers;  // added to each request
+    std::size_t idle_max = 30;
+    std::chrono::milliseconds idle_timeout{30'000};
+  };
+  OpenAiProvider(platform::Loop& loop, Options options);
+
+  Task<Result<std::unique_ptr<UpstreamReply>>> send(const UpstreamRequest& request, UpstreamFacts& facts,
+                                                    platform::Until until) override;
+  void conceal(std::string& words) const override;
+  void collect(observe::MetricShard& shard) const override;
+  Task<void> close() override { return client_.close(); }
+
+ private:
+  std::string head_of(const UpstreamRequest& request);
+
+  Options options_;
+  http::Client client_;
+  std::size_t next_key_ = 0;
+};
+
+}  // namespace weir::providers

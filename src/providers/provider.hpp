@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "http/headers.hpp"
+#include "observe/metrics.hpp"
+#include "platform/loop.hpp"
+#include "platform/task.hpp"
+
+namespace weir::providers {
+
+/// One upstream call as the gateway wants it. Everything it views lives until the reply object is gone.
+struct UpstreamRequest {
+  std::string_view path;                   // behind the base URL: "/chat/completions"
+  std::string_view query;                  // the caller's, still escaped
+  std::span<const std::string_view> body;  // slices in order
+  std::size_t body_bytes = 0;
+  std::span<const http::Header> headers;  // the caller's that pass
+  std::string_view traceparent;
+  std::string_view model;  // the provider's name for it
+  std::string_view mock;   // the caller's x-mock
+  bool stream = false;
+  bool fresh_connection = false;  // not a kept-alive one
+  platform::Instant connect_deadline = platform::never;
+};
+
+/// What is known of an upstream call beside its answer; filled while it runs, also when it fails.
+struct UpstreamFacts {
+  std::optional<platform::Instant> connected;  // a connection was there
+  bool reused_connection = false;
+  bool closed_before_reply = false;  // the connection ended before any byte of the answer
+};
+
+/// An answer that is being received. Destroying it gives the connection back if the answer was read to its end, and
+/// cancels the upstream call otherwise.
+class UpstreamReply {
+ public:
+  virtual ~UpstreamReply() = default;
+  [[nodiscard]] virtual int status() const = 0;
+  /// As clean as what the head parser accepts: they are passed on unchecked.
+  [[nodiscard]] virtual const http::Headers& headers() const = 0;
+  /// The next bytes of the body, empty at its end; they live until the next read(). Errors: timeout, cancelled; reset
+  /// and end_of_stream where the body ended before its end; upstream_malformed.
+  virtual Task<Result<std::string_view>> read(platform::Until until) = 0;
+  /// The body's last byte has been returned by read().
+  [[nodiscard]] virtual bool ended() const = 0;
+  /// The whole body's size where the provider announced it.
+  [[nodiscard]] virtual std::optional<std::uint64_t> body_bytes() const = 0;
+  /// No more of the body is wanted, though its end may not have come: the connection is kept if the rest is already
+  /// there or comes at once, else closed.
+  virtual void finish() = 0;
+};
+
+/// One company or server that answers, on one core. Belongs to that core's loop.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  /// Sends the request and waits for the answer's head. Errors: unreachable, refused, reset, end_of_stream (closed
+  /// before the head), timeout, cancelled, upstream_malformed.
+  virtual Task<Result<std::unique_ptr<UpstreamReply>>> send(const UpstreamRequest& request, UpstreamFacts& facts,
+                                                            platform::Until until) = 0;
+  /// Takes our credentials out of words that the provider sent: some echo what they were asked with.
+  virtual void conceal(std::string& words) const = 0;
+  /// Adds the provider's own numbers (connections) to a scrape.
+  virtual void collect(observe::MetricShard& shard) const = 0;
+  /// Gives back what it holds; must have returned before the destructor.
+  virtual Task<void> close() = 0;
+};
+
+}  // namespace weir::providers

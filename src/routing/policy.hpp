@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace weir::routing {
+
+/// Time limits of one call, as they apply to one target. Plain value; the defaults are the documented ones.
+struct Timeouts {
+  std::chrono::milliseconds connect = std::chrono::seconds(10);        // DNS + TCP + TLS
+  std::chrono::milliseconds first_token = std::chrono::minutes(5);     // streamed only: to the first content
+  std::chrono::milliseconds between_events = std::chrono::minutes(2);  // streamed only: silence after the first content
+  std::chrono::milliseconds attempt = std::chrono::minutes(5);         // not streamed only: one attempt, whole answer
+  std::chrono::milliseconds total = std::chrono::minutes(10);          // everything: waiting, all attempts, the answer
+  friend bool operator==(const Timeouts&, const Timeouts&) = default;
+};
+
+/// When and how often the same target is tried again. Plain value.
+struct Retry {
+  int attempts = 3;                        // per target, the first one included; 1 to 20
+  std::chrono::milliseconds backoff{500};  // doubles, full jitter; Retry-After is a floor
+  std::chrono::milliseconds backoff_max{8'000};
+  std::vector<int> status_codes{408, 429, 500, 502, 503, 504, 529};
+  std::chrono::milliseconds stop_after{60'000};  // no repeat on the same target after this
+  friend bool operator==(const Retry&, const Retry&) = default;
+};
+
+/// A provider and its name for the model. Time limits and retry are effective values: general, provider, model and
+/// target options are already merged, option by option.
+struct Target {
+  std::string provider;
+  std::string model;  // in a pattern entry one `*` stands for what the pattern's own `*` matched
+  int weight = 1;     // > 0; share among the members of its step
+  Timeouts timeouts;
+  Retry retry;
+  std::string off;  // why the target cannot be used (its provider is switched off); empty: usable
+};
+
+/// How a step shares its calls among its members.
+enum class Balance : std::uint8_t { weighted, least_in_flight, fastest, cheapest, prefix_affinity };
+
+/// One step: any of its targets will do. Never empty.
+struct Step {
+  std::vector<Target> any_of;
+  Balance balance = Balance::weighted;
+};
+
+/// What happens to a call that names this model: its steps are tried in order until one answers. Never without steps.
+struct ModelPolicy {
+  std::string name;  // as in the config; for a pattern entry the pattern itself ("local/*")
+  std::vector<Step> steps;
+  Timeouts timeouts;  // general and model options merged; `total` is the limit of the whole call
+  Retry retry;
+};
+
+/// `"local/*": "home/*"`: names that start with `prefix` and end with `suffix`; what lies between is the starred part.
+struct Pattern {
+  std::string prefix;
+  std::string suffix;
+  ModelPolicy policy;
+};
+
+/// A provider with `unknown_models: forward`: `provider/<any name>` reaches it without a model entry.
+struct Forward {
+  std::string provider;
+  Timeouts timeouts;  // general and provider options merged
+  Retry retry;
+  std::string off;  // as in Target
+};
+
+/// All that name resolution needs, built from one config and never changed afterwards.
+struct ModelTable {
+  std::map<std::string, ModelPolicy, std::less<>> exact;
+  std::vector<Pattern> patterns;  // most specific first (longest prefix + suffix), then in file order
+  std::vector<Forward> forwards;  // in file order
+  std::string default_model;      // a name in `exact`, or one that a pattern or forward takes; empty: none
+  std::string mock_provider;      // takes `mock/...` and calls with the header `x-mock`; empty: neither exists
+  std::string bare_names_to;      // without a config: the provider (in `forwards`) that gets names without a slash
+};
+
+}  // namespace weir::routing

@@ -1,0 +1,117 @@
+#include "routing/resolve.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir::routing {
+
+namespace {
+
+/// The members of a step in a random order in which a heavier one tends to stand earlier: the first place goes to each
+/// with a probability of its share, the next places likewise among those left.
+void append_shuffled(const Step& step, platform::Random& random, std::vector<const Target*>& out) {
+  const std::size_t first = out.size();
+  for (const Target& target : step.any_of) {
+    out.push_back(&target);
+  }
+  for (std::size_t at = first; at + 1 < out.size(); ++at) {
+    std::uint64_t total = 0;
+    for (std::size_t i = at; i < out.size(); ++i) {
+      total += static_cast<std::uint64_t>(out[i]->weight);
+    }
+    std::uint64_t drawn = random.below(total);
+    std::size_t chosen = at;
+    while (drawn >= static_cast<std::uint64_t>(out[chosen]->weight)) {
+      drawn -= static_cast<std::uint64_t>(out[chosen]->weight);
+      ++chosen;
+    }
+    std::rotate(out.begin() + static_cast<std::ptrdiff_t>(at), out.begin() + static_cast<std::ptrdiff_t>(chosen),
+                out.begin() + static_cast<std::ptrdiff_t>(chosen) + 1);
+  }
+}
+
+std::string substitute_star(std::string_view pattern, std::string_view starred) {
+  const std::size_t star = pattern.find('*');
+  if (star == std::string_view::npos) {
+    return std::string(pattern);
+  }
+  return fmt::format("{}{}{}", pattern.substr(0, star), starred, pattern.substr(star + 1));
+}
+
+Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred, platform::Random& random) {
+  Plan plan{.name = policy.name, .timeouts = policy.timeouts};
+  std::vector<const Target*> targets;
+  for (const Step& step : policy.steps) {
+    append_shuffled(step, random, targets);
+  }
+  for (const Target* target : targets) {
+    if (starred) {
+      plan.owned.push_back(*target);
+      plan.owned.back().model = substitute_star(target->model, *starred);
+      target = &plan.owned.back();
+    }
+    plan.candidates.push_back({.target = target, .upstream_model = target->model});
+  }
+  return plan;
+}
+
+Plan forwarded(const Forward& forward, std::string_view model) {
+  Plan plan{.name = {}, .timeouts = forward.timeouts};
+  plan.owned.push_back({.provider = forward.provider,
+                        .model = std::string(model),
+                        .timeouts = forward.timeouts,
+                        .retry = forward.retry,
+                        .off = forward.off});
+  plan.name = plan.owned.back().provider;  // `forward` may be a temporary
+  plan.candidates.push_back({.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
+  return plan;
+}
+
+const Forward* find_forward(const ModelTable& table, std::string_view provider) {
+  const auto found = std::ranges::find(table.forwards, provider, &Forward::provider);
+  return found == table.forwards.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock, platform::Random& random) {
+  constexpr std::string_view mock_prefix = "mock/";
+  if (!table.mock_provider.empty() && (mock || model.starts_with(mock_prefix))) {
+    const std::string_view rest = model.starts_with(mock_prefix) ? model.substr(mock_prefix.size()) : model;
+    return forwarded({.provider = table.mock_provider, .timeouts = {}, .retry = {}, .off = {}}, rest);
+  }
+  if (model.empty()) {
+    if (table.default_model.empty()) {
+      return fail(Code::model_required, "The request names no model and no default_model is configured.");
+    }
+    model = table.default_model;
+  }
+  if (const auto found = table.exact.find(model); found != table.exact.end()) {
+    return plan_of(found->second, std::nullopt, random);
+  }
+  for (const Pattern& pattern : table.patterns) {
+    if (model.size() >= pattern.prefix.size() + pattern.suffix.size() && model.starts_with(pattern.prefix) &&
+        model.ends_with(pattern.suffix)) {
+      const std::string_view starred =
+          model.substr(pattern.prefix.size(), model.size() - pattern.prefix.size() - pattern.suffix.size());
+      return plan_of(pattern.policy, starred, random);
+    }
+  }
+  if (const std::size_t slash = model.find('/'); slash != std::string_view::npos) {
+    if (const Forward* forward = find_forward(table, model.substr(0, slash))) {
+      return forwarded(*forward, model.substr(slash + 1));
+    }
+  }
+  if (!table.bare_names_to.empty()) {
+    if (const Forward* forward = find_forward(table, table.bare_names_to)) {
+      return forwarded(*forward, model);
+    }
+  }
+  return fail(Code::model_not_found,
+              fmt::format("The model `{}` does not exist here: it is not under `models` in the configuration. "
+                          "GET /v1/models lists what does.",
+                          model));
+}
+
+}  // namespace weir::routing

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "platform/random.hpp"
+#include "routing/policy.hpp"
+
+namespace weir::routing {
+
+/// One target that may be tried, with the name under which its provider knows the model.
+struct Candidate {
+  const Target* target;
+  std::string_view upstream_model;
+};
+
+/// What a model name means: its policy, and the candidates of each step in the order in which they are tried.
+///
+/// Views and pointers lead into the ModelTable (pin its snapshot) or into `owned`, which moves with the plan.
+struct Plan {
+  std::string_view name;              // the entry's name, for records and labels
+  Timeouts timeouts;                  // `total` holds for the whole call
+  std::vector<Candidate> candidates;  // steps one after the other
+  std::list<Target> owned;            // targets made for this call: a pattern's or a forwarded name
+};
+
+/// Pure choice: the same table, name and random numbers give the same plan.
+/// `model` empty: the default model. `mock`: the caller asked for the mock provider by header.
+/// Errors: model_required, model_not_found.
+Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock, platform::Random& random);
+
+}  // namespace weir::routing

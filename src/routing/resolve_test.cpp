@@ -1,0 +1,97 @@
+#include "routing/resolve.hpp"
+
+#include <gtest/gtest.h>
+
+namespace weir::routing {
+namespace {
+
+ModelPolicy policy(std::string name, std::vector<std::vector<Target>> steps) {
+  ModelPolicy made{.name = std::move(name)};
+  for (auto& members : steps) {
+    made.steps.push_back({.any_of = std::move(members)});
+  }
+  return made;
+}
+
+ModelTable table() {
+  ModelTable made;
+  made.exact["smart"] =
+      policy("smart", {{{.provider = "a", .model = "x", .weight = 9}, {.provider = "b", .model = "y"}},
+                       {{.provider = "c", .model = "z"}}});
+  made.patterns.push_back(
+      {.prefix = "local/", .suffix = "", .policy = policy("local/*", {{{.provider = "home", .model = "*"}}})});
+  made.forwards.push_back({.provider = "openai"});
+  return made;
+}
+
+TEST(Resolve, tries_the_steps_in_order_and_every_member_of_a_step) {
+  platform::Random random(1);
+  const ModelTable models = table();
+  for (int i = 0; i < 50; ++i) {
+    const auto plan = resolve(models, "smart", false, random);
+    ASSERT_TRUE(plan);
+    ASSERT_EQ(plan->candidates.size(), 3U);
+    EXPECT_NE(plan->candidates[0].target, plan->candidates[1].target);
+    EXPECT_NE(plan->candidates[0].target->provider, "c");
+    EXPECT_EQ(plan->candidates[2].target->provider, "c");
+  }
+}
+
+TEST(Resolve, gives_the_first_place_by_weight) {
+  platform::Random random(7);
+  const ModelTable models = table();
+  int first = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto plan = resolve(models, "smart", false, random);
+    ASSERT_TRUE(plan);
+    first += plan->candidates[0].target->provider == "a" ? 1 : 0;
+  }
+  EXPECT_NEAR(first, 9'000, 200);
+}
+
+TEST(Resolve, passes_the_starred_part_on_and_survives_being_moved) {
+  platform::Random random(1);
+  const ModelTable models = table();
+  auto plan = resolve(models, "local/qwen3:8b", false, random);
+  ASSERT_TRUE(plan);
+  const Plan moved = std::move(*plan);
+  EXPECT_EQ(moved.candidates[0].upstream_model, "qwen3:8b");
+  EXPECT_EQ(moved.candidates[0].target->provider, "home");
+  EXPECT_EQ(moved.name, "local/*");
+}
+
+TEST(Resolve, forwards_any_name_of_a_provider_that_allows_it) {
+  platform::Random random(1);
+  const ModelTable models = table();
+  const auto plan = resolve(models, "openai/org/model", false, random);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->candidates[0].upstream_model, "org/model");
+}
+
+TEST(Resolve, refuses_unknown_names_and_a_missing_name_apart) {
+  platform::Random random(1);
+  ModelTable models = table();
+  EXPECT_EQ(resolve(models, "nope", false, random).error().code, Code::model_not_found);
+  EXPECT_EQ(resolve(models, "b/y", false, random).error().code, Code::model_not_found);
+  EXPECT_EQ(resolve(models, "", false, random).error().code, Code::model_required);
+  models.default_model = "smart";
+  EXPECT_TRUE(resolve(models, "", false, random));
+}
+
+TEST(Resolve, knows_the_mock_only_where_it_exists) {
+  platform::Random random(1);
+  ModelTable models = table();
+  EXPECT_EQ(resolve(models, "mock/echo", false, random).error().code, Code::model_not_found);
+  models.mock_provider = "fake";
+  const auto named = resolve(models, "mock/echo", false, random);
+  ASSERT_TRUE(named);
+  EXPECT_EQ(named->candidates[0].target->provider, "fake");
+  EXPECT_EQ(named->candidates[0].upstream_model, "echo");
+  const auto asked = resolve(models, "smart", true, random);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->candidates[0].target->provider, "fake");
+  EXPECT_EQ(asked->name, "fake");
+}
+
+}  // namespace
+}  // namespace weir::routing

@@ -1,0 +1,128 @@
+"""The commands as a person meets them: help, check, a start without any config, demo, explain, the end on SIGTERM."""
+
+import re
+import signal
+import subprocess
+
+import pytest
+
+from fault_server import FaultServer
+from weir_server import BINARY, PATIENCE, Weir, clean_environment, run_weir, text_of
+
+
+def test_version_and_help(tmp_path):
+    version = run_weir("version", directory=tmp_path)
+    assert version.returncode == 0 and re.search(r"\d+\.\d+\.\d+", version.stdout)
+    for arguments in (("help",), ("--help",)):
+        help_text = run_weir(*arguments, directory=tmp_path)
+        assert help_text.returncode == 0
+        for command in ("serve", "check", "explain", "demo", "version"):
+            assert command in help_text.stdout
+    unknown = run_weir("sevre", directory=tmp_path)
+    assert unknown.returncode != 0 and "serve" in unknown.stderr
+
+
+def test_check_names_every_error_at_once_with_its_place_and_cure(tmp_path):
+    (tmp_path / "weir.yaml").write_text(
+        "listn: 127.0.0.1:0\n"
+        "providers:\n"
+        "  openai: {base_url: http://127.0.0.1:1/v1, keys: none}\n"
+        "models:\n"
+        "  smart: {steps: [opnai/x]}\n"
+        "retry: {attempts: many}\n"
+        "timeouts: {first_tokn: 5s}\n"
+    )
+    checked = run_weir("check", "--config", "weir.yaml", directory=tmp_path)
+    said = checked.stdout + checked.stderr
+    assert checked.returncode == 2, said
+    assert re.search(r'weir\.yaml:1: .*listn.*did you mean "listen"', said)
+    assert re.search(r'weir\.yaml:5: models\.smart\.steps\[0\]: .*"opnai".*did you mean "openai"', said)
+    assert re.search(r"weir\.yaml:6: retry\.attempts: .*many", said)
+    assert re.search(r'weir\.yaml:7: .*first_tokn.*did you mean "first_token"', said)
+    served = run_weir("serve", "--config", "weir.yaml", directory=tmp_path)
+    assert served.returncode == 2 and "listn" in served.stderr, "a bad config starts nothing"
+
+
+def test_check_is_content_with_a_good_config(tmp_path):
+    (tmp_path / "weir.yaml").write_text("providers: {m: {dialect: mock}}\nmodels: {x: m/any}\n")
+    checked = run_weir("check", directory=tmp_path)
+    assert checked.returncode == 0, checked
+
+
+def test_a_config_that_is_not_there(tmp_path):
+    missing = run_weir("serve", "--config", "nowhere.yaml", directory=tmp_path)
+    assert missing.returncode == 2 and "nowhere.yaml" in missing.stderr
+
+
+def test_no_config_at_all_starts_with_the_mock_and_says_how_to_call_it(tmp_path):
+    with Weir(tmp_path, None, WEIR_LISTEN="127.0.0.1:0") as weir:
+        weir.wait_for_output(rf"export OPENAI_BASE_URL=http://127\.0\.0\.1:{weir.port}/v1")
+        command = weir.wait_for_output(r"^\s*(curl .*)$")[1]
+        answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE, check=True)
+        assert "Hello" in answer.stdout or "content" in answer.stdout, answer
+        assert text_of(weir.chat("mock/any"))
+        assert weir.request("GET", "/v1/models").json["data"]
+
+
+def test_keys_in_the_environment_become_providers(tmp_path):
+    with Weir(tmp_path, None, WEIR_LISTEN="127.0.0.1:0", OPENAI_API_KEY="sk-from-the-environment", MISTRAL_API_KEY="") as weir:
+        said = "\n".join(weir.output)
+        assert "OPENAI_API_KEY" in said and "sk-from-the-environment" not in said
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    with FaultServer("a") as a:
+        config = f"listen: 127.0.0.1:1\nproviders: {{a: {{dialect: openai, base_url: '{a.base_url}', keys: none}}}}\nmodels: {{m: a/x}}\n"
+        with Weir(tmp_path, config, WEIR_LISTEN="127.0.0.1:0", WEIR_RETRY__ATTEMPTS="2", WEIR_RETRY__BACKOFF="1ms") as weir:
+            a.always("reset_before_head")
+            assert weir.chat("m").status == 502 and len(a.requests) == 2
+
+
+def test_sigterm_lets_a_running_stream_finish(tmp_path):
+    with FaultServer("a") as a:
+        config = f"listen: 127.0.0.1:0\nproviders: {{a: {{dialect: openai, base_url: '{a.base_url}', keys: none}}}}\nmodels: {{m: a/x}}\n"
+        with Weir(tmp_path, config) as weir:
+            a.always("slow_first_token", seconds=1.0, after=2)
+            stream = weir.client().chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+            text = next(stream).choices[0].delta.content or ""  # it runs
+            weir.process.send_signal(signal.SIGTERM)
+            text += "".join(event.choices[0].delta.content or "" for event in stream)
+            assert text == a.text
+            assert weir.process.wait(PATIENCE) == 0
+
+
+def test_a_stream_that_outlives_the_drain_ends_with_an_error_event(tmp_path):
+    with FaultServer("a") as a:
+        config = (
+            f"listen: 127.0.0.1:0\nproviders: {{a: {{dialect: openai, base_url: '{a.base_url}', keys: none}}}}\nmodels: {{m: a/x}}\n"
+            "server: {drain_timeout: 200ms}\n"
+        )
+        with Weir(tmp_path, config) as weir:
+            a.always("stall", after=2)
+            stream = weir.client().chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True)
+            next(stream)
+            weir.process.send_signal(signal.SIGTERM)
+            with pytest.raises(Exception) as end:
+                list(stream)
+            assert getattr(end.value, "code", None) == "shutting_down", end.value
+            a.wait_for(lambda: a.requests[0].state == "cancelled", "the upstream's cancellation")
+            assert weir.process.wait(PATIENCE) == 0
+
+
+def test_demo_shows_a_stream_that_survives_its_target(tmp_path):
+    shown = subprocess.run(
+        [BINARY, "demo"], cwd=tmp_path, env=clean_environment(tmp_path), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown
+    assert "explain" in shown.stdout
+
+
+def test_explain_of_what_is_not_there(tmp_path):
+    with Weir(tmp_path, "listen: 127.0.0.1:0\nproviders: {m: {dialect: mock}}\nmodels: {x: m/any}\n") as weir:
+        none = weir.command("explain", "last")
+        assert none.returncode != 0 and none.stderr
+        unknown = weir.command("explain", "no-such-id")
+        assert unknown.returncode != 0 and "no-such-id" in unknown.stderr
+    gone = run_weir("explain", "last", directory=tmp_path, WEIR_URL=weir.url)
+    assert gone.returncode != 0 and weir.url in gone.stderr, "says which server did not answer"

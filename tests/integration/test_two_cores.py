@@ -1,0 +1,108 @@
+"""Two workers, real loopback, callers that come, leave and break off, and a stop in the middle of it.
+
+Its place is the ThreadSanitizer build (./dev test tsan): a data race anywhere in the gateway ends it with a report. In the
+release build it shows that nothing is lost under load.
+"""
+
+import json
+import random
+import signal
+import socket
+import threading
+
+from fault_server import Behaviour, FaultServer
+from raw_http import RawConnection, get, post
+from weir_server import PATIENCE, Weir, text_of
+
+CONFIG = """
+listen: 127.0.0.1:0
+server: {{workers: 2, drain_timeout: 30s}}
+providers:
+  a: {{dialect: openai, base_url: "{a}", keys: none}}
+  b: {{dialect: openai, base_url: "{b}", keys: none}}
+  mock: {{dialect: mock, mock: {{first_token: 0ms, tokens_per_second: 0, text: "Hello from the mock, which talks a little longer."}}}}
+models:
+  smart: {{steps: [a/x, b/x]}}
+retry: {{attempts: 2, backoff: 1ms, backoff_max: 2ms}}
+auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
+caching: {{exact: {{enabled: false}}}}
+store: {{url: none}}
+"""
+CALLS = 4000  # that reach the first provider; about twice as many are made
+FAULTS = ["ok", "ok", "reset_before_head", "cut_rst", "status", "malformed", Behaviour("cut_fin", after=2), "tools"]
+
+
+def body(model: str, stream: bool) -> bytes:
+    return json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+
+class Caller(threading.Thread):
+    """Calls until it is told to stop: keep-alive, short connections, pipelining, leaving in mid-answer, by a seed of its own."""
+
+    def __init__(self, seed: int, weir: Weir, stop: threading.Event) -> None:
+        super().__init__(name=f"caller {seed}")
+        self.choose, self.weir, self.stop = random.Random(seed), weir, stop
+        self.answers = 0
+        self.problem: str | None = None
+
+    def run(self) -> None:
+        try:
+            while not self.stop.is_set():
+                with RawConnection(self.weir.port) as raw:
+                    for _ in range(self.choose.randint(1, 20)):
+                        if not self.one_call(raw):
+                            break
+        except (OSError, EOFError) as error:
+            if not self.stop.is_set():
+                self.problem = f"{self.name}: {error!r}"
+        except Exception as error:
+            self.problem = f"{self.name}: {error!r}"
+
+    def one_call(self, raw: RawConnection) -> bool:
+        model, stream = self.choose.choice(["smart", "mock/m"]), self.choose.random() < 0.6
+        way = self.choose.random()
+        if way < 0.1:
+            raw.send(post(body(model, stream))[: self.choose.randint(1, 200)])
+            return False
+        if way < 0.2:
+            raw.send(post(body(model, stream)))
+            raw.take(self.choose.randint(1, 60))
+            if self.choose.random() < 0.5:
+                raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            return False
+        if way < 0.3:
+            raw.send(get("/metrics/prometheus") + get("/v1/models") + get("/admin/v1/requests/last") + post(body(model, stream)))
+            for _ in range(3):
+                assert raw.read_reply().status in (200, 404)
+        else:
+            raw.send(post(body(model, stream)))
+        reply = raw.read_reply()
+        assert reply.status == 200, reply
+        if b'"error"' in reply.body:
+            assert stream and b"[DONE]" not in reply.body
+        elif stream:
+            assert reply.body.endswith(b"data: [DONE]\n\n")
+        else:
+            text_of(reply)
+        self.answers += 1
+        return True
+
+
+def test_load_faults_and_a_stop_on_two_cores(tmp_path):
+    with FaultServer("a") as a, FaultServer("b") as b:
+        with Weir(tmp_path, CONFIG.format(a=a.base_url, b=b.base_url)) as weir:
+            stop = threading.Event()
+            callers = [Caller(seed, weir, stop) for seed in range(16)]
+            a.plan_in_turns(*FAULTS)
+            for caller in callers:
+                caller.start()
+            a.wait_for(lambda: len(a.requests) >= CALLS or any(caller.problem for caller in callers), f"{CALLS} calls", 100)
+            stop.set()
+            weir.process.send_signal(signal.SIGTERM)  # while the last calls run
+            for caller in callers:
+                caller.join(PATIENCE)
+            assert [caller.problem for caller in callers if caller.problem] == []
+            assert all(caller.answers for caller in callers)
+            assert weir.process.wait(PATIENCE) == 0
+            assert not any("ThreadSanitizer" in line for line in weir.output), "\n".join(weir.output)

@@ -1,0 +1,84 @@
+#include "sim/gateway_under_test.hpp"
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+
+namespace weir::sim {
+
+/// Keeps the records of the calls; an error in the log is a finding.
+class GatewayUnderTest::RecordingLog final : public observe::Log {
+ public:
+  explicit RecordingLog(History& history) : history_(history) {}
+  void request(std::shared_ptr<const observe::LogLine> line) override {
+    history_.records.push_back(std::dynamic_pointer_cast<const ledger::RequestRecord>(line));
+  }
+  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+  void message(observe::Level level, std::string_view component, std::string text) override {
+    if (level == observe::Level::error) {
+      history_.end_violations.push_back(fmt::format("the log says an error: {}: {}", component, text));
+    }
+  }
+
+ private:
+  History& history_;
+};
+
+namespace {
+
+routing::ModelTable models_of(const Scenario& scenario) {
+  routing::ModelTable table;
+  for (const auto& [name, steps] : scenario.models) {
+    routing::ModelPolicy policy{.name = name, .steps = {}, .timeouts = scenario.timeouts, .retry = scenario.retry};
+    for (const auto& members : steps) {
+      routing::Step step;
+      for (const std::string& provider : members) {
+        step.any_of.push_back({.provider = provider,
+                               .model = provider + "-model",
+                               .timeouts = scenario.timeouts,
+                               .retry = scenario.retry,
+                               .off = {}});
+      }
+      policy.steps.push_back(std::move(step));
+    }
+    table.exact.emplace(name, std::move(policy));
+  }
+  return table;
+}
+
+std::shared_ptr<const app::Config> config_of(const Scenario& scenario) {
+  auto config = std::make_shared<app::Config>();
+  config->listen = {{.host = GatewayUnderTest::address, .port = GatewayUnderTest::port, .unix_path = {}}};
+  for (const UpstreamPlan& upstream : scenario.upstreams) {
+    app::ProviderConfig provider;
+    provider.name = upstream.name;
+    provider.dialect = "openai";
+    provider.base_url.host = upstream.name + ".test";
+    provider.base_url.path = "/v1";
+    provider.keys.push_back({.name = "key-1", .value = Secret("key-of-" + upstream.name)});
+    config->providers.push_back(std::move(provider));
+  }
+  config->models = models_of(scenario);
+  config->timeouts = scenario.timeouts;
+  config->retry = scenario.retry;
+  return config;
+}
+
+}  // namespace
+
+GatewayUnderTest::GatewayUnderTest(platform::SimulatedWorld& world, const Scenario& scenario, History& history)
+    : log_(std::make_unique<RecordingLog>(history)) {
+  std::vector<platform::Loop*> loops = {&world.add_loop(address), &world.add_loop(address)};
+  world.network().set_link(address, scenario.client_link);
+  node_ = std::make_unique<app::Node>(std::move(loops), config_of(scenario), *log_);
+  WEIR_ASSERT(node_->listen().has_value(), "the world has nothing else at this address");
+}
+
+GatewayUnderTest::~GatewayUnderTest() = default;
+
+void GatewayUnderTest::shut_down(Duration grace) {
+  stopping_ = true;
+  node_->shut_down(std::chrono::duration_cast<std::chrono::milliseconds>(grace), [this] { stopped_ = true; });
+}
+
+}  // namespace weir::sim

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/node.hpp"
+#include "platform/sim/simulated_world.hpp"
+#include "sim/history.hpp"
+#include "sim/scenario.hpp"
+
+namespace weir::sim {
+
+/// The whole gateway, as the product wires it, on two simulated loops.
+class GatewayUnderTest {
+ public:
+  static constexpr std::uint16_t port = 8000;
+  static constexpr const char* address = "10.0.0.1";
+
+  /// World and history outlive it. Listens from now on.
+  GatewayUnderTest(platform::SimulatedWorld& world, const Scenario& scenario, History& history);
+  GatewayUnderTest(const GatewayUnderTest&) = delete;
+  GatewayUnderTest& operator=(const GatewayUnderTest&) = delete;
+  /// After stopped().
+  ~GatewayUnderTest();
+
+  /// Stops listening, ends what runs (after `grace` by force) and gives everything back.
+  void shut_down(Duration grace);
+  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] bool stopped() const { return stopped_; }
+  [[nodiscard]] std::size_t budget_used() const { return node_->budget().used(); }
+  [[nodiscard]] std::size_t connections() const { return node_->open_connections(); }
+
+ private:
+  class RecordingLog;
+
+  std::unique_ptr<RecordingLog> log_;
+  std::unique_ptr<app::Node> node_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace weir::sim

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ledger/request_record.hpp"
+#include "platform/clock.hpp"
+#include "platform/sim/simulated_connection.hpp"
+#include "sim/upset.hpp"
+
+namespace weir::sim {
+
+using platform::Duration;
+using platform::Instant;
+
+/// What an upstream means to do with one request.
+struct Intent {
+  Upset upset = Upset::none;
+  Phase phase = Phase::before_head;
+  int status = 200;                   // of Upset::error before the head
+  std::optional<int> retry_after;     // in seconds
+  std::size_t words = 1;              // pieces of text in the answer
+  std::size_t upset_after_words = 1;  // for Phase::after_content and within_body
+  std::size_t filler_bytes = 0;       // behind each word
+  bool early = false;                 // an error status before the request has come whole
+  Duration slow_for{};                // of Upset::slow
+  bool usage_in_finish = false;       // the usage stands in the event with the finish reason, not in one of its own
+};
+
+/// What an upstream saw and did: one per request whose call it recognised.
+struct UpstreamCall {
+  std::uint64_t serial = 0;  // the number in every word of this answer
+  std::string upstream;
+  std::string call;  // the caller's x-request-id as it stands in the body
+  bool stream = false;
+  bool usage_asked = false;  // by the request as it came here
+  Intent intent;
+  Instant received;
+  std::shared_ptr<const platform::LinkReport> link;  // the gateway dialled, we accepted
+  bool first_on_connection = true;
+  std::vector<std::string> events;       // the data of each event that was written, the last perhaps in part
+  std::optional<Instant> first_content;  // written
+  std::size_t words_sent = 0;
+  bool finish_sent = false;
+  bool done_sent = false;
+  bool body_ended = false;  // the framing says so
+  std::optional<Instant> ended;
+  std::string body;  // of an answer that is not streamed
+};
+
+/// What a client meant to do with one call.
+struct CallPlan {
+  std::string id;  // sent as x-request-id and as the question
+  std::string model;
+  bool stream = true;
+  bool usage = false;  // asks for it
+  std::size_t padding_bytes = 0;
+  bool chunked = false;  // the request's body
+  std::size_t send_pieces = 1;
+  Duration send_pause{};
+  Duration read_pause{};     // before each read
+  Duration read_spurt{};     // how long it reads on before it pauses again
+  bool reads_small = false;  // few bytes at a time
+  std::optional<Mischief> leave;
+  ClientPhase leave_phase = ClientPhase::waiting;
+  Duration leave_after{};             // while waiting: since the request was sent
+  std::size_t leave_after_words = 0;  // while receiving
+  bool pipelined = false;             // sent together with the one before
+};
+
+/// What a client saw of one call.
+struct ClientCall {
+  CallPlan plan;
+  std::size_t body_bytes = 0;  // of the request, without its framing
+  Instant started;
+  std::optional<Instant> sent;  // the whole request was written
+  int status = 0;
+  std::map<std::string, std::string> headers;  // lower-case names
+  std::string body;                            // as far as it came, without its framing
+  std::optional<Instant> head_at;
+  std::optional<Instant> first_content_at;
+  std::optional<Instant> ended_at;  // the framing's end
+  bool between_chunks = false;      // where it stopped, not a byte of a next chunk had come
+  std::string broken_framing;       // how the gateway broke HTTP; empty: it did not
+  std::optional<Code> connection_end;
+  std::optional<Instant> left;  // by its own will
+  bool out_of_patience = false;
+  bool abandoned = false;                            // pipelined behind an answer that ended the connection
+  std::shared_ptr<const platform::LinkReport> link;  // we dialled, the gateway accepted
+};
+
+/// Everything that happened in one run, for the judge.
+struct History {
+  std::deque<UpstreamCall> upstream_calls;  // a deque: references stay
+  std::deque<ClientCall> client_calls;
+  std::vector<ledger::RecordPtr> records;
+  Reached reached;
+  std::uint64_t next_serial = 0;
+  std::optional<Instant> drain_began;
+  std::vector<std::string> end_violations;  // found when everything was over: leaks and hangs
+};
+
+}  // namespace weir::sim

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "platform/sim/faults.hpp"
+#include "routing/policy.hpp"
+#include "sim/history.hpp"
+
+namespace weir::sim {
+
+/// How one upstream behaves in a run.
+struct UpstreamPlan {
+  std::string name;               // "u0"; the provider has the same
+  std::string address;            // "10.0.1.0"
+  Upset dialling = Upset::none;   // refused, unreachable, silent_dial, reset or fin: always
+  double upset_share = 0;         // of its answers
+  bool only_status = false;       // its upsets are error statuses
+  bool only_slow = false;         // its upsets are pauses before the first content
+  routing::Timeouts patience;     // of the gateway with it: what is slow is measured by this
+  double close_after_answer = 0;  // share of the answers after which it closes the idle connection
+  platform::DurationRange pace;   // between events
+  std::size_t words_max = 8;
+  std::size_t filler_bytes_max = 0;
+  platform::LinkFaults link;
+};
+
+struct ClientPlan {
+  Duration starts_after{};
+  Duration pause{};  // between two calls
+  std::vector<CallPlan> calls;
+  std::size_t read_bytes_max = 65536;
+};
+
+/// Everything that a seed decides before the run: who is there and what they mean to do. What remains is decided by the
+/// world's own choices as it runs.
+struct Scenario {
+  std::uint64_t seed = 0;
+  platform::WorldFaults world;
+  platform::LinkFaults client_link;
+  bool quiet_network = false;  // links deliver everything at once and in one piece: times can be judged exactly
+  std::vector<UpstreamPlan> upstreams;
+  std::map<std::string, std::vector<std::vector<std::string>>> models;  // steps of upstream names
+  std::vector<ClientPlan> clients;
+  routing::Timeouts timeouts;
+  routing::Retry retry;
+  std::optional<Duration> drain_after;  // the gateway is told to stop
+  bool narrow_drain = false;            // and finds long streams whose readers pause, over connections that fill up
+  Duration drain_time{};
+};
+
+Scenario make_scenario(std::uint64_t seed);
+
+}  // namespace weir::sim
