@@ -61,35 +61,35 @@ class Attempt {
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() = default;
 
-  Task<AttemptResult> run();
+  WEIR_OWN_FRAME Task<AttemptResult> run();
 
  private:
   using Bytes = Result<std::string_view>;
 
   void prepare_body();
-  Task<AttemptResult> no_stream(std::unique_ptr<providers::UpstreamReply> reply);
-  Task<AttemptResult> keep_answer(std::unique_ptr<providers::UpstreamReply> reply);
+  WEIR_OWN_FRAME Task<AttemptResult> no_stream(std::unique_ptr<providers::UpstreamReply> reply);
+  WEIR_OWN_FRAME Task<AttemptResult> keep_answer(std::unique_ptr<providers::UpstreamReply> reply);
 
   // relay_stream.cpp
-  Task<AttemptResult> relay_stream(std::unique_ptr<providers::UpstreamReply> reply);
+  WEIR_OWN_FRAME Task<AttemptResult> relay_stream(std::unique_ptr<providers::UpstreamReply> reply);
   Task<std::optional<AttemptResult>> take_event(const http::SseEvent& event, providers::UpstreamReply& reply);
-  Task<std::optional<AttemptResult>> deliver(std::string_view event, bool content, providers::UpstreamReply& reply);
-  Task<AttemptResult> deliver_end(std::string_view last, providers::UpstreamReply& reply);
-  Task<AttemptResult> stream_stopped(Error error, providers::UpstreamReply& reply);
+  WEIR_OWN_FRAME Task<std::optional<AttemptResult>> deliver(std::string_view event, bool content, providers::UpstreamReply& reply);
+  WEIR_OWN_FRAME Task<AttemptResult> deliver_end(std::string_view last, providers::UpstreamReply& reply);
+  WEIR_OWN_FRAME Task<AttemptResult> stream_stopped(Error error, providers::UpstreamReply& reply);
   std::string_view without(const http::SseEvent& event, text::Span span);
   /// Every choice that was asked for has its finish reason, which implies the terminator.
   [[nodiscard]] bool is_whole() const;
   [[nodiscard]] platform::Instant next_event_deadline();
 
   // relay_whole.cpp
-  Task<AttemptResult> relay_whole(std::unique_ptr<providers::UpstreamReply> reply);
-  Task<AttemptResult> relay_as_it_comes(providers::UpstreamReply& reply, std::string start);
+  WEIR_OWN_FRAME Task<AttemptResult> relay_whole(std::unique_ptr<providers::UpstreamReply> reply);
+  WEIR_OWN_FRAME Task<AttemptResult> relay_as_it_comes(providers::UpstreamReply& reply, std::string start);
 
   Task<Bytes> read(providers::UpstreamReply& reply, platform::Instant deadline);
   /// The head as the caller gets it; the commit point is now.
   void commit(const providers::UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes);
   AttemptResult failed(Code code, std::string reason, std::string upstream_words = {});
-  Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {});
+  WEIR_OWN_FRAME Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {});
   AttemptResult left();
   AttemptResult complete();
   [[nodiscard]] platform::Duration since_start() const;

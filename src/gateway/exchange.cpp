@@ -137,21 +137,17 @@ Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, provi
                                  .deadline = deadline};
   const std::string label = target_label(plan_, candidate);
   begin_row()->backoff = backoff;
-  AttemptResult result;
-  {
-    Attempt first(context, candidate, provider, false);
-    result = co_await first.run();
-  }
-  core_.call_metrics.attempt_ended(label, record_->attempts.back());
-  if (result.kind == AttemptResult::Kind::failed && result.closed_before_reply) {
+  for (bool again = false;; again = true) {
+    Attempt one(context, candidate, provider, again);
+    AttemptResult result = co_await one.run();
+    core_.call_metrics.attempt_ended(label, record_->attempts.back());
+    if (again || result.kind != AttemptResult::Kind::failed || !result.closed_before_reply) {
+      co_return result;
+    }
     // The kept-alive connection had been closed when we wrote to it: the provider saw nothing, so asking again is not a
     // retry.
     begin_row()->silent_retry = true;
-    Attempt again(context, candidate, provider, true);
-    result = co_await again.run();
-    core_.call_metrics.attempt_ended(label, record_->attempts.back());
   }
-  co_return result;
 }
 
 Task<void> Exchange::attempts() {

@@ -40,12 +40,13 @@ class Exchange {
   Refusal lookup();
 
   Task<void> run_stages();
-  Task<void> attempts();
-  Task<AttemptResult> attempt(const routing::Candidate& candidate, providers::Provider& provider,
+  WEIR_OWN_FRAME Task<void> attempts();
+  WEIR_OWN_FRAME Task<AttemptResult> attempt(const routing::Candidate& candidate, providers::Provider& provider,
                               platform::Duration backoff, platform::Instant deadline);
-  Task<void> deliver_failure(const AttemptResult& last);
-  Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt, std::string reply = {});
-  Task<void> ended_early();
+  WEIR_OWN_FRAME Task<void> deliver_failure(const AttemptResult& last);
+  WEIR_OWN_FRAME Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt,
+                                  std::string reply = {});
+  WEIR_OWN_FRAME Task<void> ended_early();
   void settle(ledger::EndState end_state);
 
   Core& core_;

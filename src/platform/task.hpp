@@ -17,6 +17,11 @@ namespace weir {
 void* allocate_frame(std::size_t bytes);
 void free_frame(void* frame, std::size_t bytes) noexcept;
 
+/// For the declaration of a coroutine that a call seldom needs, or that is awaited at several places of another: it gets
+/// a frame of its own when it runs. Without it the compiler may put its frame inside its caller's, once for each place,
+/// and the caller carries all of them for as long as it lives.
+#define WEIR_OWN_FRAME [[gnu::noinline]]
+
 /// A coroutine that starts when it is awaited and hands its result to the one who awaits it.
 ///
 /// Life: owned by the `Task`; destroying it destroys the frame, wherever it is suspended (what it waits for unlinks
