@@ -29,7 +29,7 @@ void read_request(const http::Headers& headers, gateway::Call& call) {
         .reply = {}};
     return;
   }
-  auto read = openai::read_chat_request(call.body);
+  auto read = call.operation().read_request(call.body);
   if (!read) {
     call.unusable = unusable(read.error());
   } else if (read->model.size() > model_bytes_max) {
@@ -43,7 +43,8 @@ void read_request(const http::Headers& headers, gateway::Call& call) {
   }
 }
 
-Task<void> chat_completions(ApiRequest& request) {
+/// The body goes up as it came, but for the edited spans, and what comes back goes down.
+Task<void> infer(ApiRequest& request) {
   const http::Headers& headers = request.http.head.headers;
   gateway::Call call{
       .endpoint = request.endpoint,
@@ -77,8 +78,9 @@ void add_inference_endpoints(Registry& registry) {
   registry.add({.method = "POST",
                 .path = "/v1/chat/completions",
                 .upstream_path = "/chat/completions",
+                .operation = &openai::chat_completion,
                 .summary = "A chat completion, whole or streamed."},
-               chat_completions);
+               infer);
 }
 
 }  // namespace weir::api

@@ -106,6 +106,7 @@ Attempt::Attempt(Context context, const routing::Candidate& candidate, providers
       provider_(provider),
       fresh_connection_(fresh_connection),
       began_(context.core.loop.now()),
+      inspector_(context.call.operation().inspect_chunk),
       chat_(context.call.request.include_usage ? openai::UsageView::shown : openai::UsageView::hidden) {}
 
 Duration Attempt::since_start() const {
@@ -193,7 +194,7 @@ Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply) {
     }
     body.append(*bytes);
   }
-  const openai::ReplyFacts facts = openai::inspect_reply(body);
+  const openai::ReplyFacts facts = context_.call.operation().inspect_reply(body);
   if (facts.error) {
     co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
   }

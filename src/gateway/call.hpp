@@ -18,9 +18,9 @@ namespace weir::gateway {
 /// call, charged to the byte budget of whoever made the call.
 struct Call {
   const Endpoint& endpoint;
-  std::string id;               // ours, the response's x-weir-request-id
-  std::string_view body;        // validated; lives as long as the call
-  openai::ChatRequest request;  // what was read of the body
+  std::string id;           // ours, the response's x-weir-request-id
+  std::string_view body;    // validated; lives as long as the call
+  openai::Request request;  // what was read of the body
   /// Why the body cannot be used. The call is refused with it, but as a call: once its caller is known, and with its
   /// record.
   struct Unusable {
@@ -38,6 +38,9 @@ struct Call {
   Principal principal;
   platform::Instant started;   // its first byte
   platform::Instant received;  // its last byte
+
+  /// What is asked for: an endpoint without one never becomes a call.
+  [[nodiscard]] const openai::Operation& operation() const { return *endpoint.operation; }
 };
 
 }  // namespace weir::gateway

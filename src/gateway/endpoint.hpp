@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "dialects/openai/operation.hpp"
+
 namespace weir::gateway {
 
-enum class Dialect : std::uint8_t { openai };
 /// Who may call it.
 enum class AuthClass : std::uint8_t { open, caller, admin };
 /// What its calls are counted against.
@@ -16,7 +17,7 @@ struct Endpoint {
   std::string_view method;         // "POST"; GET answers HEAD too
   std::string_view path;           // "/v1/chat/completions"; a last segment `{id}` takes the rest of the path
   std::string_view upstream_path;  // behind the provider's base URL; empty: answered here
-  Dialect dialect = Dialect::openai;
+  const openai::Operation* operation = nullptr;  // what its calls are; null: answered here
   AuthClass auth = AuthClass::caller;
   LimitsClass limits = LimitsClass::inference;
   std::string_view summary;  // one sentence

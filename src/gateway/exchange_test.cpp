@@ -206,8 +206,11 @@ class SilentLog final : public observe::Log, public ledger::RecordSink {
   std::vector<ledger::RecordPtr> records;
 };
 
-const Endpoint endpoint{
-    .method = "POST", .path = "/v1/chat/completions", .upstream_path = "/chat/completions", .summary = ""};
+const Endpoint endpoint{.method = "POST",
+                        .path = "/v1/chat/completions",
+                        .upstream_path = "/chat/completions",
+                        .operation = &openai::chat_completion,
+                        .summary = ""};
 
 std::string chunk(std::string_view choice, std::string_view tail = {}) {
   return fmt::format("data: {{\"id\":\"c\",\"choices\":[{}]{}}}\n\n", choice, tail);

@@ -45,9 +45,7 @@ std::string_view Attempt::without(const http::SseEvent& event, text::Span span) 
 
 bool Attempt::is_whole() const {
   // A server may send its choices one after the other: the first one's end is not the answer's.
-  const auto asked =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(context_.call.request.n.value_or(1), 1, openai::choices_max));
-  return chat_.all_finished() && chat_.choices_finished() >= asked;
+  return chat_.all_finished() && chat_.choices_finished() >= context_.call.request.choices_asked();
 }
 
 /// Until when the next event must have come.
@@ -221,7 +219,7 @@ Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
       if (tail) {
         parser.feed(*tail);
         for (auto event = parser.next(); event && *event; event = parser.next()) {
-          chat_.take(openai::inspect_chunk((*event)->data));
+          chat_.take(context_.call.operation().inspect_chunk((*event)->data));
         }
         row().usage = chat_.usage().value_or(llm::Usage{});
       }

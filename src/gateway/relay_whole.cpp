@@ -1,6 +1,5 @@
 // The relay of an answer that is not streamed: held until its JSON is whole, so that a broken one can still be
 // replaced.
-#include "dialects/openai/reply.hpp"
 #include "gateway/attempt.hpp"
 
 namespace weir::gateway {
@@ -35,11 +34,12 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
     }
   }
 
-  const openai::ReplyFacts facts = openai::inspect_reply(body);
+  const openai::Operation& operation = context_.call.operation();
+  const openai::ReplyFacts facts = operation.inspect_reply(body);
   if (facts.malformed) {
     // Its words are not kept: half an answer is an answer, which no record may hold.
     co_return failed(Code::upstream_malformed,
-                     fmt::format("its answer is no chat completion: {}", facts.malformed_why));
+                     fmt::format("its answer is not {}: {}", operation.answer, facts.malformed_why));
   }
   if (facts.error) {
     co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);

@@ -18,7 +18,7 @@ Edit insert_member(std::size_t offset, std::string member, bool others_follow) {
 
 }  // namespace
 
-std::optional<Edit> edit_model(const ChatRequest& request, std::string_view upstream_model) {
+std::optional<Edit> edit_model(const Request& request, std::string_view upstream_model) {
   if (request.model_value && !request.model.empty() && request.model == upstream_model) {
     return std::nullopt;
   }
@@ -32,7 +32,7 @@ std::optional<Edit> edit_model(const ChatRequest& request, std::string_view upst
   return insert_member(request.members_begin, std::move(text), request.has_members);
 }
 
-std::optional<Edit> edit_include_usage(const ChatRequest& request) {
+std::optional<Edit> edit_include_usage(const Request& request) {
   if (request.include_usage) {
     return std::nullopt;
   }

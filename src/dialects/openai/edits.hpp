@@ -24,10 +24,10 @@ struct Edit {
 
 /// Makes `upstream_model` the body's model: replaces the value, or inserts the member when there is none. Nothing when
 /// the body names that model already, however it spells it.
-[[nodiscard]] std::optional<Edit> edit_model(const ChatRequest& request, std::string_view upstream_model);
+[[nodiscard]] std::optional<Edit> edit_model(const Request& request, std::string_view upstream_model);
 
 /// Makes `stream_options.include_usage` true whatever was there, and keeps the other options. Nothing when it is true.
-[[nodiscard]] std::optional<Edit> edit_include_usage(const ChatRequest& request);
+[[nodiscard]] std::optional<Edit> edit_include_usage(const Request& request);
 
 /// The edits of one body, sorted by offset. Fixed in size, because the functions above are all there are.
 class EditList {

@@ -17,15 +17,20 @@ ReplyFacts malformed(std::string_view why) {
   return facts;
 }
 
-}  // namespace
+/// A reply's list, `choices` or `data`, and what to say where it is none.
+struct ListWords {
+  std::string_view name;
+  std::string_view no_array;
+  std::string_view no_object;
+};
 
-ReplyFacts inspect_reply(std::string_view body) {
-  JsonValue choices;
+ReplyFacts inspect(std::string_view body, const ListWords& words) {
+  JsonValue list;
   JsonValue usage;
   JsonValue error;
   const auto scanned = text::scan_object(body, [&](const JsonMember& member) {
-    if (text::key_equals(member, "choices")) {
-      choices = member.value;
+    if (text::key_equals(member, words.name)) {
+      list = member.value;
     } else if (text::key_equals(member, "usage")) {
       usage = member.value;
     } else if (text::key_equals(member, "error")) {
@@ -37,20 +42,32 @@ ReplyFacts inspect_reply(std::string_view body) {
   }
   ReplyFacts facts;
   facts.error = read_error(error, body);
-  if (choices.kind != JsonKind::array && !facts.error) {
-    return malformed("choices is not an array");
+  if (list.kind != JsonKind::array && !facts.error) {
+    return malformed(words.no_array);
   }
-  if (choices.kind == JsonKind::array) {
+  if (list.kind == JsonKind::array) {
     // The first one tells: walking all of them would cost as much as the whole scan did.
-    const std::size_t first = choices.raw.find_first_not_of(" \t\r\n", 1);
-    if (choices.raw[first] != '{' && choices.raw[first] != ']') {
-      return malformed("a choice is not an object");
+    const std::size_t first = list.raw.find_first_not_of(" \t\r\n", 1);
+    if (list.raw[first] != '{' && list.raw[first] != ']') {
+      return malformed(words.no_object);
     }
   }
   if (usage.kind == JsonKind::object) {
     facts.usage = read_usage(usage.raw);
   }
   return facts;
+}
+
+}  // namespace
+
+ReplyFacts inspect_reply(std::string_view body) {
+  return inspect(body,
+                 {.name = "choices", .no_array = "choices is not an array", .no_object = "a choice is not an object"});
+}
+
+ReplyFacts inspect_embeddings(std::string_view body) {
+  return inspect(body,
+                 {.name = "data", .no_array = "data is not an array", .no_object = "an embedding is not an object"});
 }
 
 }  // namespace weir::openai

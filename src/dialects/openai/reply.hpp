@@ -9,11 +9,11 @@
 
 namespace weir::openai {
 
-/// What a whole chat completion says, read beside it: the reply goes to the caller as its original bytes.
-/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`.
+/// What a whole reply says, read beside it: it goes to the caller as its original bytes.
+/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`, `/completions`, `/embeddings`.
 struct ReplyFacts {
-  /// Neither a JSON object with an array of choices nor one with an error; `malformed_why` is a literal, and nothing
-  /// else is set then.
+  /// Neither a JSON object with an array of choices (of data, for embeddings) nor one with an error; `malformed_why` is
+  /// a literal, and nothing else is set then.
   bool malformed = false;
   std::string_view malformed_why;
 
@@ -21,7 +21,9 @@ struct ReplyFacts {
   std::optional<llm::Usage> usage;
 };
 
-/// Reads a whole reply body. Thread-safe; allocates only for an error's words.
+/// Reads a whole completion, chat or legacy. Thread-safe; allocates only for an error's words.
 [[nodiscard]] ReplyFacts inspect_reply(std::string_view body);
+/// Likewise the reply to an embeddings request.
+[[nodiscard]] ReplyFacts inspect_embeddings(std::string_view body);
 
 }  // namespace weir::openai

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "text/json_value.hpp"
@@ -19,19 +20,21 @@ RequestError wrong_type(std::string_view param, std::string_view expected, JsonK
           "invalid_type", std::string(param)};
 }
 
+enum class Kind : std::uint8_t { chat, completion, embedding };
+
 /// Reads one body. Holds the first thing that is wrong with its meaning; its grammar comes first.
 class Reader {
  public:
-  explicit Reader(std::string_view body) : body_(body) {}
+  Reader(std::string_view body, Kind kind) : body_(body), kind_(kind) {}
 
-  std::expected<ChatRequest, RequestError> read() {
+  std::expected<Request, RequestError> read() {
     const auto scanned = text::scan_object(body_, [this](const JsonMember& member) { read_member(member); });
     if (!scanned) {
       return std::unexpected(RequestError{
           fmt::format("The body is not a JSON object: {} at byte {}.", scanned.error().what, scanned.error().offset),
           "", ""});
     }
-    if (!error_ && !(seen_ & messages_bit)) {
+    if (!error_ && kind_ == Kind::chat && !(seen_ & messages_bit)) {
       error_ = RequestError{"Missing required parameter: 'messages'.", "missing_required_parameter", "messages"};
     }
     if (error_) {
@@ -50,6 +53,8 @@ class Reader {
   static constexpr unsigned max_tokens_bit = 32;
   static constexpr unsigned max_completion_tokens_bit = 64;
   static constexpr unsigned n_bit = 128;
+  static constexpr unsigned prompt_bit = 256;
+  static constexpr unsigned encoding_format_bit = 512;
 
   void read_member(const JsonMember& member) {
     request_.has_members = true;
@@ -58,9 +63,17 @@ class Reader {
       if (first_of(model_bit, "model")) {
         read_model(value);
       }
-    } else if (text::key_equals(member, "messages")) {
+    } else if (kind_ == Kind::embedding) {
+      if (text::key_equals(member, "encoding_format") && first_of(encoding_format_bit, "encoding_format")) {
+        read_encoding_format(value);
+      }
+    } else if (kind_ == Kind::chat && text::key_equals(member, "messages")) {
       if (first_of(messages_bit, "messages") && value.kind != JsonKind::array) {
         refuse(wrong_type("messages", "an array of objects", value.kind));
+      }
+    } else if (kind_ == Kind::completion && text::key_equals(member, "prompt")) {
+      if (first_of(prompt_bit, "prompt")) {
+        request_.prompts = count_prompts(value);
       }
     } else if (text::key_equals(member, "stream")) {
       if (first_of(stream_bit, "stream")) {
@@ -121,6 +134,38 @@ class Reader {
     });
   }
 
+  void read_encoding_format(const JsonValue& value) {
+    if (value.kind == JsonKind::null) {
+      return;
+    }
+    request_.encoding_format = EncodingFormat::other;
+    if (value.kind == JsonKind::string) {
+      const auto word = text::unescape(value.string_raw());
+      if (word == "float") {
+        request_.encoding_format = EncodingFormat::floats;
+      } else if (word == "base64") {
+        request_.encoding_format = EncodingFormat::base64;
+      }
+    }
+  }
+
+  /// One, but for a list of texts or of token lists. What is neither is left to the provider to refuse.
+  static std::int64_t count_prompts(const JsonValue& value) {
+    if (value.kind != JsonKind::array) {
+      return 1;
+    }
+    std::int64_t count = 0;
+    text::for_each_element(value.raw, [&](const JsonValue& element) {
+      if (element.kind == JsonKind::number) {
+        count = 1;  // a list of tokens is one prompt
+        return false;
+      }
+      ++count;
+      return true;
+    });
+    return std::max<std::int64_t>(count, 1);
+  }
+
   bool read_boolean(const JsonValue& value, std::string_view param) {
     if (value.kind != JsonKind::boolean && value.kind != JsonKind::null) {
       refuse(wrong_type(param, "a boolean", value.kind));
@@ -163,15 +208,29 @@ class Reader {
   }
 
   std::string_view body_;
-  ChatRequest request_;
+  Kind kind_;
+  Request request_;
   unsigned seen_ = 0;
   std::optional<RequestError> error_;
 };
 
 }  // namespace
 
-std::expected<ChatRequest, RequestError> read_chat_request(std::string_view body) {
-  return Reader(body).read();
+std::size_t Request::choices_asked() const {
+  constexpr std::int64_t most = std::int64_t{1}
+                                << 20;  // beyond, no answer is ever taken for whole by its choices alone
+  return static_cast<std::size_t>(std::clamp<std::int64_t>(n.value_or(1), 1, most) *
+                                  std::clamp<std::int64_t>(prompts, 1, most));
+}
+
+std::expected<Request, RequestError> read_chat_request(std::string_view body) {
+  return Reader(body, Kind::chat).read();
+}
+std::expected<Request, RequestError> read_completion_request(std::string_view body) {
+  return Reader(body, Kind::completion).read();
+}
+std::expected<Request, RequestError> read_embedding_request(std::string_view body) {
+  return Reader(body, Kind::embedding).read();
 }
 
 }  // namespace weir::openai

@@ -12,12 +12,15 @@
 
 namespace weir::openai {
 
-/// What weir reads of a chat completion request. The rest of the body is the provider's business and goes up as it
-/// came.
+/// How embeddings are asked for. `other`: a word of a compatible server ("int8", "ubinary"), which is its business.
+enum class EncodingFormat : std::uint8_t { absent, floats, base64, other };
+
+/// What weir reads of a request's body: of a chat completion, a legacy completion or an embedding, whichever of the
+/// members it knows. The rest of the body is the provider's business and goes up as it came.
 ///
 /// A plain value; its spans count from the start of the body, so it stays right when the body is moved.
-/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`.
-struct ChatRequest {
+/// Source: OpenAI's OpenAPI 2.3.0, `POST /chat/completions`, `/completions`, `/embeddings`.
+struct Request {
   std::string model;                      // unescaped; empty when absent, null or ""
   std::optional<text::Span> model_value;  // the member's value as sent, also null
   bool stream = false;
@@ -32,6 +35,11 @@ struct ChatRequest {
   std::optional<std::int64_t> max_tokens;
   std::optional<std::int64_t> max_completion_tokens;
   std::optional<std::int64_t> n;
+  std::int64_t prompts = 1;  // completions: each prompt of a list gets its own `n` choices
+  EncodingFormat encoding_format = EncodingFormat::absent;  // embeddings
+
+  /// How many choices a whole answer has.
+  [[nodiscard]] std::size_t choices_asked() const;
 
   std::size_t members_begin = 0;  // behind the body's opening brace: where a member can be inserted
   bool has_members = false;
@@ -40,6 +48,10 @@ struct ChatRequest {
 /// Validates the whole body and reads it in one pass. A key counts by its unescaped name, and a second one of the same
 /// name is refused for each key that weir reads: what weir understood and what the provider understands must not
 /// differ. Thread-safe; allocates only for a long model name and for an error.
-[[nodiscard]] std::expected<ChatRequest, RequestError> read_chat_request(std::string_view body);
+[[nodiscard]] std::expected<Request, RequestError> read_chat_request(std::string_view body);
+/// Likewise. What a completion is of (`prompt`) and an embedding (`input`) is not asked for: servers of the family take
+/// other members in their place, and the provider says better what it misses.
+[[nodiscard]] std::expected<Request, RequestError> read_completion_request(std::string_view body);
+[[nodiscard]] std::expected<Request, RequestError> read_embedding_request(std::string_view body);
 
 }  // namespace weir::openai

@@ -10,17 +10,17 @@ namespace {
 
 using text::Span;
 
-ChatRequest read(std::string_view body) {
+Request read(std::string_view body) {
   auto request = read_chat_request(body);
   EXPECT_TRUE(request) << body << ": " << (request ? "" : request.error().message);
-  return request ? *std::move(request) : ChatRequest{};
+  return request ? *std::move(request) : Request{};
 }
 
-TEST(ChatRequest, what_weir_reads_is_found_where_it_stands) {
+TEST(Request, what_weir_reads_is_found_where_it_stands) {
   const std::string_view body =
       R"( {"n":2,"model":"smart","messages":[],"stream":true,"stream_options":{"include_usage":true},)"
       R"("max_tokens":10,"max_completion_tokens":20} )";
-  const ChatRequest request = read(body);
+  const Request request = read(body);
   EXPECT_EQ(request.model, "smart");
   EXPECT_EQ(request.model_value->of(body), R"("smart")");
   EXPECT_TRUE(request.stream);
@@ -35,11 +35,11 @@ TEST(ChatRequest, what_weir_reads_is_found_where_it_stands) {
   EXPECT_TRUE(request.has_members);
 }
 
-TEST(ChatRequest, what_is_absent_or_null_has_its_default) {
+TEST(Request, what_is_absent_or_null_has_its_default) {
   for (const std::string_view body :
        {R"({"messages":[]})", R"({"messages":[],"model":null,"stream":null,"stream_options":null,"max_tokens":null,)"
                               R"("max_completion_tokens":null,"n":null})"}) {
-    const ChatRequest request = read(body);
+    const Request request = read(body);
     EXPECT_EQ(request.model, "");
     EXPECT_FALSE(request.stream);
     EXPECT_FALSE(request.stream_options_is_object);
@@ -50,22 +50,22 @@ TEST(ChatRequest, what_is_absent_or_null_has_its_default) {
   EXPECT_TRUE(read(R"({"messages":[],"model":null})").model_value);
 }
 
-TEST(ChatRequest, keys_count_by_their_unescaped_names) {
+TEST(Request, keys_count_by_their_unescaped_names) {
   const std::string_view body = R"({"m\u006fdel":"sm\u0061rt","messag\u0065s":[],"str\u0065am":true})";
-  const ChatRequest request = read(body);
+  const Request request = read(body);
   EXPECT_EQ(request.model, "smart");
   EXPECT_EQ(request.model_value->of(body), R"("sm\u0061rt")");
   EXPECT_TRUE(request.stream);
 }
 
-TEST(ChatRequest, keys_inside_of_other_values_do_not_count) {
-  const ChatRequest request = read(R"({"messages":[{"model":"x","stream":true}],"metadata":{"model":"x","n":9}})");
+TEST(Request, keys_inside_of_other_values_do_not_count) {
+  const Request request = read(R"({"messages":[{"model":"x","stream":true}],"metadata":{"model":"x","n":9}})");
   EXPECT_FALSE(request.model_value);
   EXPECT_FALSE(request.stream);
   EXPECT_FALSE(request.n);
 }
 
-TEST(ChatRequest, integers_may_be_spelled_oddly_and_be_huge) {
+TEST(Request, integers_may_be_spelled_oddly_and_be_huge) {
   EXPECT_EQ(read(R"({"messages":[],"max_tokens":1e2})").max_tokens, 100);
   EXPECT_EQ(read(R"({"messages":[],"n":1.0})").n, 1);
   EXPECT_EQ(read(R"({"messages":[],"max_tokens":99999999999999999999})").max_tokens,
@@ -81,7 +81,7 @@ struct Refusal {
   std::string_view message;
 };
 
-TEST(ChatRequest, what_is_wrong_is_named_in_openais_words) {
+TEST(Request, what_is_wrong_is_named_in_openais_words) {
   for (const Refusal& c : {
            Refusal{"", "", "", "The body is not a JSON object: the document ends too early at byte 0."},
            Refusal{"[]", "", "", "The body is not a JSON object: an object is expected at byte 0."},
@@ -127,7 +127,7 @@ TEST(ChatRequest, what_is_wrong_is_named_in_openais_words) {
   }
 }
 
-TEST(ChatRequest, a_second_spelling_of_a_key_that_weir_reads_is_refused_by_name) {
+TEST(Request, a_second_spelling_of_a_key_that_weir_reads_is_refused_by_name) {
   for (const std::string_view name :
        {"model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n"}) {
     for (const bool escaped : {false, true}) {
@@ -148,11 +148,11 @@ TEST(ChatRequest, a_second_spelling_of_a_key_that_weir_reads_is_refused_by_name)
   EXPECT_EQ(inner.error().param, "stream_options.include_usage");
 }
 
-TEST(ChatRequest, a_second_spelling_of_any_other_key_passes) {
+TEST(Request, a_second_spelling_of_any_other_key_passes) {
   EXPECT_TRUE(read_chat_request(R"({"messages":[],"user":"a","user":"b","temperature":0,"t\u0065mperature":1})"));
 }
 
-TEST(ChatRequest, deep_bodies_are_refused_without_harm) {
+TEST(Request, deep_bodies_are_refused_without_harm) {
   std::string body = R"({"messages":[)";
   body.append(3000, '[');
   body.append(3000, ']');

@@ -95,7 +95,7 @@ bool delta_bears_content(std::string_view delta) {
 }
 
 /// Reads one choice into the facts; says what is wrong with it, or nothing.
-std::string_view read_choice(const JsonValue& choice, ChunkFacts& facts) {
+std::string_view read_chat_choice(const JsonValue& choice, ChunkFacts& facts) {
   if (choice.kind != JsonKind::object) {
     return "a choice is not an object";
   }
@@ -133,7 +133,46 @@ std::string_view read_choice(const JsonValue& choice, ChunkFacts& facts) {
   return {};
 }
 
-std::string_view read_choices(const JsonValue& choices, ChunkFacts& facts) {
+/// Reads one choice of a legacy completion: its text stands in it directly.
+std::string_view read_completion_choice(const JsonValue& choice, ChunkFacts& facts) {
+  if (choice.kind != JsonKind::object) {
+    return "a choice is not an object";
+  }
+  std::optional<std::int64_t> index = 0;
+  bool finished = false;
+  bool text_is_wrong = false;
+  text::for_each_member(choice.raw, [&](const JsonMember& member) {
+    const JsonValue& value = member.value;
+    if (text::key_equals(member, "text")) {
+      facts.content_bearing = is_text(value) || facts.content_bearing;
+      text_is_wrong = value.kind != JsonKind::string && value.kind != JsonKind::null;
+    } else if (text::key_equals(member, "index")) {
+      index = value.kind == JsonKind::null ? 0 : text::to_int64(value);
+    } else if (text::key_equals(member, "finish_reason")) {
+      finished = value.kind != JsonKind::null && !text::is_empty(value);
+    }
+  });
+  if (text_is_wrong) {
+    return "a choice's text is not a string";
+  }
+  if (!index || *index < 0 || *index >= completion_choices_max) {
+    return "a choice's index is not an integer from 0 to 262143";
+  }
+  facts.content_bearing = facts.content_bearing || finished;
+  if (*index >= std::int64_t{choices_max}) {
+    ++facts.choices_beyond;
+    facts.finished_beyond += finished ? 1 : 0;
+    return {};
+  }
+  const auto place = static_cast<std::size_t>(*index);
+  facts.choices.set(place);
+  facts.finished.set(place, finished);
+  return {};
+}
+
+using ReadChoice = std::string_view (*)(const JsonValue&, ChunkFacts&);
+
+std::string_view read_choices(const JsonValue& choices, ReadChoice read_choice, ChunkFacts& facts) {
   if (choices.kind == JsonKind::null) {
     return {};
   }
@@ -191,9 +230,7 @@ class UsageCutter {
   bool last_is_usage_ = false;
 };
 
-}  // namespace
-
-ChunkFacts inspect_chunk(std::string_view data) {
+ChunkFacts inspect(std::string_view data, ReadChoice read_choice) {
   // The official SDKs end their iteration at data that begins so, whatever follows.
   if (data.starts_with("[DONE]")) {
     ChunkFacts facts;
@@ -223,16 +260,25 @@ ChunkFacts inspect_chunk(std::string_view data) {
   if (!scanned) {
     return malformed(scanned.error().what);
   }
-  if (const std::string_view wrong = read_choices(choices, facts); !wrong.empty()) {
+  if (const std::string_view wrong = read_choices(choices, read_choice, facts); !wrong.empty()) {
     return malformed(wrong);
   }
   facts.error = read_error(error, data);
   if (usage.kind == JsonKind::object) {
     facts.usage = read_usage(usage.raw);
-    facts.usage_only = facts.choices.none() && !facts.error;
+    facts.usage_only = facts.choices.none() && facts.choices_beyond == 0 && !facts.error;
   }
   facts.usage_member = cutter.cut();
   return facts;
+}
+
+}  // namespace
+
+ChunkFacts inspect_chunk(std::string_view data) {
+  return inspect(data, read_chat_choice);
+}
+ChunkFacts inspect_completion_chunk(std::string_view data) {
+  return inspect(data, read_completion_choice);
 }
 
 bool ChunkInspector::matches(std::string_view data) {
@@ -272,7 +318,8 @@ std::string_view ChunkInspector::moved(std::string_view data, std::size_t index)
 
 void ChunkInspector::remember(std::string_view data, const ChunkFacts& facts) {
   pattern_.clear();
-  if (facts.malformed || facts.done || facts.error || facts.usage || facts.finished.any() || ++misses_ > misses_max) {
+  if (facts.malformed || facts.done || facts.error || facts.usage || facts.finished.any() ||
+      facts.finished_beyond != 0 || ++misses_ > misses_max) {
     return;
   }
   texts_.clear();
@@ -305,7 +352,7 @@ void ChunkInspector::remember(std::string_view data, const ChunkFacts& facts) {
 
 ChunkFacts ChunkInspector::inspect(std::string_view data) {
   if (pattern_.empty() || !matches(data)) {
-    ChunkFacts facts = inspect_chunk(data);
+    ChunkFacts facts = inspect_(data);
     remember(data, facts);
     return facts;
   }
@@ -335,6 +382,7 @@ Relay ChatStream::take(const ChunkFacts& facts) {
   content_seen_ = content_seen_ || facts.content_bearing;
   choices_ |= facts.choices;
   finished_ |= facts.finished;
+  finished_beyond_ += facts.finished_beyond;
   if (facts.usage) {
     usage_ = facts.usage;
   }

@@ -12,15 +12,17 @@
 #include "llm/usage.hpp"
 #include "text/json_scan.hpp"
 
-/// What weir has to know about the events of a chat completion stream, read beside the stream: the events themselves go
-/// to the caller as their original bytes.
+/// What weir has to know about the events of a stream of chat completions, or of legacy completions, read beside the
+/// stream: the events themselves go to the caller as their original bytes.
 ///
 /// Source: OpenAI's OpenAPI 2.3.0 and the official SDKs of 2026-08; fields that only compatible servers send
 /// (reasoning, images) as observed there.
 namespace weir::openai {
 
-/// A set of choice indices. OpenAI's `n` is at most 128; an index beyond breaks the grammar.
+/// A set of choice indices. OpenAI's `n` is at most 128; of chat an index beyond breaks the grammar. Legacy completions
+/// take 2,048 prompts with `n` choices each: those beyond the set are counted.
 inline constexpr std::size_t choices_max = 128;
+inline constexpr std::int64_t completion_choices_max = std::int64_t{2048} * 128;
 using ChoiceSet = std::bitset<choices_max>;
 
 /// What one event says. The views live as long as the event's data; spans count from its start.
@@ -33,8 +35,10 @@ struct ChunkFacts {
   /// Some choice carries text, reasoning, a refusal, a tool's name or arguments, audio, an image or a finish reason:
   /// the commit point, behind which no other answer may be tried.
   bool content_bearing = false;
-  ChoiceSet choices;   // that the event mentions
-  ChoiceSet finished;  // those of them whose finish_reason is set
+  ChoiceSet choices;                 // that the event mentions
+  ChoiceSet finished;                // those of them whose finish_reason is set
+  std::uint32_t choices_beyond = 0;  // choices with an index that the sets cannot hold
+  std::uint32_t finished_beyond = 0;
 
   std::optional<ReportedError> error;
   std::optional<llm::Usage> usage;  // if `usage` is an object
@@ -48,6 +52,9 @@ struct ChunkFacts {
 
 /// Reads the data of one event. Thread-safe; allocates only for an error's words.
 [[nodiscard]] ChunkFacts inspect_chunk(std::string_view data);
+/// The same for legacy completions, whose content is the choices' `text`.
+[[nodiscard]] ChunkFacts inspect_completion_chunk(std::string_view data);
+using InspectChunk = ChunkFacts (*)(std::string_view data);
 
 /// inspect_chunk() for the events of one stream, which mostly differ from the one before in a few texts alone.
 ///
@@ -56,6 +63,8 @@ struct ChunkFacts {
 /// Everything else is read in full. One per stream, used by one thread; holds a copy of one event.
 class ChunkInspector {
  public:
+  explicit ChunkInspector(InspectChunk inspect = inspect_chunk) : inspect_(inspect) {}
+
   /// The views in the facts live as long as `data`.
   [[nodiscard]] ChunkFacts inspect(std::string_view data);
 
@@ -71,6 +80,7 @@ class ChunkInspector {
 
   static constexpr int misses_max = 8;  // of one pattern after the other; then this stream is of another kind
 
+  InspectChunk inspect_;
   std::string pattern_;      // the remembered event; empty: none
   std::vector<Text> texts_;  // its strings that are values
   ChunkFacts facts_;         // what it says; id and model are made anew from texts_
@@ -112,7 +122,7 @@ class ChatStream {
   /// The latest that was reported. Servers that report with every event report running totals.
   [[nodiscard]] const std::optional<llm::Usage>& usage() const { return usage_; }
   [[nodiscard]] std::size_t choices_seen() const { return choices_.count(); }
-  [[nodiscard]] std::size_t choices_finished() const { return finished_.count(); }
+  [[nodiscard]] std::size_t choices_finished() const { return finished_.count() + finished_beyond_; }
 
  private:
   UsageView usage_view_;
@@ -122,6 +132,7 @@ class ChatStream {
   bool malformed_seen_ = false;
   ChoiceSet choices_;
   ChoiceSet finished_;
+  std::size_t finished_beyond_ = 0;
   std::optional<llm::Usage> usage_;
 };
 
