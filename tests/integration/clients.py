@@ -1,11 +1,12 @@
 """The official clients behind one face: the same operations, the same outcomes, so that one test holds for every client.
 
 Operations take `base_url`, `model` and what they need, and return a dict; what the client raises becomes a ClientError.
+`items` counts what a stream's reader gets to see, whether there is content in it or not. run() may be called by many threads.
 The JavaScript clients run in one Node process (node/driver.mjs), the Python ones here. All are used as their manuals say.
 """
 
+import itertools
 import json
-import queue
 import shutil
 import subprocess
 import sys
@@ -67,16 +68,17 @@ class OpenAiPython:
         return {"text": choice.message.content, "finish": choice.finish_reason, "tokens": answer.usage.total_tokens}
 
     def _stream(self, model: str, messages: list, stop_after: int | None = None, **options: Any) -> dict[str, Any]:
-        pieces, finish = [], None
+        pieces, finish, items = [], None, 0
         with self._client(**options).chat.completions.create(model=model, messages=messages, stream=True) as stream:
             for event in stream:
+                items += 1
                 for choice in event.choices:
                     if choice.delta.content:
                         pieces.append(choice.delta.content)
                     finish = choice.finish_reason or finish
                 if stop_after and len(pieces) >= stop_after:
                     break
-        return {"pieces": pieces, "text": "".join(pieces), "finish": finish}
+        return {"pieces": pieces, "text": "".join(pieces), "finish": finish, "items": items}
 
     def _tools(self, model: str, messages: list, tools: list, stream: bool, **options: Any) -> dict[str, Any]:
         completions = self._client(**options).chat.completions
@@ -125,10 +127,11 @@ class LangChain:
         return {"text": answer.content, "finish": finish, "tokens": answer.usage_metadata["total_tokens"]}
 
     def _stream(self, messages: list, stop_after: int | None = None, **options: Any) -> dict[str, Any]:
-        pieces, finish = [], None
+        pieces, finish, items = [], None, 0
         stream = self._model(**options).stream(messages)
         try:
             for chunk in stream:
+                items += 1
                 if chunk.content:
                     pieces.append(chunk.content)
                 finish = chunk.response_metadata.get("finish_reason") or finish
@@ -136,7 +139,7 @@ class LangChain:
                     break
         finally:
             stream.close()
-        return {"pieces": pieces, "text": "".join(pieces), "finish": finish}
+        return {"pieces": pieces, "text": "".join(pieces), "finish": finish, "items": items}
 
     def _tools(self, messages: list, tools: list, stream: bool, **options: Any) -> dict[str, Any]:
         model = self._model(**options).bind_tools(tools)
@@ -192,17 +195,19 @@ def node_script(name: str, text: str | None = None) -> Path:
 
 
 class NodeDriver:
-    """One Node process with all JavaScript clients, one order at a time."""
+    """One Node process with all JavaScript clients."""
 
     def __enter__(self) -> "NodeDriver":
         for source in NODE_SOURCES.glob("*.mjs"):
             node_script(source.name)
-        environment = clean_environment(NODE_FOLDER, NODE_NO_WARNINGS="1")
         self.process = subprocess.Popen(
             [node_program(), NODE_FOLDER / "driver.mjs"],
-            env=environment, cwd=NODE_FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=clean_environment(NODE_FOLDER), cwd=NODE_FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.lines: queue.Queue[str | None] = queue.Queue()
+        self._numbers = itertools.count()
+        self._outcomes: dict[int, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._ended = False
         threading.Thread(target=self._read, daemon=True).start()
         return self
 
@@ -216,15 +221,24 @@ class NodeDriver:
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
+            outcome = json.loads(line)
+            with self._changed:
+                self._outcomes[outcome["number"]] = outcome
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def run(self, client: str, operation: str, options: dict[str, Any]) -> dict[str, Any]:
-        self.process.stdin.write(json.dumps({"client": client, "operation": operation, "options": options}) + "\n")
-        self.process.stdin.flush()
-        line = self.lines.get(timeout=PATIENCE)
-        assert line is not None, f"the Node process ended with {self.process.wait(PATIENCE)}; its words are above"
-        outcome = json.loads(line)
+        with self._changed:
+            number = next(self._numbers)
+            order = {"number": number, "client": client, "operation": operation, "options": options}
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            self._changed.wait_for(lambda: number in self._outcomes or self._ended, PATIENCE)
+            assert not self._ended, "the Node process ended; its words are above"
+            outcome = self._outcomes.pop(number, None)
+        assert outcome, f"{client} {operation}: no outcome after {PATIENCE} s"
         if "error" in outcome:
             error = outcome["error"]
             assert error["kind"] != "unexpected", f"{client} {operation}: {error['message']}"

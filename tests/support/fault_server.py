@@ -29,6 +29,20 @@ from typing import Any
 # gateway: a body that ends earlier was ended by the gateway.
 HOLD_SECONDS = 60.0
 
+KEEP_ALIVE_EVERY = 0.1  # seconds
+
+# What a server can send between the head and the first event to keep the client waiting. Which of them which client takes is
+# what test_keep_alives.py finds out.
+KEEP_ALIVES = {
+    "": b"",
+    "comment": b": keep-alive\n\n",
+    "empty_delta": b'data: {"id":"chatcmpl-0","object":"chat.completion.chunk","created":1760000000,"model":"m","choices":'
+    b'[{"index":0,"delta":{},"logprobs":null,"finish_reason":null}]}\n\n',
+    "no_choices": b'data: {"id":"chatcmpl-0","object":"chat.completion.chunk","created":1760000000,"model":"m","choices":[]}\n\n',
+    "named_event": b"event: keep-alive\ndata: {}\n\n",
+    "named_event_without_data": b"event: keep-alive\n\n",
+}
+
 KINDS = {
     "ok": "a whole, valid answer",
     "tools": "two tool calls, whose arguments are streamed in fragments",
@@ -67,6 +81,9 @@ class Behaviour:
     retry_after: str | None = None   # the header's text
     body: str | None = None          # status, ok: this body instead of the usual one
     seconds: float = 0.2             # slow_first_token
+    wait: float = 0.0                # streamed: seconds between the head and the first event
+    keep_alive: str = ""             # streamed: what is sent again and again in that time, see KEEP_ALIVES
+    late_head: bool = False          # streamed: the head comes after that time, too
     headers: tuple[tuple[str, str], ...] = ()
     framing: str = "chunked"         # of a streamed body: chunked, or close (until FIN)
     close: bool = False              # FIN after the answer without having announced it
@@ -76,6 +93,8 @@ class Behaviour:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no behaviour is named {self.kind!r}; there are {', '.join(KINDS)}")
+        if self.keep_alive not in KEEP_ALIVES:
+            raise ValueError(f"no keep-alive is named {self.keep_alive!r}; there are {', '.join(KEEP_ALIVES)}")
 
     @staticmethod
     def of(description: "Behaviour | str | dict[str, Any]", **fields: Any) -> "Behaviour":
@@ -464,12 +483,23 @@ class Connection:
             ensure_ascii=False,
         ).encode()  # fmt: skip
 
+    async def _keep_waiting(self, behaviour: Behaviour, frame) -> None:
+        """Keep-alives, several in each of the client's time limits, until the wait is over."""
+        for _ in range(round(behaviour.wait / KEEP_ALIVE_EVERY)):
+            await asyncio.sleep(KEEP_ALIVE_EVERY)
+            if behaviour.keep_alive:
+                await self._write(frame(KEEP_ALIVES[behaviour.keep_alive]))
+
     async def _streamed(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
         kind, chunked = behaviour.kind, behaviour.framing == "chunked"
         frame = chunk if chunked else lambda data: data
         framing = [("Transfer-Encoding", "chunked")] if chunked else [("Connection", "close")]
         headers = [("Content-Type", "text/event-stream; charset=utf-8"), *framing, *self._provider_headers(request), *behaviour.headers]
+        if behaviour.late_head:
+            await asyncio.sleep(behaviour.wait)
         await self._write(head(200, headers))
+        if not behaviour.late_head:
+            await self._keep_waiting(behaviour, frame)
 
         asked_for_usage = bool((request.json.get("stream_options") or {}).get("include_usage"))
         base = {

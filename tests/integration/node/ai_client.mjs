@@ -26,6 +26,7 @@ function client(connect) {
     async stream({ model, messages, stop_after, ...options }) {
       const pieces = [];
       let finish = null;
+      let items = 0;
       const abort = new AbortController();
       const { stream } = streamText({
         model: connect(options).chatModel(model),
@@ -35,13 +36,14 @@ function client(connect) {
         ...settings(options),
       });
       for await (const part of stream) {
+        items += 1;
         if (part.type === 'error') throw part.error;
         if (part.type === 'abort' && !stop_after) throw new DOMException(part.reason ?? 'aborted', 'TimeoutError');
         if (part.type === 'text-delta') pieces.push(part.text);
         if (part.type === 'finish') finish = part.finishReason;
         if (stop_after && pieces.length >= stop_after) abort.abort();
       }
-      return { pieces, text: pieces.join(''), finish };
+      return { pieces, text: pieces.join(''), finish, items };
     },
     async tools({ model, messages, tools, stream, ...options }) {
       const call = { model: connect(options).chatModel(model), messages, tools: offer(tools), ...settings(options) };

@@ -12,13 +12,15 @@ function connect({ base_url, max_retries = 0, timeout }) {
 async function read(stream, stop_after) {
   const pieces = [];
   let finish = null;
+  let items = 0;
   for await (const chunk of stream) {
+    items += 1;
     const choice = chunk.choices[0];
     if (choice?.delta.content) pieces.push(choice.delta.content);
     finish = choice?.finish_reason ?? finish;
     if (stop_after && pieces.length >= stop_after) break; // leaving the loop aborts the request
   }
-  return { pieces, text: pieces.join(''), finish };
+  return { pieces, text: pieces.join(''), finish, items };
 }
 
 const simple = (calls) => calls.map((call) => ({ id: call.id, name: call.function.name, arguments: call.function.arguments }));
