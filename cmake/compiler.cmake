@@ -34,7 +34,7 @@ if(WEIR_SANITIZE)
   target_link_options(weir_flags INTERFACE -fsanitize=${WEIR_SANITIZE})
   # Recycled coroutine frames hide use-after-free from the sanitizers.
   target_compile_definitions(weir_flags INTERFACE
-    WEIR_NO_FRAME_RECYCLING BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING)
+    WEIR_NO_RECYCLING BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING)
 endif()
 
 if(WEIR_FUZZ)

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 /// Takes what is written, until it is told to take no more.
 class WireStream final : public platform::Stream {
  public:
-  void start_read(std::span<char>, platform::ReadWaiter&) override {}
+  void start_read(platform::ReadWaiter&) override {}
   void stop_read() override {}
   platform::IoResult write_now(std::span<const std::string_view> slices) override {
     ++writes;

@@ -22,9 +22,7 @@ bool is_final_answer(std::string_view bytes) {
 
 struct ClientResponse::Connection {
   Connection(platform::Loop& loop, std::unique_ptr<platform::Stream> connected, std::size_t read_ahead_bytes)
-      : stream(std::move(connected)),
-        reader(loop, *stream, {.initial_bytes = 4096, .bytes_max = read_ahead_bytes}),
-        writer(loop, *stream) {
+      : stream(std::move(connected)), reader(loop, *stream, {.bytes_max = read_ahead_bytes}), writer(loop, *stream) {
     reader.start();
   }
   Connection(const Connection&) = delete;

@@ -214,7 +214,7 @@ bool Headers::add(std::string_view name, std::string_view value) {
     return false;
   }
   if (fields_.capacity() == 0) {
-    fields_.reserve(24);  // what the official SDKs send fits, so one allocation serves most connections for life
+    fields_.reserve(8);  // it grows with what the peer sends, and is reused for as long as the connection lives
   }
   // Filled in place, before anything else is computed: spilled to the stack and copied as a whole, the two views would
   // each wait for a store that cannot be forwarded, which costs more than the classification.

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t body_bytes_per_second = std::size_t{16} * 1024;  // the slowest upload that is waited for
 constexpr std::size_t body_room_at_once = std::size_t{256} * 1024;     // beyond, the buffer doubles as the body comes
-constexpr std::size_t room_behind_body = 1024;  // so that a read stays pending and the client's leaving is seen
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
@@ -29,7 +28,7 @@ class ServerCore::Connection {
       : core_(core),
         loop_(core.loop_),
         stream_(std::move(stream)),
-        reader_(loop_, *stream_, {.initial_bytes = 4096, .bytes_max = core.options_.head_limits.head_bytes_max}),
+        reader_(loop_, *stream_, {.bytes_max = core.options_.head_limits.head_bytes_max}),
         writer_(loop_, *stream_),
         response_(writer_, {.write_timeout = core.options_.write_timeout}),
         peer_(stream_->peer()) {}
@@ -164,12 +163,13 @@ class ServerCore::Connection {
         break;
       }
       // Memory and budget follow what has come: to announce a large body costs its sender nothing.
-      reader_.reserve(std::min(length, std::max(2 * here, body_room_at_once)) + room_behind_body);
+      reader_.reserve(std::min(length, std::max(2 * here, body_room_at_once)));
       const auto arrived = co_await reader_.more(here, body_until(here));
       if (!arrived) {
         co_return co_await body_failed(arrived.error());
       }
     }
+    reader_.trim();
     body_view_ = reader_.bytes().substr(0, length);
     consumed_after_answer_ = length;
     finish_reading();

@@ -7,8 +7,8 @@ namespace weir::net {
 /// The outermost coroutine of a task: starts at once, frees itself at its end.
 struct TaskGroup::Root {
   struct promise_type {
-    static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-    static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+    static void* operator new(std::size_t bytes) { return allocate_recycled(bytes); }
+    static void operator delete(void* frame, std::size_t bytes) noexcept { free_recycled(frame, bytes); }
     Root get_return_object() { return {}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_never final_suspend() noexcept { return {}; }

@@ -15,6 +15,7 @@ void ByteReader::start() {
 
 void ByteReader::consume(std::size_t count) {
   begin_ += count;
+  release_if_drained();
   if (!reading_) {
     read_on();
   }
@@ -22,61 +23,95 @@ void ByteReader::consume(std::size_t count) {
 
 void ByteReader::unpin() {
   pinned_ = false;
+  take_aside();
+  release_if_drained();
   if (!reading_) {
     read_on();
   }
 }
 
 void ByteReader::resize(std::size_t capacity) {
-  // Not value-initialised: the kernel or the next read fills it; only the padding must not be garbage for valgrind's
-  // sake.
-  auto larger = std::make_unique_for_overwrite<char[]>(capacity + padding);
+  // Not initialised: the kernel or the next read fills it; only the padding must not be garbage for valgrind's sake.
+  RecycledBytes other(capacity + padding);
   if (unread() > 0) {
-    std::memcpy(larger.get(), buffer_.get() + begin_, unread());
+    std::memcpy(other.data(), buffer_.data() + begin_, unread());
   }
-  std::memset(larger.get() + capacity, 0, padding);
+  std::memset(other.data() + capacity, 0, padding);
   end_ = unread();
   begin_ = 0;
-  buffer_ = std::move(larger);
+  buffer_ = std::move(other);
   capacity_ = capacity;
 }
 
-void ByteReader::read_on() {
-  if (!started_ || reading_ || ended_) {
+void ByteReader::release_if_drained() {
+  if (unread() > 0 || pinned_ || space_given_ || (capacity_ > options_.initial_bytes && !shrink_)) {
     return;
   }
-  const std::size_t bound = std::max(options_.bytes_max, wanted_);
-  if (!pinned_) {
-    if (shrink_ && unread() == 0) {
-      buffer_.reset();
-      capacity_ = 0;
-      begin_ = end_ = 0;
-      wanted_ = 0;
-    }
-    shrink_ = false;
-    if (begin_ > 0 && unread() > 0) {
-      std::memmove(buffer_.get(), buffer_.get() + begin_, unread());
-    }
-    end_ -= begin_;
-    begin_ = 0;
-    if (capacity_ < wanted_) {
-      resize(wanted_);
-    } else if (end_ == capacity_ && capacity_ < bound) {
-      resize(std::clamp(capacity_ * 2, options_.initial_bytes, bound));
-    }
+  buffer_ = RecycledBytes();
+  capacity_ = begin_ = end_ = 0;
+  shrink_ = false;
+}
+
+/// What was read aside joins the rest.
+void ByteReader::take_aside() {
+  if (aside_end_ == 0 || pinned_ || space_given_) {
+    return;
   }
-  if (end_ == capacity_ || unread() >= bound) {
+  if (capacity_ - end_ < aside_end_) {
+    resize(std::max(unread() + aside_end_, options_.initial_bytes));
+  }
+  std::memcpy(buffer_.data() + end_, aside_.data(), aside_end_);
+  end_ += aside_end_;
+  aside_ = RecycledBytes();
+  aside_end_ = 0;
+}
+
+void ByteReader::read_on() {
+  if (!started_ || reading_ || ended_ || unread() >= bound() || aside_end_ > 0) {
     return;  // full: the peer feels it until somebody consumes
   }
   reading_ = true;
-  stream_.start_read({buffer_.get() + end_, capacity_ - end_}, *this);
+  stream_.start_read(*this);
+}
+
+/// Somewhere behind the data, which may move.
+void ByteReader::make_room() {
+  if (begin_ > 0 && unread() > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, unread());
+  }
+  end_ -= begin_;
+  begin_ = 0;
+  if (capacity_ < wanted_) {
+    resize(wanted_);
+  } else if (end_ == capacity_) {
+    resize(std::clamp(capacity_ * 2, std::min(options_.initial_bytes, bound()), bound()));
+  }
+}
+
+std::span<char> ByteReader::read_space() {
+  constexpr std::size_t aside_bytes = 512;
+  space_given_ = true;
+  aside_given_ = pinned_ && end_ == capacity_;
+  if (!pinned_) {
+    make_room();
+  } else if (aside_given_) {
+    aside_ = RecycledBytes(aside_bytes);
+    return {aside_.data(), aside_bytes};
+  }
+  return {buffer_.data() + end_, capacity_ - end_};
 }
 
 void ByteReader::on_read(IoResult result) {
   reading_ = false;
+  space_given_ = false;
   if (result) {
-    end_ += *result;
-  } else if (result.error() != Code::cancelled) {  // cancelled: shrink() asked for it
+    if (aside_given_) {
+      aside_end_ = *result;
+      take_aside();
+    } else {
+      end_ += *result;
+    }
+  } else if (result.error() != Code::cancelled) {
     ended_ = result.error();
   }
   if (on_arrival_) {
@@ -115,16 +150,16 @@ Task<std::expected<void, Code>> ByteReader::more(std::size_t have, Until until) 
   co_return std::expected<void, Code>();
 }
 
+void ByteReader::trim() {
+  constexpr std::size_t worth_moving = 1024;
+  if (!space_given_ && unread() > 0 && capacity_ > unread() + worth_moving) {
+    resize(unread());
+  }
+}
+
 void ByteReader::shrink() {
-  if (capacity_ <= std::max(options_.initial_bytes * 4, std::size_t{16} * 1024)) {
-    return;
-  }
   shrink_ = true;
-  if (reading_) {
-    stream_.stop_read();  // ends in on_read(cancelled), which starts again with a small buffer
-  } else {
-    read_on();
-  }
+  release_if_drained();
 }
 
 }  // namespace weir::platform

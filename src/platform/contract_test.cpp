@@ -59,7 +59,7 @@ class Hand final : public ReadWaiter, public WriteWaiter {
   void start_read(std::size_t bytes_max) {
     buffer_.resize(bytes_max);
     result_.reset();
-    stream_.start_read(buffer_, *this);
+    stream_.start_read(*this);
   }
   Task<IoResult> read_some(std::size_t bytes_max) {
     start_read(bytes_max);
@@ -107,6 +107,7 @@ class Hand final : public ReadWaiter, public WriteWaiter {
     }
   }
 
+  std::span<char> read_space() override { return buffer_; }
   void on_read(IoResult result) override {
     ++reads;
     result_ = result;
@@ -548,20 +549,21 @@ CONTRACT(nobody_is_called_after_abort_or_destruction) {
 class Quitter final : public ReadWaiter {
  public:
   explicit Quitter(Loop& loop) : gone(loop) {}
+  std::span<char> read_space() override { return buffer; }
   void on_read(IoResult) override {
     stream.reset();
     gone.notify();
   }
   std::unique_ptr<Stream> stream;
   Signal gone;
+  char buffer[16];
 };
 
 CONTRACT(a_stream_may_be_destroyed_from_its_own_callback) {
   Pair pair = co_await connect(machine.loop());
   Quitter quitter(machine.loop());
   quitter.stream = std::move(pair.acceptor);
-  char buffer[16];
-  quitter.stream->start_read(buffer, quitter);
+  quitter.stream->start_read(quitter);
   Hand here(machine.loop(), *pair.dialler);
   co_await here.write("go");
   std::ignore = co_await quitter.gone.wait({});
@@ -775,11 +777,59 @@ CONTRACT(a_pinned_buffer_stays_where_it_is) {
   EXPECT_EQ(view, "0123456789");
   EXPECT_EQ(reading.reader.bytes().data(), view.data());
   EXPECT_LE(reading.reader.bytes().size(), 64U) << "only into the room behind it";
+  EXPECT_FALSE(reading.reader.ended());
   reading.reader.unpin();
   while (reading.reader.bytes().size() < 510) {
     EXPECT_TRUE((co_await reading.reader.more(reading.reader.bytes().size(), {})).has_value());
   }
   EXPECT_EQ(reading.reader.bytes(), "0123456789" + std::string(500, 'y'));
+}
+
+CONTRACT(the_end_is_noticed_while_the_buffer_is_pinned_and_full) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {});
+  reading.reader.start();
+  co_await reading.here.write("0123456789");
+  while (reading.reader.bytes().size() < 10) {
+    co_await reading.reader.more(reading.reader.bytes().size(), {});
+  }
+  reading.reader.trim();
+  reading.reader.pin();
+  const std::string_view view = reading.reader.bytes();
+  Signal ended(machine.loop());
+  reading.reader.on_end([&] { ended.notify(); });
+  reading.pair.dialler->abort();
+  std::ignore = co_await ended.wait({machine.loop().now() + 10s});
+  EXPECT_EQ(reading.reader.ended(), Code::reset);
+  EXPECT_EQ(view, "0123456789");
+}
+
+CONTRACT(what_comes_while_the_buffer_is_pinned_and_full_is_there_afterwards) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {});
+  reading.reader.start();
+  co_await reading.here.write("body");
+  while (reading.reader.bytes().size() < 4) {
+    co_await reading.reader.more(reading.reader.bytes().size(), {});
+  }
+  co_await settle(machine.loop());
+  reading.reader.trim();
+  reading.reader.pin();
+  std::string next;
+  for (int i = 0; i < 500; ++i) {
+    next += std::to_string(i) + ",";
+  }
+  co_await reading.here.write(next);
+  co_await settle(machine.loop());
+  EXPECT_EQ(reading.reader.bytes(), "body");
+  reading.reader.consume(4);
+  reading.reader.unpin();
+  while (reading.reader.bytes().size() < next.size()) {
+    const auto more = co_await reading.reader.more(reading.reader.bytes().size(), {});
+    EXPECT_TRUE(more.has_value());
+    if (!more) {
+      co_return;
+    }
+  }
+  EXPECT_EQ(reading.reader.bytes(), next);
 }
 
 CONTRACT(a_reader_stops_at_its_bound_and_reserve_moves_it) {

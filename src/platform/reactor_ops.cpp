@@ -25,8 +25,9 @@ SocketOps::SocketOps(RealLoop& loop, int descriptor)
 
 asio::detail::reactor_op::status SocketOps::ReadOp::perform(ReactorOp* base) {
   auto& op = static_cast<ReadOp&>(*base);
+  const std::span<char> into = op.ops.reader_->read_space();
   while (true) {
-    const ssize_t got = ::recv(op.ops.descriptor_, op.into.data(), op.into.size(), MSG_DONTWAIT);
+    const ssize_t got = ::recv(op.ops.descriptor_, into.data(), into.size(), MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -42,7 +43,7 @@ asio::detail::reactor_op::status SocketOps::ReadOp::perform(ReactorOp* base) {
       return done;
     }
     op.bytes_transferred_ = static_cast<std::size_t>(got);
-    op.emptied = op.bytes_transferred_ < op.into.size();
+    op.emptied = op.bytes_transferred_ < into.size();
     return op.emptied ? done_and_exhausted : done;
   }
 }
@@ -56,14 +57,15 @@ void SocketOps::ReadOp::complete(void* scheduler, Operation* base, const boost::
     ops.UnverifiedHook::unlink();
     if (std::exchange(op.look_again, false) && op.ec_ == asio::error::operation_aborted) {
       op.ec_.clear();
+      ops.reader_ = reader;
       if (perform(&op) == not_done) {
-        ops.reader_ = reader;  // what verify() saw is gone again: wait on, with Asio's own try
-        op.ec_.clear();
+        op.ec_.clear();  // what verify() saw is gone again: wait on, with Asio's own try
         ++ops.references_;
         ops.reactor_.start_op(Reactor::read_op, ops.descriptor_, ops.registration_, &op, false, true);
         ops.release();
         return;
       }
+      ops.reader_ = nullptr;
     }
     if (!op.ec_) {
       reader->on_read(op.bytes_transferred_);
@@ -85,9 +87,8 @@ void SocketOps::WriteOp::complete(void* scheduler, Operation* base, const boost:
   ops.release();
 }
 
-void SocketOps::start_read(std::span<char> into, ReadWaiter& waiter) {
+void SocketOps::start_read(ReadWaiter& waiter) {
   reader_ = &waiter;
-  read_.into = into;
   read_.ec_.clear();
   read_.bytes_transferred_ = 0;
   ++references_;

@@ -25,7 +25,7 @@ class SocketOps final : public UnverifiedHook {
   SocketOps(const SocketOps&) = delete;
   SocketOps& operator=(const SocketOps&) = delete;
 
-  void start_read(std::span<char> into, ReadWaiter& waiter);
+  void start_read(ReadWaiter& waiter);
   void start_writable(WriteWaiter& waiter);
   /// Ends what is pending: reads with Code::cancelled, waits for room as if there were some.
   void cancel();
@@ -44,7 +44,6 @@ class SocketOps final : public UnverifiedHook {
     static status perform(ReactorOp* base);
     static void complete(void* scheduler, Operation* base, const boost::system::error_code&, std::size_t);
     SocketOps& ops;
-    std::span<char> into;
     bool emptied = false;  // the last recv() took all that was there
     bool look_again = false;
   };

@@ -56,9 +56,9 @@ IoResult RealStream::write_now(std::span<const std::string_view> slices) {
   }
 }
 
-void RealStream::start_read(std::span<char> into, ReadWaiter& waiter) {
+void RealStream::start_read(ReadWaiter& waiter) {
   if (ops_ != nullptr) {
-    ops_->start_read(into, waiter);
+    ops_->start_read(waiter);
   }
 }
 

@@ -14,7 +14,7 @@ class RealStream final : public Stream {
   RealStream& operator=(const RealStream&) = delete;
   ~RealStream() override;
 
-  void start_read(std::span<char> into, ReadWaiter& waiter) override;
+  void start_read(ReadWaiter& waiter) override;
   void stop_read() override;
   IoResult write_now(std::span<const std::string_view> slices) override;
   void start_writable(WriteWaiter& waiter) override;

@@ -18,6 +18,10 @@ using IoResult = std::expected<std::size_t, Code>;
 
 class ReadWaiter {
  public:
+  /// Room for the bytes that are about to be read, > 0 bytes. Asked for only once there seems to be something, so that
+  /// a connection on which nothing comes needs none; from the loop, or inside start_read(). It stays valid until
+  /// on_read() or close(), or until it is asked for again.
+  virtual std::span<char> read_space() = 0;
   /// At least one byte, or the reason why there will be none. Called from the loop, never inside start_read(); last
   /// thing that the stream does with the waiter, so it may start the next read or destroy the stream.
   virtual void on_read(IoResult result) = 0;
@@ -42,8 +46,8 @@ class WriteWaiter {
 class Stream {
  public:
   virtual ~Stream() = default;
-  /// Reads up to `into.size()` bytes, > 0, when there are some. `into` stays valid until on_read() or close().
-  virtual void start_read(std::span<char> into, ReadWaiter& waiter) = 0;
+  /// Reads into the waiter's read_space() when there is something to read.
+  virtual void start_read(ReadWaiter& waiter) = 0;
   /// Ends a pending read soon: on_read() gets Code::cancelled, or the data if it was quicker.
   virtual void stop_read() = 0;
   /// Writes what fits now, all slices in one system call where they fit one. 0: no room, see start_writable().

@@ -8,18 +8,13 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "platform/recycled_memory.hpp"
 
 namespace weir {
 
-/// Memory for coroutine frames: freed frames are kept per thread by size class and handed out again, so that a call in
-/// the steady state allocates none. Switched off in sanitizer builds (WEIR_NO_FRAME_RECYCLING), which must see a freed
-/// frame as freed.
-void* allocate_frame(std::size_t bytes);
-void free_frame(void* frame, std::size_t bytes) noexcept;
-
-/// For the declaration of a coroutine that a call seldom needs, or that is awaited at several places of another: it gets
-/// a frame of its own when it runs. Without it the compiler may put its frame inside its caller's, once for each place,
-/// and the caller carries all of them for as long as it lives.
+/// For the declaration of a coroutine that a call seldom needs, or that is awaited at several places of another: it
+/// gets a frame of its own when it runs. Without it the compiler may put its frame inside its caller's, once for each
+/// place, and the caller carries all of them for as long as it lives.
 #define WEIR_OWN_FRAME [[gnu::noinline]]
 
 /// A coroutine that starts when it is awaited and hands its result to the one who awaits it.
@@ -45,8 +40,8 @@ struct PromiseBase {
   std::coroutine_handle<> continuation = std::noop_coroutine();
   std::exception_ptr failure;
 
-  static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept { free_frame(frame, bytes); }
+  static void* operator new(std::size_t bytes) { return allocate_recycled(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { free_recycled(frame, bytes); }
 
   std::suspend_always initial_suspend() noexcept { return {}; }
   FinalAwaiter final_suspend() noexcept { return {}; }

@@ -16,7 +16,7 @@ class SimulatedStream final : public Stream {
   SimulatedStream& operator=(const SimulatedStream&) = delete;
   ~SimulatedStream() override { connection_->close(side_, SimulatedConnection::How::orderly); }
 
-  void start_read(std::span<char> into, ReadWaiter& waiter) override { connection_->start_read(side_, into, waiter); }
+  void start_read(ReadWaiter& waiter) override { connection_->start_read(side_, waiter); }
   void stop_read() override { connection_->stop_read(side_); }
   IoResult write_now(std::span<const std::string_view> slices) override {
     return connection_->write_now(side_, slices);
@@ -79,12 +79,10 @@ void SimulatedConnection::close(Side side, How how) {
   end.fin_sent = true;
 }
 
-void SimulatedConnection::start_read(Side side, std::span<char> into, ReadWaiter& waiter) {
+void SimulatedConnection::start_read(Side side, ReadWaiter& waiter) {
   End& end = ends_[side];
   WEIR_ASSERT(end.reader == nullptr, "one read at a time");
-  WEIR_ASSERT(!into.empty(), "a read has room");
   WEIR_ASSERT(!end.closed, "a closed stream is not read");
-  end.into = into;
   end.reader = &waiter;
   end.read_stopped = false;
   ++end.read_token;
@@ -266,12 +264,14 @@ void SimulatedConnection::finish_read(Side side, std::uint64_t token) {
   }
   IoResult result = std::unexpected(Code::cancelled);
   if (!end.unread.empty()) {
-    std::size_t count = std::min(end.into.size(), end.unread.size());
+    const std::span<char> into = end.reader->read_space();
+    WEIR_ASSERT(!into.empty(), "a read has room");
+    std::size_t count = std::min(into.size(), end.unread.size());
     if (count > 1 && world_.chance(faults_.partial_read)) {
       world_.fault_counts().count(Fault::partial_read);
       count = 1 + world_.choices().below(count - 1);
     }
-    std::copy_n(end.unread.data(), count, end.into.data());
+    std::copy_n(end.unread.data(), count, into.data());
     end.unread.erase(0, count);
     // The news that there is room again travels back as an acknowledgement does.
     wake_writer(other(side), world_.now() + world_.pick(faults_.latency));

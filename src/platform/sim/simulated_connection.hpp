@@ -69,7 +69,6 @@ class SimulatedConnection final : public std::enable_shared_from_this<SimulatedC
     bool open = false;    // a stream exists
     bool closed = false;  // and now no more
 
-    std::span<char> into;
     ReadWaiter* reader = nullptr;
     bool read_stopped = false;
     std::uint64_t read_token = 0;  // which start_read() a scheduled completion belongs to
@@ -77,7 +76,7 @@ class SimulatedConnection final : public std::enable_shared_from_this<SimulatedC
     std::uint64_t write_token = 0;
   };
 
-  void start_read(Side side, std::span<char> into, ReadWaiter& waiter);
+  void start_read(Side side, ReadWaiter& waiter);
   void stop_read(Side side);
   IoResult write_now(Side side, std::span<const std::string_view> slices);
   void start_writable(Side side, WriteWaiter& waiter);

@@ -1,38 +1,41 @@
-#include "platform/task.hpp"
+#include "platform/recycled_memory.hpp"
 
 #include <array>
+#include <cstdint>
+#include <new>
+#include <utility>
 
 namespace weir {
 
-#ifdef WEIR_NO_FRAME_RECYCLING
+#ifdef WEIR_NO_RECYCLING
 
-void* allocate_frame(std::size_t bytes) {
+void* allocate_recycled(std::size_t bytes) {
   return ::operator new(bytes);
 }
-void free_frame(void* frame, std::size_t) noexcept {
-  ::operator delete(frame);
+void free_recycled(void* block, std::size_t) noexcept {
+  ::operator delete(block);
 }
 
 #else
 
 namespace {
 
-constexpr std::size_t class_bytes = 128;       // frames are rounded up to a multiple of this
-constexpr std::size_t classes = 32;            // up to 4 KiB; larger frames go to the allocator
+constexpr std::size_t class_bytes = 128;       // blocks are rounded up to a multiple of this
+constexpr std::size_t classes = 32;            // up to 4 KiB
 constexpr std::uint32_t kept_per_class = 256;  // bounds what an idle thread holds on to
 
-struct FreeFrame {
-  FreeFrame* next;
+struct FreeBlock {
+  FreeBlock* next;
 };
 
 struct FreeList {
-  FreeFrame* head = nullptr;
+  FreeBlock* head = nullptr;
   std::uint32_t length = 0;
 };
 
-struct FrameCache {
+struct BlockCache {
   std::array<FreeList, classes> lists;
-  ~FrameCache() {
+  ~BlockCache() {
     for (FreeList& list : lists) {
       while (list.head != nullptr) {
         ::operator delete(std::exchange(list.head, list.head->next));
@@ -41,11 +44,11 @@ struct FrameCache {
   }
 };
 
-thread_local FrameCache cache;
+thread_local BlockCache cache;
 
 }  // namespace
 
-void* allocate_frame(std::size_t bytes) {
+void* allocate_recycled(std::size_t bytes) {
   const std::size_t size_class = (bytes - 1) / class_bytes;
   if (size_class >= classes) {
     return ::operator new(bytes);
@@ -58,14 +61,14 @@ void* allocate_frame(std::size_t bytes) {
   return std::exchange(list.head, list.head->next);
 }
 
-void free_frame(void* frame, std::size_t bytes) noexcept {
+void free_recycled(void* block, std::size_t bytes) noexcept {
   const std::size_t size_class = (bytes - 1) / class_bytes;
   if (size_class >= classes || cache.lists[size_class].length >= kept_per_class) {
-    ::operator delete(frame);
+    ::operator delete(block);
     return;
   }
   FreeList& list = cache.lists[size_class];
-  list.head = new (frame) FreeFrame{list.head};
+  list.head = new (block) FreeBlock{list.head};
   ++list.length;
 }
 
