@@ -43,8 +43,8 @@ class Endpoints : public testing::Test {
   Endpoints() {
     auto snapshot = std::make_shared<gateway::Snapshot>();
     snapshot->models.exact["smart"] = {.name = "smart", .steps = {{.any_of = {{.provider = "mock", .model = "x"}}}}};
+    snapshot->providers.emplace("mock", std::make_shared<providers::MockProvider>(loop_, providers::MockOptions{}));
     core_.snapshot = std::move(snapshot);
-    core_.providers.emplace("mock", std::make_unique<providers::MockProvider>(loop_, providers::MockOptions{}));
     add_inference_endpoints(registry_);
     add_status_endpoints(registry_, ready_, metrics_);
     registry_.add({.method = "GET",
@@ -121,7 +121,6 @@ class Endpoints : public testing::Test {
   NoLog log_;
   gateway::Core core_{.loop = loop_,
                       .snapshot = {},
-                      .providers = {},
                       .records = log_,
                       .log = log_,
                       .tees = {},

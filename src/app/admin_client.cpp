@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/start.hpp"
 #include "http/client.hpp"
 #include "http/head_writer.hpp"
 #include "net/run.hpp"
@@ -11,21 +12,25 @@ namespace weir::app {
 
 namespace {
 
-constexpr auto patience = std::chrono::seconds(10);
+constexpr auto patience = std::chrono::seconds(70);  // longer than weir takes to say that it cannot
 
-Task<void> get(platform::RealLoop& loop, const settings::Url& url, const std::string& path, Result<AdminReply>& out) {
+Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
+               Result<AdminReply>& out) {
   http::Client client(loop, {.peer = {.host = url.host, .port = url.port}, .idle_max = 0});
   std::string head;
   http::HeadWriter writer(head);
-  static_cast<void>(writer.request_line("GET", url.path + path));
+  static_cast<void>(writer.request_line(method == http::Method::post ? "POST" : "GET", url.path + path));
   writer.field(
       http::KnownHeader::host,
       fmt::format("{}:{}", url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]", url.port));
   writer.field(http::KnownHeader::connection, "close");
+  if (method == http::Method::post) {
+    writer.content_length(0);
+  }
   writer.end();
   const platform::Until until{.deadline = loop.now() + patience};
   http::ClientFacts facts;
-  auto response = co_await client.send(head, {}, {.method = http::Method::get}, facts, until);
+  auto response = co_await client.send(head, {}, {.method = method}, facts, until);
   if (!response) {
     out = std::unexpected(response.error());
   } else {
@@ -48,14 +53,23 @@ Task<void> get(platform::RealLoop& loop, const settings::Url& url, const std::st
 
 }  // namespace
 
-Result<AdminReply> get_from_weir(const std::string& url, const std::string& path) {
+std::string weir_url(const std::string& option) {
+  if (!option.empty()) {
+    return option;
+  }
+  const Environment environment = process_environment();
+  const auto found = environment.find("WEIR_URL");
+  return found != environment.end() && !found->second.empty() ? found->second : "http://127.0.0.1:8000";
+}
+
+Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path) {
   const auto parsed = settings::parse_url(url);
   if (!parsed) {
     return fail(Code::invalid_request, fmt::format("`{}` {}", url, parsed.error().message));
   }
   platform::RealLoop loop;
   Result<AdminReply> reply = fail(Code::internal, "nothing was asked");
-  net::run_to_end(loop, get(loop, *parsed, path, reply));
+  net::run_to_end(loop, ask(loop, *parsed, method, path, reply));
   if (!reply) {
     return fail(reply.error().code,
                 fmt::format("no weir answers at {}: {}. Is it running? --url or WEIR_URL say where.", url,

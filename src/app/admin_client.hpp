@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "http/head_parser.hpp"
 
 namespace weir::app {
 
@@ -11,8 +12,11 @@ struct AdminReply {
   std::string body;
 };
 
-/// GET from a running weir, for the command line: blocks until the answer is whole. `url`: "http://127.0.0.1:8000".
+/// Asks a running weir, for the command line: blocks until the answer is whole. `url`: "http://127.0.0.1:8000".
 /// Errors say where nothing answered and what to do.
-Result<AdminReply> get_from_weir(const std::string& url, const std::string& path);
+Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path);
+
+/// Where it listens: `option`, else WEIR_URL, else http://127.0.0.1:8000.
+std::string weir_url(const std::string& option);
 
 }  // namespace weir::app

@@ -29,8 +29,8 @@ int check(const CheckOptions& options) {
   return 0;
 }
 
-int help_options() {
-  fmt::print("{}", options_markdown());
+int help_options(const HelpOptions& options) {
+  fmt::print("{}", options.markdown ? options_markdown() : options_help());
   return 0;
 }
 

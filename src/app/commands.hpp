@@ -26,9 +26,17 @@ struct ExplainOptions {
 };
 int explain(const ExplainOptions& options);
 
+struct ReloadOptions {
+  std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
+};
+int reload(const ReloadOptions& options);
+
 int demo();
 
-int help_options();
+struct HelpOptions {
+  bool markdown = false;  // docs/configuration.md, instead of text for a terminal
+};
+int help_options(const HelpOptions& options);
 int help_endpoints();
 
 }  // namespace weir::app

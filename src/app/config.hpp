@@ -32,6 +32,7 @@ struct KeyConfig {
   Secret value;      // never empty
   int weight = 1;
   int priority = 0;  // lower first
+  friend bool operator==(const KeyConfig&, const KeyConfig&) = default;
 };
 
 enum class KeyChoice : std::uint8_t { round_robin, priority, least_used, weighted };
@@ -48,6 +49,7 @@ struct BaseUrl {
   std::string host;  // IPv6 without brackets
   std::uint16_t port = 80;
   std::string path;  // "" or "/v1": no trailing slash
+  friend bool operator==(const BaseUrl&, const BaseUrl&) = default;
 };
 
 /// True where that address is one that we listen on.
@@ -69,6 +71,7 @@ struct ProviderConfig {
   routing::Retry retry;
   bool enabled = true;
   std::string off_reason;  // why it is not enabled; a whole clause, safe to show
+  friend bool operator==(const ProviderConfig&, const ProviderConfig&) = default;
 };
 
 enum class LogLevel : std::uint8_t { debug, info, warn, error, off };
@@ -77,6 +80,7 @@ struct LogConfig {
   std::map<std::string, LogLevel, std::less<>> components;
   std::string file;      // empty: standard error
   bool requests = true;  // the one JSON line per request
+  friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
 enum class AuthMode : std::uint8_t { required, optional, none };
@@ -107,14 +111,16 @@ struct HttpClientConfig {
   std::chrono::milliseconds tcp_keepalive_idle{60'000};
   std::chrono::milliseconds tcp_keepalive_interval{30'000};
   int tcp_keepalive_count = 3;
+  friend bool operator==(const HttpClientConfig&, const HttpClientConfig&) = default;
 };
 
 /// The whole configuration, checked: names that refer to each other exist and numbers are inside their bounds.
 ///
 /// A plain value without I/O; `load_config` and `discover` build it. Share it as `std::shared_ptr<const Config>`.
 struct Config {
-  std::string file;         // empty: no config file
-  std::string environment;  // app.environment; empty: none chosen
+  std::string file;              // empty: no config file
+  std::string environment;       // app.environment; empty: none chosen
+  bool reload_on_change = true;  // app.reload_on_change
   std::vector<Listen> listen{Listen{}};
   std::vector<ProviderConfig> providers;  // in file order, those that are off included
   routing::ModelTable models;

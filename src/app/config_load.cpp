@@ -162,15 +162,21 @@ Result<std::string> read_small_file(const std::string& path) {
 
 ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment) {
   const std::string name = file.string();
+  std::vector<std::string> files{name, (file.parent_path() / ".env").string()};
   auto text = read_small_file(name);
   if (!text) {
     ConfigOutcome outcome;
+    outcome.files = std::move(files);
     outcome.errors.push_back(fmt::format("{}: cannot be read: {}", name, text.error().message));
     return outcome;
   }
   std::vector<std::string> notices;
   const Environment merged = with_dotenv(file.parent_path(), environment, notices);
-  ConfigOutcome outcome = parse_config(*text, name, merged, read_small_file);
+  ConfigOutcome outcome = parse_config(*text, name, merged, [&files](const std::string& path) {
+    files.push_back(path);
+    return read_small_file(path);
+  });
+  outcome.files = std::move(files);
   outcome.notices.insert(outcome.notices.end(), notices.begin(), notices.end());
   return outcome;
 }

@@ -39,6 +39,7 @@ struct ConfigOutcome {
   std::vector<std::string> errors;   // `weir.yaml:14: models.smart.steps[0]: no provider is named "opnai"; ...`
   std::vector<std::string> notices;  // the same form: what is accepted but not built yet, which providers are off
   std::vector<ModelValues> models;   // for explain_effective
+  std::vector<std::string> files;    // that were read or looked for: a change of one of them may change the outcome
 };
 
 /// Reads a config file, a `.env` file beside it (weaker than `environment`) and the environment, checks all of it and

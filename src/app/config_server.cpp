@@ -132,6 +132,7 @@ void build_server(const Section& root, Report& report, Config& config) {
   build_auth(root, report, config);
   build_log(root, config);
   config.environment = root.at("app").text("environment");
+  config.reload_on_change = root.at("app").boolean("reload_on_change");
   config.data_dir = root.text("data_dir");
   if (config.data_dir.empty()) {
     report.error(root.origin("data_dir"), "data_dir", "an empty text; name a folder, for example ./weir-data");

@@ -2,19 +2,13 @@
 
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
-#include "app/start.hpp"
 #include "app/story.hpp"
 
 namespace weir::app {
 
 int explain(const ExplainOptions& options) {
-  std::string url = options.url;
-  if (url.empty()) {
-    const Environment environment = process_environment();
-    const auto found = environment.find("WEIR_URL");
-    url = found != environment.end() ? found->second : "http://127.0.0.1:8000";
-  }
-  const auto reply = get_from_weir(url, "/admin/v1/requests/" + options.id);
+  const std::string url = weir_url(options.url);
+  const auto reply = ask_weir(url, http::Method::get, "/admin/v1/requests/" + options.id);
   if (!reply) {
     fmt::print(stderr, "weir explain: {}\n", reply.error().message);
     return 1;

@@ -32,6 +32,11 @@ int main(int argc, char** argv) {
                               "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
   explain_command->add_flag("--json", explain_options.json, "Print the record as JSON");
 
+  ReloadOptions reload_options;
+  auto* reload_command = program.add_subcommand("reload", "Have a running weir load its configuration again");
+  reload_command->add_option("--url", reload_options.url,
+                             "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
+
   auto* demo_command = program.add_subcommand("demo", "See a target die and the stream answer anyway");
 
   auto* version_command = program.add_subcommand("version", "Print the version");
@@ -40,6 +45,8 @@ int main(int argc, char** argv) {
   auto* help_command =
       program.add_subcommand("help", "Help on the commands, the options of the configuration, or the endpoints");
   help_command->add_option("topic", topic, "A command, `options` or `endpoints`");
+  HelpOptions help_settings;
+  help_command->add_flag("--markdown", help_settings.markdown, "`options` as the page docs/configuration.md");
 
   CLI11_PARSE(program, argc, argv);
 
@@ -52,6 +59,9 @@ int main(int argc, char** argv) {
   if (*explain_command) {
     return explain(explain_options);
   }
+  if (*reload_command) {
+    return reload(reload_options);
+  }
   if (*demo_command) {
     return demo();
   }
@@ -60,7 +70,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (topic == "options") {
-    return help_options();
+    return help_options(help_settings);
   }
   if (topic == "endpoints") {
     return help_endpoints();

@@ -4,6 +4,7 @@
 
 #include "admin/requests.hpp"
 #include "api/inference.hpp"
+#include "app/config_changes.hpp"
 #include "app/version.hpp"
 #include "observe/metric_names.hpp"
 #include "providers/mock_provider.hpp"
@@ -14,10 +15,6 @@ namespace weir::app {
 namespace {
 
 constexpr std::size_t body_budget_bytes = std::size_t{512} << 20;  // request bodies held at one time, over all cores
-
-std::shared_ptr<const gateway::Snapshot> snapshot_of(const Config& config) {
-  return std::make_shared<const gateway::Snapshot>(gateway::Snapshot{.models = config.models});
-}
 
 http::ServerOptions server_options(const ServerConfig& config) {
   http::ServerOptions options;
@@ -36,21 +33,61 @@ http::ServerOptions server_options(const ServerConfig& config) {
 struct Node::Core {
   Core(platform::Loop& loop, Node& node)
       : gateway{.loop = loop,
-                .snapshot = node.snapshot_,
-                .providers = {},
+                .snapshot = {},
                 .records = node,
                 .log = node.log_,
                 .tees = {},
                 .relay = {},
                 .metrics = {}},
+        retiring(loop, on_failure(node.log_)),
         router(node.registry_, gateway, {.loopback_only = std::ranges::all_of(node.config_->listen, is_loopback)}),
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_)),
         lifecycle(loop, on_failure(node.log_)) {
-    for (const ProviderConfig& provider : node.config_->providers) {
-      if (provider.enabled) {
-        gateway.providers.emplace(provider.name, node.make_provider(loop, provider));
+    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = node.config_->models}));
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+  ~Core() { gateway.snapshot.reset(); }
+
+  /// Judges calls by `next` from now on, to which the providers of `config` are added: those of the snapshot in use
+  /// where their settings are the same.
+  void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next) {
+    for (const ProviderConfig& provider : next_config->providers) {
+      if (!provider.enabled) {
+        continue;
       }
+      std::shared_ptr<providers::Provider> kept = same_as_in_use(*next_config, provider);
+      next->providers.emplace(provider.name, kept != nullptr ? std::move(kept) : make(*next_config, provider));
     }
+    server.set_options(server_options(next_config->server));
+    config = std::move(next_config);
+    gateway.snapshot = next;
+  }
+  [[nodiscard]] std::shared_ptr<providers::Provider> same_as_in_use(const Config& next_config,
+                                                                    const ProviderConfig& provider) const {
+    if (gateway.snapshot == nullptr) {
+      return nullptr;
+    }
+    const auto found = gateway.snapshot->providers.find(provider.name);
+    const auto before = std::ranges::find(config->providers, provider.name, &ProviderConfig::name);
+    const bool same = found != gateway.snapshot->providers.end() && before != config->providers.end() &&
+                      same_provider(*config, *before, next_config, provider);
+    return same ? found->second : nullptr;
+  }
+  /// One that is closed, and only then destroyed, when the last snapshot that names it is gone: with the last call that
+  /// was begun before it was replaced.
+  std::shared_ptr<providers::Provider> make(const Config& from, const ProviderConfig& provider) {
+    const auto retire = [this](providers::Provider* gone) {
+      retiring.spawn("close a provider", close(std::unique_ptr<providers::Provider>(gone)));
+    };
+    std::shared_ptr<providers::Provider> made(make_provider(gateway.loop, from, provider).release(), retire);
+    open_providers.push_back(made.get());
+    return made;
+  }
+  Task<void> close(std::unique_ptr<providers::Provider> provider) {
+    co_await provider->close();
+    provider->collect(gateway.metrics);  // its counters stay; it has no connections left to be counted
+    std::erase(open_providers, provider.get());
   }
 
   static net::TaskGroup::OnFailure on_failure(observe::Log& log) {
@@ -62,7 +99,7 @@ struct Node::Core {
   /// A copy of this core's numbers, with those that are read only now.
   [[nodiscard]] observe::MetricShard numbers() {
     observe::MetricShard shard = gateway.metrics;
-    for (const auto& [name, provider] : gateway.providers) {
+    for (const providers::Provider* provider : open_providers) {
       provider->collect(shard);
     }
     shard.cell(observe::metric::connections, {}).add(server.load().load(std::memory_order_relaxed));
@@ -71,27 +108,33 @@ struct Node::Core {
   }
 
   gateway::Core gateway;
+  std::shared_ptr<const Config> config;              // in use
+  std::vector<providers::Provider*> open_providers;  // all that are not closed, those that are replaced too
+  net::TaskGroup retiring;
   api::Router router;
   http::ServerCore server;
   net::TaskGroup lifecycle;
 };
 
 Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> config, observe::Log& log)
-    : config_(std::move(config)), log_(log), snapshot_(snapshot_of(*config_)), budget_(body_budget_bytes) {
+    : config_(std::move(config)), log_(log), budget_(body_budget_bytes) {
   api::add_inference_endpoints(registry_);
   api::add_status_endpoints(registry_, ready_, *this);
   admin::add_request_endpoints(registry_, ring_);
+  admin::add_reload_endpoint(registry_, reloading_);
   std::vector<http::ServerCore*> servers;
   for (platform::Loop* loop : loops) {
     cores_.push_back(std::make_unique<Core>(*loop, *this));
     servers.push_back(&cores_.back()->server);
   }
   acceptor_ = std::make_unique<http::Acceptor>(std::move(servers));
+  note_loaded();
 }
 
 Node::~Node() = default;
 
-std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, const ProviderConfig& config) const {
+std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, const Config& general,
+                                                         const ProviderConfig& config) {
   if (config.dialect == "mock") {
     return std::make_unique<providers::MockProvider>(loop, config.mock);
   }
@@ -103,8 +146,8 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, c
       .base_path = config.base_url.path,
       .keys = {},
       .headers = config.headers,
-      .idle_max = static_cast<std::size_t>(config_->http_client.max_keepalive_connections),
-      .idle_timeout = config_->http_client.keepalive_timeout};
+      .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
+      .idle_timeout = general.http_client.keepalive_timeout};
   if (config.base_url.port != 80) {
     options.host += fmt::format(":{}", config.base_url.port);
   }
@@ -138,6 +181,56 @@ std::vector<std::string> Node::urls() const {
   return urls;
 }
 
+Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<void()> done) {
+  std::vector<std::function<void()>> commits;
+  for (const ReloadHook& hook : reload_hooks_) {
+    auto commit = hook(*config);
+    if (!commit) {
+      count_rejected_reload();
+      return std::unexpected(std::move(commit.error()));
+    }
+    commits.push_back(std::move(*commit));
+  }
+  // One table for each core: no core waits for another's memory, and none copies it on its own time.
+  std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
+  for (std::size_t i = 0; i < cores_.size(); ++i) {
+    snapshots.push_back(std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = config->models}));
+  }
+  platform::Loop& first = cores_.front()->gateway.loop;
+  first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
+              done = std::move(done)]() mutable {
+    for (const auto& commit : commits) {
+      commit();
+    }
+    auto missing = std::make_shared<std::size_t>(cores_.size());
+    auto arrived = std::make_shared<std::function<void()>>([this, missing, done = std::move(done)] {
+      if (--*missing == 0) {
+        reloads_applied_.fetch_add(1, std::memory_order_relaxed);
+        note_loaded();
+        done();
+      }
+    });
+    for (std::size_t i = 0; i < cores_.size(); ++i) {
+      cores_[i]->gateway.loop.post([&first, &core = *cores_[i], config, snapshot = std::move(snapshots[i]), arrived] {
+        core.use(config, snapshot);
+        first.post([arrived] { (*arrived)(); });
+      });
+    }
+  });
+  return {};
+}
+
+void Node::count_rejected_reload() {
+  reloads_rejected_.fetch_add(1, std::memory_order_relaxed);
+  last_reload_good_.store(false, std::memory_order_relaxed);
+}
+
+void Node::note_loaded() {
+  const auto now = cores_.front()->gateway.loop.wall_now().time_since_epoch();
+  loaded_at_us_.store(std::chrono::duration_cast<std::chrono::microseconds>(now).count(), std::memory_order_relaxed);
+  last_reload_good_.store(true, std::memory_order_relaxed);
+}
+
 void Node::record(ledger::RecordPtr record) {
   ring_.record(record);
   log_.request(std::move(record));
@@ -166,6 +259,11 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   }
   observe::MetricShard merged = gathering->merged;
   merged.cell(observe::metric::build_info, {version}).add();
+  const auto relaxed = std::memory_order_relaxed;
+  merged.cell(observe::metric::config_reloads, {"applied"}).add(static_cast<double>(reloads_applied_.load(relaxed)));
+  merged.cell(observe::metric::config_reloads, {"rejected"}).add(static_cast<double>(reloads_rejected_.load(relaxed)));
+  merged.cell(observe::metric::config_good, {}).add(last_reload_good_.load(relaxed) ? 1 : 0);
+  merged.cell(observe::metric::config_loaded, {}).add(static_cast<double>(loaded_at_us_.load(relaxed)) / 1e6);
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
   co_return merged;
 }
@@ -193,9 +291,8 @@ void Node::shut_down(std::chrono::milliseconds grace, std::function<void()> done
 Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
                            std::shared_ptr<std::function<void()>> stopped) {
   co_await core.server.drain(core.gateway.loop.now() + grace);
-  for (const auto& [name, provider] : core.gateway.providers) {
-    co_await provider->close();
-  }
+  core.gateway.snapshot.reset();
+  co_await core.retiring.join(platform::never);
   (*stopped)();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/reload.hpp"
 #include "api/registry.hpp"
 #include "api/router.hpp"
 #include "api/status.hpp"
@@ -34,6 +35,23 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// ended. From any thread.
   void shut_down(std::chrono::milliseconds grace, std::function<void()> done);
 
+  /// Makes a part of the process ready for another configuration (reads certificates, say). May block and may fail,
+  /// which rejects the whole reload; what it returns is run once all parts agreed, on the first loop, just before the
+  /// new configuration holds.
+  using ReloadHook = std::function<Result<std::function<void()>>(const Config&)>;
+  /// Before the loops run. Hooks are called for every reload, also where nothing in `Config` differs.
+  void on_reload(ReloadHook hook) { reload_hooks_.push_back(std::move(hook)); }
+  /// Calls that begin from now on are judged by `config`, on each core from the moment the news reaches it; those that
+  /// run keep what they began with. Providers with the same settings keep their connections; others end with their
+  /// last call. What needs a restart (config_changes.hpp) is left alone. On an error nothing has changed and `done` is
+  /// not called; else it is called on the first loop when every core has the new configuration. From any thread that
+  /// may block, one reload at a time, before shut_down().
+  Result<void> reload(std::shared_ptr<const Config> config, std::function<void()> done);
+  /// Counts a configuration that did not even come as far as reload().
+  void count_rejected_reload();
+  /// Who answers `POST /admin/v1/reload`; before the loops run. Outlives them.
+  void set_reloading(admin::Reloading& reloading) { reloading_ = &reloading; }
+
   /// The last calls.
   [[nodiscard]] const ledger::RequestRing& ring() const { return ring_; }
   [[nodiscard]] const api::Registry& registry() const { return registry_; }
@@ -45,15 +63,22 @@ class Node final : api::MetricSource, ledger::RecordSink {
   struct Core;
   Task<std::optional<observe::MetricShard>> gather(platform::Loop& asking, platform::Until until) override;
   void record(ledger::RecordPtr record) override;
-  std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const ProviderConfig& config) const;
+  void note_loaded();
+  static std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const Config& config,
+                                                            const ProviderConfig& provider);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
-  std::shared_ptr<const Config> config_;
+  const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use
   observe::Log& log_;
-  std::shared_ptr<const gateway::Snapshot> snapshot_;
   ledger::RequestRing ring_{1000};
   platform::MemoryBudget budget_;
   std::atomic<bool> ready_ = false;
+  std::vector<ReloadHook> reload_hooks_;
+  admin::Reloading* reloading_ = nullptr;
+  std::atomic<std::uint64_t> reloads_applied_ = 0;
+  std::atomic<std::uint64_t> reloads_rejected_ = 0;
+  std::atomic<bool> last_reload_good_ = true;
+  std::atomic<std::int64_t> loaded_at_us_ = 0;  // wall clock
   api::Registry registry_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::unique_ptr<http::Acceptor> acceptor_;

@@ -104,7 +104,8 @@ std::string remark(const Option& option, const std::vector<std::string>& later) 
 
 constexpr std::string_view introduction = R"(# Configuration
 
-This page is made from the option table of the program (`weir help options` prints it); change an option there.
+This page is made from the option table of the program (`weir help options` prints the same for a terminal); change an
+option there.
 
 `weir serve --config FILE` reads FILE (default ./weir.yaml), then a `.env` file beside it, then the environment. Every
 option is an environment variable too, and the variable wins: `retry.attempts` is `WEIR_RETRY__ATTEMPTS`,

@@ -116,6 +116,12 @@ void add_server_options(OptionTable& table) {
        .sentence = "Database, journal and master key live here; created with mode 0700.",
        .example = "/var/lib/weir"},
       {.path = "app", .sentence = "The program as a whole."},
+      {.path = "app.reload_on_change",
+       .type = Type::boolean,
+       .fallback = "true",
+       .sentence = "Load the configuration again when one of its files has changed: this one, .env, models.yaml, those "
+                   "of ${file:...}.",
+       .example = "false"},
       {.path = "app.environment",
        .type = Type::choice,
        .words = {"development", "staging", "production"},

@@ -86,7 +86,7 @@ TEST(OptionTable, is_what_the_configuration_page_shows) {
   const auto page = std::filesystem::path(__FILE__).parent_path() / ".." / ".." / "docs" / "configuration.md";
   auto text = read_small_file(page.string());
   ASSERT_TRUE(text) << text.error().message;
-  EXPECT_EQ(*text, options_markdown()) << "write the page anew: weir help options > docs/configuration.md";
+  EXPECT_EQ(*text, options_markdown()) << "write the page anew: weir help options --markdown > docs/configuration.md";
 }
 
 TEST(OptionHelp, has_a_line_for_each_option_that_is_documented) {

@@ -6,6 +6,7 @@
 
 #include "app/commands.hpp"
 #include "app/node.hpp"
+#include "app/reloader.hpp"
 #include "app/start.hpp"
 #include "app/version.hpp"
 #include "net/cores.hpp"
@@ -28,17 +29,22 @@ observe::Level level_of(LogLevel level) {
   return observe::Level::info;
 }
 
+observe::LogWriter::Filter filter_of(const LogConfig& config) {
+  observe::LogWriter::Filter filter{.level = level_of(config.level), .components = {}, .requests = config.requests};
+  for (const auto& [component, level] : config.components) {
+    filter.components.emplace(component, level_of(level));
+  }
+  return filter;
+}
+
 Result<std::unique_ptr<observe::LogWriter>> open_log(const LogConfig& config, const platform::Clock& clock) {
   platform::RealFiles files;
   auto file = config.file.empty() ? files.standard_error() : files.open_append(config.file);
   if (!file) {
     return fail(file.error().code, fmt::format("the log cannot be opened: {}", file.error().message));
   }
-  observe::LogWriter::Options options{.level = level_of(config.level), .components = {}, .requests = config.requests};
-  for (const auto& [component, level] : config.components) {
-    options.components.emplace(component, level_of(level));
-  }
-  return std::make_unique<observe::LogWriter>(std::move(*file), clock, std::move(options));
+  return std::make_unique<observe::LogWriter>(std::move(*file), clock,
+                                              observe::LogWriter::Options{.filter = filter_of(config)});
 }
 
 int worker_count(const ServerConfig& config) {
@@ -98,6 +104,12 @@ int serve(const ServeOptions& options) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
     return 1;
   }
+  platform::RealFiles files;
+  Reloader reloader(node, **log, files,
+                    {.read = [&options] { return find_start(options.config).outcome; },
+                     .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); }},
+                    start.outcome);
+  node.set_reloading(reloader);
   cores.start();
   print_welcome(start, node);
 
@@ -107,9 +119,9 @@ int serve(const ServeOptions& options) {
     if (signal != SIGHUP) {
       break;
     }
-    (*log)->message(observe::Level::warn, "config",
-                    "reloading is not built yet in this version: restart to apply a changed configuration");
+    reloader.reload([](const admin::ReloadOutcome&) { /* the log tells */ });
   }
+  reloader.stop();
   (*log)->message(observe::Level::info, "server",
                   fmt::format("stopping: calls that run may finish within {} s",
                               std::chrono::duration<double>(config->server.drain_timeout).count()));

@@ -43,7 +43,7 @@ Environment process_environment() {
   return environment;
 }
 
-Start read_start(const std::string& config_path) {
+Start find_start(const std::string& config_path) {
   Start start;
   const Environment environment = process_environment();
   std::error_code ignored;
@@ -58,7 +58,13 @@ Start read_start(const std::string& config_path) {
     start.outcome = std::move(discovery.outcome);
     start.outcome.notices.insert(start.outcome.notices.begin(), notices.begin(), notices.end());
     start.found = std::move(discovery.lines);
+    start.outcome.files = {default_config, ".env"};
   }
+  return start;
+}
+
+Start read_start(const std::string& config_path) {
+  Start start = find_start(config_path);
   for (const std::string& notice : start.outcome.notices) {
     fmt::print(stderr, "notice: {}\n", notice);
   }

@@ -15,9 +15,14 @@
 
 namespace weir::gateway {
 
-/// What a call is judged by. Immutable; a call keeps the one it began with for its whole life.
+/// The providers of one core by name. Shared by the snapshots that name them: one whose settings stay the same survives
+/// a reload with its connections, one that is gone ends with its last call.
+using Providers = std::map<std::string, std::shared_ptr<providers::Provider>, std::less<>>;
+
+/// What a call is judged by, on one core. Immutable; a call keeps the one it began with for its whole life.
 struct Snapshot {
   routing::ModelTable models;
+  Providers providers;
 };
 
 struct RelayOptions {
@@ -35,9 +40,7 @@ struct RelayOptions {
 /// Everything that the calls of one core share. Made by app/; outlives the calls. Belongs to one loop.
 struct Core {
   platform::Loop& loop;
-  std::shared_ptr<const Snapshot> snapshot;
-  std::map<std::string, std::unique_ptr<providers::Provider>, std::less<>>
-      providers;  // by name; survive a new snapshot
+  std::shared_ptr<const Snapshot> snapshot;  // of calls that begin now; a reload puts another in its place
   ledger::RecordSink& records;
   observe::Log& log;
   std::vector<ReplyTee*> tees;

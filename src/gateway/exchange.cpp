@@ -155,8 +155,8 @@ Task<void> Exchange::attempts() {
   AttemptResult last{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
   const routing::Candidate* left_for_next = nullptr;
   for (const routing::Candidate& candidate : plan_.candidates) {
-    const auto found = core_.providers.find(candidate.target->provider);
-    if (!candidate.target->off.empty() || found == core_.providers.end()) {
+    const auto found = snapshot_->providers.find(candidate.target->provider);
+    if (!candidate.target->off.empty() || found == snapshot_->providers.end()) {
       record_->skipped.push_back(
           fmt::format("{}/{}: {}", candidate.target->provider, candidate.upstream_model,
                       candidate.target->off.empty() ? "the provider is off" : candidate.target->off));

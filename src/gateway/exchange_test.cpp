@@ -226,14 +226,14 @@ class ExchangeTest : public testing::Test {
  protected:
   ExchangeTest() {
     for (const std::string name : {"a", "b"}) {
-      auto provider = std::make_unique<ScriptedProvider>(loop_);
+      auto provider = std::make_shared<ScriptedProvider>(loop_);
       (name == "a" ? a_ : b_) = provider.get();
-      core_.providers.emplace(name, std::move(provider));
+      providers_.emplace(name, std::move(provider));
     }
     use({});
   }
   void use(routing::Retry retry, routing::Timeouts timeouts = {}) {
-    auto snapshot = std::make_shared<Snapshot>();
+    auto snapshot = std::make_shared<Snapshot>(Snapshot{.models = {}, .providers = providers_});
     routing::ModelPolicy policy{.name = "smart", .steps = {}, .timeouts = timeouts, .retry = retry};
     for (const std::string name : {"a", "b"}) {
       policy.steps.push_back(
@@ -306,12 +306,12 @@ class ExchangeTest : public testing::Test {
   SilentLog log_;
   Core core_{.loop = loop_,
              .snapshot = {},
-             .providers = {},
              .records = log_,
              .log = log_,
              .tees = {},
              .relay = {},
              .metrics = {}};
+  Providers providers_;
   ScriptedProvider* a_ = nullptr;
   ScriptedProvider* b_ = nullptr;
   http::RequestEnd end_;

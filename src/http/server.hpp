@@ -72,6 +72,11 @@ class ServerCore {
 
   /// Takes a connection over; on the core's loop.
   void adopt(std::unique_ptr<platform::Accepted> accepted);
+  /// Other limits for what begins from now on. The size of heads stays: buffers were made for it.
+  void set_options(ServerOptions options) {
+    options.head_limits = options_.head_limits;
+    options_ = options;
+  }
   /// No new requests: idle connections close at once, busy ones after their answer; what still runs at the deadline is
   /// cancelled. Returns when no connection is left.
   Task<void> drain(platform::Instant deadline);

@@ -25,7 +25,18 @@ std::string_view to_string(Level level) {
 }
 
 LogWriter::LogWriter(std::unique_ptr<platform::AppendFile> file, const platform::Clock& clock, Options options)
-    : file_(std::move(file)), clock_(clock), options_(std::move(options)), thread_([this] { run(); }) {}
+    : file_(std::move(file)), clock_(clock), queued_max_(options.queued_max) {
+  set_filter(std::move(options.filter));
+  thread_ = std::thread([this] { run(); });
+}
+
+void LogWriter::set_filter(Filter filter) {
+  const std::lock_guard lock(mutex_);
+  if (filters_.empty() || *filters_.back() != filter) {
+    filters_.push_back(std::make_unique<const Filter>(std::move(filter)));
+    filter_.store(filters_.back().get(), std::memory_order_release);
+  }
+}
 
 LogWriter::~LogWriter() {
   {
@@ -37,15 +48,17 @@ LogWriter::~LogWriter() {
 }
 
 void LogWriter::message(Level level, std::string_view component, std::string text) {
-  const auto own = options_.components.find(component);
-  if (level >= (own != options_.components.end() ? own->second : options_.level)) {
+  const Filter& filter = *filter_.load(std::memory_order_acquire);
+  const auto own = filter.components.find(component);
+  if (level >= (own != filter.components.end() ? own->second : filter.level)) {
     push(Message{
         .level = level, .component = std::string(component), .text = std::move(text), .time = clock_.wall_now()});
   }
 }
 
 void LogWriter::request(std::shared_ptr<const LogLine> line) {
-  if (options_.requests && options_.level <= Level::info) {
+  const Filter& filter = *filter_.load(std::memory_order_acquire);
+  if (filter.requests && filter.level <= Level::info) {
     push(std::move(line));
   }
 }
@@ -54,7 +67,7 @@ void LogWriter::push(Entry entry) {
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= options_.queued_max) {
+    if (queue_.size() >= queued_max_) {
       dropped_.fetch_add(1, std::memory_order_relaxed);
       return;
     }

@@ -21,11 +21,16 @@ namespace weir::observe {
 /// is written when there is room again. Destroying it writes what is queued. Thread-safe.
 class LogWriter final : public Log {
  public:
-  struct Options {
+  /// What is written; may change while it runs.
+  struct Filter {
     Level level = Level::info;
     std::map<std::string, Level, std::less<>> components;  // other levels for these
     bool requests = true;                                  // the line for each request
-    std::size_t queued_max = 16 * 1024;                    // lines
+    friend bool operator==(const Filter&, const Filter&) = default;
+  };
+  struct Options {
+    Filter filter;
+    std::size_t queued_max = 16 * 1024;  // lines
   };
   /// `clock` outlives the writer and may be asked from any thread.
   LogWriter(std::unique_ptr<platform::AppendFile> file, const platform::Clock& clock, Options options);
@@ -35,6 +40,7 @@ class LogWriter final : public Log {
 
   void message(Level level, std::string_view component, std::string text) override;
   void request(std::shared_ptr<const LogLine> line) override;
+  void set_filter(Filter filter);
   [[nodiscard]] std::uint64_t dropped() const override { return dropped_.load(std::memory_order_relaxed); }
 
  private:
@@ -52,7 +58,9 @@ class LogWriter final : public Log {
 
   const std::unique_ptr<platform::AppendFile> file_;
   const platform::Clock& clock_;
-  const Options options_;
+  const std::size_t queued_max_;
+  std::vector<std::unique_ptr<const Filter>> filters_;  // all there ever were: a thread may still look at an old one
+  std::atomic<const Filter*> filter_;                   // the last of them
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Entry> queue_;

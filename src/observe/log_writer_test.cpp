@@ -81,7 +81,7 @@ TEST(LogWriter, keeps_to_the_levels_of_its_components) {
   MemoryFile::Contents contents;
   {
     LogWriter log(std::make_unique<MemoryFile>(contents), clock_of_tests,
-                  {.level = Level::warn, .components = {{"loud", Level::debug}, {"mute", Level::off}}});
+                  {.filter = {.level = Level::warn, .components = {{"loud", Level::debug}, {"mute", Level::off}}}});
     log.message(Level::info, "other", "no");
     log.message(Level::warn, "other", "yes");
     log.message(Level::debug, "loud", "yes");
@@ -97,7 +97,7 @@ TEST(LogWriter, keeps_to_the_levels_of_its_components) {
 TEST(LogWriter, request_lines_can_be_switched_off) {
   MemoryFile::Contents contents;
   {
-    LogWriter(std::make_unique<MemoryFile>(contents), clock_of_tests, {.requests = false})
+    LogWriter(std::make_unique<MemoryFile>(contents), clock_of_tests, {.filter = {.requests = false}})
         .request(std::make_shared<CallLine>());
   }
   EXPECT_EQ(contents.text, "");

@@ -43,6 +43,18 @@ inline const MetricFamily pool_reused{
     "weir_upstream_connections_reused_total", "Calls over a kept-alive connection.", MetricKind::counter, {"provider"}};
 inline const MetricFamily log_dropped{
     "weir_log_lines_dropped_total", "Log lines lost because the log's queue was full.", MetricKind::counter, {}};
+inline const MetricFamily config_reloads{"weir_config_reloads_total",
+                                         "Reloads of the configuration, by result: applied or rejected.",
+                                         MetricKind::counter,
+                                         {"result"}};
+inline const MetricFamily config_loaded{"weir_config_last_load_success_timestamp_seconds",
+                                        "When the configuration in use was loaded, in Unix time.",
+                                        MetricKind::gauge,
+                                        {}};
+inline const MetricFamily config_good{"weir_config_last_reload_successful",
+                                      "1: the last attempt to load the configuration succeeded; 0: it was rejected.",
+                                      MetricKind::gauge,
+                                      {}};
 inline const MetricFamily build_info{
     "weir_build_info", "Always 1; the version is a label.", MetricKind::gauge, {"version"}};
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +19,15 @@ class AppendFile {
   virtual Result<void> sync() = 0;
 };
 
+/// What changes when a file is written or replaced, so that a watcher need not read it. Equal where there is none.
+struct FileStamp {
+  bool exists = false;
+  std::int64_t modified_ns = 0;  // since the epoch
+  std::uint64_t bytes = 0;
+  std::uint64_t identity = 0;  // another one where another file was put in its place
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 /// Files by path. Real: the disk. Simulated: in memory, with full disks and torn writes on demand.
 class Files {
  public:
@@ -26,6 +36,8 @@ class Files {
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
   virtual Result<std::string> read(const std::string& path) = 0;
   virtual Result<void> make_directory(const std::string& path) = 0;
+  /// Links are followed. What cannot be looked at counts as absent.
+  virtual FileStamp stamp(const std::string& path) = 0;
 };
 
 }  // namespace weir::platform

@@ -93,6 +93,17 @@ Result<std::string> RealFiles::read(const std::string& path) {
   return content;
 }
 
+FileStamp RealFiles::stamp(const std::string& path) {
+  struct stat found{};
+  if (::stat(path.c_str(), &found) != 0) {
+    return {};
+  }
+  return {.exists = true,
+          .modified_ns = std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec,
+          .bytes = static_cast<std::uint64_t>(found.st_size),
+          .identity = found.st_ino};
+}
+
 Result<void> RealFiles::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     return io_failure(path);

@@ -10,6 +10,7 @@ class RealFiles final : public Files {
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
   Result<std::string> read(const std::string& path) override;
   Result<void> make_directory(const std::string& path) override;
+  FileStamp stamp(const std::string& path) override;
   /// Where a program without a log file writes.
   Result<std::unique_ptr<AppendFile>> standard_error();
 };

@@ -37,6 +37,7 @@ struct Target {
   Timeouts timeouts;
   Retry retry;
   std::string off;  // why the target cannot be used (its provider is switched off); empty: usable
+  friend bool operator==(const Target&, const Target&) = default;
 };
 
 /// How a step shares its calls among its members.
@@ -46,6 +47,7 @@ enum class Balance : std::uint8_t { weighted, least_in_flight, fastest, cheapest
 struct Step {
   std::vector<Target> any_of;
   Balance balance = Balance::weighted;
+  friend bool operator==(const Step&, const Step&) = default;
 };
 
 /// What happens to a call that names this model: its steps are tried in order until one answers. Never without steps.
@@ -54,6 +56,7 @@ struct ModelPolicy {
   std::vector<Step> steps;
   Timeouts timeouts;  // general and model options merged; `total` is the limit of the whole call
   Retry retry;
+  friend bool operator==(const ModelPolicy&, const ModelPolicy&) = default;
 };
 
 /// `"local/*": "home/*"`: names that start with `prefix` and end with `suffix`; what lies between is the starred part.
@@ -61,6 +64,7 @@ struct Pattern {
   std::string prefix;
   std::string suffix;
   ModelPolicy policy;
+  friend bool operator==(const Pattern&, const Pattern&) = default;
 };
 
 /// A provider with `unknown_models: forward`: `provider/<any name>` reaches it without a model entry.
@@ -69,6 +73,7 @@ struct Forward {
   Timeouts timeouts;  // general and provider options merged
   Retry retry;
   std::string off;  // as in Target
+  friend bool operator==(const Forward&, const Forward&) = default;
 };
 
 /// All that name resolution needs, built from one config and never changed afterwards.
@@ -79,6 +84,7 @@ struct ModelTable {
   std::string default_model;      // a name in `exact`, or one that a pattern or forward takes; empty: none
   std::string mock_provider;      // takes `mock/...` and calls with the header `x-mock`; empty: neither exists
   std::string bare_names_to;      // without a config: the provider (in `forwards`) that gets names without a slash
+  friend bool operator==(const ModelTable&, const ModelTable&) = default;
 };
 
 }  // namespace weir::routing

@@ -151,6 +151,7 @@ class FaultServer:
         self.requests: list[RecordedRequest] = []
         self.default = Behaviour()
         self.connections = 0
+        self.open_connections = 0
         self._wanted_port = port
         self._plan: Iterator[Behaviour] = iter(())
         self._changed = threading.Condition()
@@ -225,11 +226,15 @@ class FaultServer:
         try:
             with self._changed:
                 number, self.connections = self.connections, self.connections + 1
+                self.open_connections += 1
             await Connection(self, number, reader, writer).serve()
         except (HungUp, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
+            with self._changed:
+                self.open_connections -= 1
+                self._changed.notify_all()
             writer.close()
 
     def _received(self, request: RecordedRequest) -> None:

@@ -112,6 +112,18 @@ Result<void> SimulatedFiles::make_directory(const std::string& path) {
   return {};
 }
 
+FileStamp SimulatedFiles::stamp(const std::string& path) {
+  const auto found = files_.find(path);
+  if (found == files_.end()) {
+    return {};
+  }
+  // There is no clock here: the contents stand for the time of their writing.
+  return {.exists = true,
+          .modified_ns = static_cast<std::int64_t>(std::hash<std::string>()(found->second->content)),
+          .bytes = found->second->content.size(),
+          .identity = found->second->crashes};
+}
+
 void SimulatedFiles::crash() {
   for (auto& [path, file] : files_) {
     ++file->crashes;

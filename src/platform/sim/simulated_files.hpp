@@ -29,6 +29,7 @@ class SimulatedFiles final : public Files {
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
   Result<std::string> read(const std::string& path) override;
   Result<void> make_directory(const std::string& path) override;
+  FileStamp stamp(const std::string& path) override;
 
   /// A power loss: of what was appended after a file's last sync() a random beginning survives, the rest is gone. Files
   /// that were open answer io_error from then on; opening them again finds what survived.

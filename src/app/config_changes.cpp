@@ -1,0 +1,93 @@
+#include "app/config_changes.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace weir::app {
+
+namespace {
+
+const ProviderConfig* find(const Config& config, const std::string& name) {
+  const auto found = std::ranges::find(config.providers, name, &ProviderConfig::name);
+  return found == config.providers.end() ? nullptr : &*found;
+}
+
+std::string addresses(const std::vector<Listen>& listen) {
+  std::vector<std::string> texts;
+  for (const Listen& one : listen) {
+    texts.push_back(to_string(one));
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+class Restart {
+ public:
+  template <class T>
+  void compare(std::string_view option, const T& running, const T& wanted) {
+    if (running != wanted) {
+      lines_.push_back(
+          fmt::format("{}: {} stays until a restart; the configuration now says {}", option, running, wanted));
+    }
+  }
+  std::vector<std::string> lines() && { return std::move(lines_); }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+bool same_provider(const Config& before, const ProviderConfig& old_one, const Config& after,
+                   const ProviderConfig& new_one) {
+  ProviderConfig compared = old_one;
+  compared.timeouts = new_one.timeouts;
+  compared.retry = new_one.retry;
+  return compared == new_one && (new_one.dialect == "mock" || before.http_client == after.http_client);
+}
+
+std::vector<std::string> needs_restart(const Config& started, const Config& now) {
+  Restart restart;
+  restart.compare("listen", addresses(started.listen), addresses(now.listen));
+  restart.compare("server.workers", started.server.workers, now.server.workers);
+  restart.compare("server.head_max", started.server.head_max, now.server.head_max);
+  restart.compare<std::string_view>("log.file", started.log.file.empty() ? "standard error" : started.log.file,
+                                    now.log.file.empty() ? "standard error" : now.log.file);
+  restart.compare("data_dir", started.data_dir, now.data_dir);
+  return std::move(restart).lines();
+}
+
+std::vector<std::string> describe_changes(const Config& before, const Config& after) {
+  std::vector<std::string> added;
+  std::vector<std::string> changed;
+  std::vector<std::string> removed;
+  for (const ProviderConfig& provider : after.providers) {
+    const ProviderConfig* old_one = find(before, provider.name);
+    if (old_one == nullptr) {
+      added.push_back(provider.name);
+    } else if (!same_provider(before, *old_one, after, provider)) {
+      changed.push_back(provider.name);
+    }
+  }
+  for (const ProviderConfig& provider : before.providers) {
+    if (find(after, provider.name) == nullptr) {
+      removed.push_back(provider.name);
+    }
+  }
+  std::vector<std::string> lines;
+  const auto tell = [&](std::string_view what, const std::vector<std::string>& names) {
+    if (!names.empty()) {
+      lines.push_back(fmt::format("providers {}: {}", what, fmt::join(names, ", ")));
+    }
+  };
+  tell("added", added);
+  tell("changed", changed);
+  tell("removed", removed);
+  if (before.models != after.models) {
+    lines.emplace_back("models, limits or retry changed");
+  }
+  return lines;
+}
+
+}  // namespace weir::app
