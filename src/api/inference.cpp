@@ -20,15 +20,7 @@ gateway::Call::Unusable unusable(const openai::RequestError& error) {
 }
 
 /// Reads what the gateway has to know of the body, or notes why it cannot be used.
-void read_request(const http::Headers& headers, gateway::Call& call) {
-  const std::string_view encoding = headers.value(http::KnownHeader::content_encoding);
-  if (!encoding.empty() && !http::iequals(encoding, "identity")) {
-    call.unusable = {
-        .error = {.code = Code::unsupported_encoding,
-                  .message = fmt::format("The body is encoded as `{}`; send it without a content encoding.", encoding)},
-        .reply = {}};
-    return;
-  }
+void read_request(gateway::Call& call) {
   auto read = call.operation().read_request(call.body);
   if (!read) {
     call.unusable = unusable(read.error());
@@ -65,7 +57,7 @@ Task<void> infer(ApiRequest& request) {
   if (headers.has(http::KnownHeader::traceparent) && !headers.repeated(http::KnownHeader::traceparent)) {
     call.trace = observe::parse_traceparent(headers.value(http::KnownHeader::traceparent));
   }
-  read_request(headers, call);
+  read_request(call);
   gateway::select_request_headers(headers, call.headers);
   HttpSink sink(request.response);
   gateway::Exchange exchange(request.core, call, sink, request.end);

@@ -5,6 +5,7 @@
 #include "api/reply.hpp"
 #include "base/ids.hpp"
 #include "dialects/openai/errors.hpp"
+#include "http/content_decoder.hpp"
 #include "observe/metric_names.hpp"
 
 namespace weir::api {
@@ -103,6 +104,9 @@ Task<void> Router::refuse(int status, Code code, std::string_view message, std::
   response.field("x-request-id", id);
   response.field("x-weir-attempts", "0");
   response.field("server-timing", "weir;dur=0");
+  if (status == 415) {
+    response.field("accept-encoding", http::accepted_content_codings);
+  }
   write_retry_headers(response, status, std::nullopt);
   const std::string body = openai::error_body(message, shape.type, std::nullopt,
                                               shape.code.empty() ? std::nullopt : std::optional(shape.code));

@@ -189,7 +189,6 @@ TEST_F(Endpoints, a_call_that_cannot_be_read_is_refused_by_name) {
   const Reply missing = ask("POST /v1/chat/completions", "", R"({"model":"smart"})");
   EXPECT_EQ(missing.status, 400);
   EXPECT_EQ(missing.error().at("param").as_string(), "messages");
-  EXPECT_EQ(ask("POST /v1/chat/completions", "Content-Encoding: gzip\r\n", "x").status, 415);
   const Reply unnamed = ask("POST /v1/chat/completions", "", R"({"messages":[]})");
   EXPECT_EQ(unnamed.error().at("code").as_string(), "model_required");
 }

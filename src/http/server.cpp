@@ -3,6 +3,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "http/request_body.hpp"
+
 namespace weir::http {
 
 using platform::Instant;
@@ -10,8 +12,6 @@ using platform::Until;
 
 namespace {
 
-constexpr std::size_t body_bytes_per_second = std::size_t{16} * 1024;  // the slowest upload that is waited for
-constexpr std::size_t body_room_at_once = std::size_t{256} * 1024;     // beyond, the buffer doubles as the body comes
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
@@ -31,7 +31,8 @@ class ServerCore::Connection {
         reader_(loop_, *stream_, {.bytes_max = core.options_.head_limits.head_bytes_max}),
         writer_(loop_, *stream_),
         response_(writer_, {.write_timeout = core.options_.write_timeout}),
-        peer_(stream_->peer()) {}
+        peer_(stream_->peer()),
+        body_(loop_, reader_, core.budget_, core.options_.body_bytes_max) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() {
@@ -52,7 +53,7 @@ class ServerCore::Connection {
  private:
   /// Reads one request and answers it; false when the connection is to be closed.
   Task<bool> one_request() {
-    body_lease_ = {};
+    body_.give_back();
     if (reader_.bytes().empty()) {
       const auto arrived = co_await reader_.more(0, {loop_.now() + core_.options_.idle_timeout, &core_.draining_});
       if (!arrived) {
@@ -64,7 +65,7 @@ class ServerCore::Connection {
       co_return false;
     }
     co_await answer();
-    reader_.consume(consumed_after_answer_);
+    reader_.consume(body_.bytes_in_reader());
     reader_.unpin();
     reader_.reserve(0);
     if (!response_.keep_alive() || core_.draining_.cancelled()) {
@@ -72,7 +73,7 @@ class ServerCore::Connection {
     }
     if (reader_.bytes().empty()) {
       reader_.shrink();
-      body_ = {};
+      body_.forget();
     }
     co_return true;
   }
@@ -112,17 +113,13 @@ class ServerCore::Connection {
   }
 
   Task<bool> read_body() {
-    body_.clear();
-    body_view_ = {};
-    consumed_after_answer_ = 0;
     if (head_.framing == BodyFraming::none) {
+      body_.clear();
       finish_reading();
       co_return true;
     }
-    if (head_.framing == BodyFraming::length && head_.content_length > core_.options_.body_bytes_max) {
-      co_await refuse(413, Code::body_too_large,
-                      fmt::format("The request's body has {} bytes; at most {} are accepted.", head_.content_length,
-                                  core_.options_.body_bytes_max));
+    if (const auto refusal = body_.check(head_)) {
+      co_await refuse(*refusal);
       co_return false;
     }
     if (head_.expect_continue && reader_.bytes().empty()) {
@@ -131,95 +128,16 @@ class ServerCore::Connection {
         co_return false;
       }
     }
-    if (head_.framing == BodyFraming::length) {
-      co_return co_await read_body_with_length();
+    const auto read = co_await body_.read(head_, {started_ + core_.options_.body_timeout, &core_.stopping_});
+    if (!read) {
+      co_await refuse(read.error());
+      co_return false;
     }
-    co_return co_await read_chunked_body();
+    finish_reading();
+    co_return true;
   }
 
   [[nodiscard]] bool answer_is_broken() const { return response_.started() && !response_.finished(); }
-
-  /// Until when the body may take, of which `bytes` have come: what was merely announced earns no time.
-  [[nodiscard]] Until body_until(std::size_t bytes) const {
-    return {started_ + core_.options_.body_timeout + std::chrono::seconds(bytes / body_bytes_per_second),
-            &core_.stopping_};
-  }
-
-  [[nodiscard]] bool charge(std::size_t bytes) { return body_lease_.grow_to(core_.budget_, bytes); }
-  Task<bool> out_of_memory() {
-    co_await refuse(503, Code::overloaded,
-                    "The gateway holds as many request bodies as its memory allows. Try again soon.");
-    co_return false;
-  }
-
-  Task<bool> read_body_with_length() {
-    const auto length = static_cast<std::size_t>(head_.content_length);
-    while (true) {
-      const std::size_t here = std::min(reader_.bytes().size(), length);
-      if (!charge(here)) {
-        co_return co_await out_of_memory();
-      }
-      if (here == length) {
-        break;
-      }
-      // Memory and budget follow what has come: to announce a large body costs its sender nothing.
-      reader_.reserve(std::min(length, std::max(2 * here, body_room_at_once)));
-      const auto arrived = co_await reader_.more(here, body_until(here));
-      if (!arrived) {
-        co_return co_await body_failed(arrived.error());
-      }
-    }
-    reader_.trim();
-    body_view_ = reader_.bytes().substr(0, length);
-    consumed_after_answer_ = length;
-    finish_reading();
-    co_return true;
-  }
-
-  Task<bool> read_chunked_body() {
-    ChunkedDecoder decoder;
-    while (true) {
-      const auto step = decoder.next(reader_.bytes());
-      if (step.kind == ChunkedDecoder::Kind::error) {
-        co_await refuse(400, Code::invalid_request,
-                        fmt::format("The body's chunked framing is broken: {}", decoder.reason()));
-        co_return false;
-      }
-      if (step.kind == ChunkedDecoder::Kind::payload) {
-        if (body_.size() + step.payload.size() > core_.options_.body_bytes_max) {
-          co_await refuse(413, Code::body_too_large,
-                          fmt::format("The request's body has more than the {} bytes that are accepted.",
-                                      core_.options_.body_bytes_max));
-          co_return false;
-        }
-        if (!charge(body_.size() + step.payload.size())) {
-          co_return co_await out_of_memory();
-        }
-        body_.append(step.payload);
-      }
-      reader_.consume(step.consumed);
-      if (step.kind == ChunkedDecoder::Kind::done) {
-        break;
-      }
-      if (step.kind == ChunkedDecoder::Kind::need_more) {
-        const auto arrived = co_await reader_.more(0, body_until(body_.size()));
-        if (!arrived) {
-          co_return co_await body_failed(arrived.error());
-        }
-      }
-    }
-    body_.reserve(body_.size() + platform::ByteReader::padding);
-    body_view_ = body_;
-    finish_reading();
-    co_return true;
-  }
-
-  Task<bool> body_failed(Code code) {
-    if (code == Code::timeout) {
-      co_await refuse(408, Code::request_timeout, "The request's body did not arrive in time.");
-    }
-    co_return false;
-  }
 
   void finish_reading() {
     received_ = loop_.now();
@@ -241,7 +159,8 @@ class ServerCore::Connection {
     } else {
       reader_.on_end(leave);
     }
-    const Request request{.head = head_, .body = body_view_, .peer = peer_, .started = started_, .received = received_};
+    const Request request{
+        .head = head_, .body = body_.view(), .peer = peer_, .started = started_, .received = received_};
     std::exception_ptr failure;
     try {
       co_await core_.handler_.handle(request, response_, end);
@@ -261,6 +180,15 @@ class ServerCore::Connection {
     response_.reset(Method::other, Version::http_1_1, false, core_.date(), nullptr);
     refused_ = true;
     co_await core_.handler_.refuse(status, code, message, head_.target.path, response_);
+  }
+
+  /// Answers nothing where nobody is left to be told.
+  Task<void> refuse(const RequestBody::Refusal& refusal) {
+    body_.forget();  // what came of it is of no use, and its client may take his time to listen
+    body_.give_back();
+    if (refusal.status != 0) {
+      co_await refuse(refusal.status, refusal.code, refusal.message);
+    }
   }
 
   /// Closing while the client still sends would reset the connection, and the reset would destroy the answer on its way
@@ -290,10 +218,7 @@ class ServerCore::Connection {
   std::string peer_;
   std::string head_text_;
   RequestHead head_;
-  std::string body_;  // a chunked body, put together
-  std::string_view body_view_;
-  std::size_t consumed_after_answer_ = 0;
-  platform::MemoryBudget::Lease body_lease_;
+  RequestBody body_;
   Instant started_;
   Instant received_;
   bool refused_ = false;

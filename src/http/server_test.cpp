@@ -2,6 +2,8 @@
 #include "http/server.hpp"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include <functional>
 #include <optional>
@@ -288,6 +290,118 @@ TEST_F(Server, gives_a_slow_head_its_time_and_no_more) {
   EXPECT_TRUE(heard.text.starts_with("HTTP/1.1 408 ")) << heard.text;
   EXPECT_GE(heard.last_at, began + 10s);
   EXPECT_LT(heard.last_at, began + 11s);
+}
+
+std::string gzip(std::string_view text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string out(text.size() + 1000, '\0');
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+std::string zstd(std::string_view text) {
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 1));
+  return out;
+}
+
+std::string in_chunks(std::string_view body, std::size_t size) {
+  std::string out;
+  for (; !body.empty(); body.remove_prefix(std::min(size, body.size()))) {
+    const std::string_view piece = body.substr(0, size);
+    out.append(ChunkHead(piece.size()).view()).append(piece).append(chunk_end);
+  }
+  return out.append(last_chunk);
+}
+
+TEST_F(Server, takes_the_content_coding_off_a_body_and_reads_the_request_behind_it) {
+  serve_echo();
+  const std::string text = "{\"messages\":[\"" + std::string(40'000, 'x') + "\"]}";
+  const std::string head = "POST /p HTTP/1.1\r\nHost: a\r\n";
+  for (const auto& [name, coded] :
+       {std::pair<std::string, std::string>{"GZIP", gzip(text)}, {"zstd", zstd(text)}, {"identity", text}}) {
+    for (const std::size_t chunk : {0U, 1U, 7U, 100'000U}) {
+      handler_->bodies.clear();
+      const std::string fields = "Content-Encoding: " + name + "\r\n";
+      const Heard heard =
+          talk((chunk == 0 ? post(coded, fields)
+                           : head + fields + "Transfer-Encoding: chunked\r\n\r\n" + in_chunks(coded, chunk)) +
+               "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      ASSERT_EQ(handler_->bodies.size(), 2U) << name << chunk;
+      EXPECT_EQ(handler_->bodies.front(), text) << name << chunk;
+      EXPECT_TRUE(heard.text.ends_with("GET /next []"));
+    }
+  }
+}
+
+TEST_F(Server, a_coded_body_may_be_cut_anywhere) {
+  serve_echo();
+  const std::string text = R"({"messages":[{"role":"user","content":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}]})";
+  const std::string whole =
+      "POST /p HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
+      "Connection: close\r\n\r\n" +
+      in_chunks(gzip(text), 20);
+  for (std::size_t cut = whole.find("\r\n\r\n"); cut < whole.size(); ++cut) {
+    handler_->bodies.clear();
+    talk({{.text = whole.substr(0, cut)}, {.at = 10ms, .text = whole.substr(cut)}});
+    ASSERT_EQ(handler_->bodies, std::vector{text}) << cut;
+  }
+}
+
+TEST_F(Server, a_bomb_is_refused_once_it_passes_the_limit_and_its_memory_is_given_back) {
+  serve_echo({.body_bytes_max = std::size_t{1} << 20});
+  const std::string bomb = zstd(std::string(std::size_t{64} << 20, ' '));
+  ASSERT_LT(bomb.size(), 16U * 1024);
+  EXPECT_TRUE(talk(post(bomb, "Content-Encoding: zstd\r\n")).text.starts_with("HTTP/1.1 413 "));
+  // Exactly the limit passes, one byte more does not.
+  const std::string full(std::size_t{1} << 20, 'x');
+  EXPECT_TRUE(
+      talk(post(gzip(full), "Connection: close\r\nContent-Encoding: gzip\r\n")).text.starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(talk(post(gzip(full + "x"), "Content-Encoding: gzip\r\n")).text.starts_with("HTTP/1.1 413 "));
+  EXPECT_EQ(handler_->bodies, std::vector{full});
+  EXPECT_EQ(budget_.used(), 0U);
+}
+
+TEST_F(Server, what_a_coded_body_becomes_is_charged_to_the_budget) {
+  serve_echo({.body_bytes_max = std::size_t{32} << 20});  // the budget has 8 MiB
+  const Heard heard = talk(post(gzip(std::string(std::size_t{20} << 20, 'x')), "Content-Encoding: gzip\r\n"));
+  EXPECT_TRUE(heard.text.starts_with("HTTP/1.1 503 ")) << heard.text.substr(0, 100);
+  EXPECT_EQ(handler_->refusals, std::vector{Code::overloaded});
+  EXPECT_EQ(budget_.used(), 0U);
+}
+
+TEST_F(Server, refuses_coded_bodies_that_are_broken_and_codings_that_it_does_not_know) {
+  serve_echo();
+  const std::string coded = gzip("hello");
+  EXPECT_TRUE(
+      talk(post(coded.substr(0, coded.size() - 1), "Content-Encoding: gzip\r\n")).text.starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(talk(post("hello", "Content-Encoding: gzip\r\n")).text.starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(talk(post(coded, "Content-Encoding: br\r\n")).text.starts_with("HTTP/1.1 400 "));
+  for (const std::string_view field : {"Content-Encoding: compress\r\n", "Content-Encoding: gzip, br\r\n",
+                                       "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"}) {
+    const Heard heard = talk(post(coded, std::string(field) + "Expect: 100-continue\r\n"));
+    EXPECT_TRUE(heard.text.starts_with("HTTP/1.1 415 ")) << heard.text;
+    EXPECT_NE(heard.text.find("gzip, deflate, br, zstd"), std::string::npos);
+  }
+  EXPECT_TRUE(handler_->bodies.empty());
+}
+
+TEST_F(Server, others_have_their_turn_while_a_large_body_is_decoded) {
+  serve_echo();
+  const std::string large(std::size_t{2} << 20, 'x');
+  Client slow(client_loop_, {{.text = post(gzip(large), "Content-Encoding: gzip\r\nConnection: close\r\n")}});
+  Client quick(client_loop_, {{.text = post("quick", "Connection: close\r\n")}});
+  world_.run_until([&] { return slow.heard.ended && quick.heard.ended; }, world_.now() + 1min);
+  ASSERT_EQ(handler_->bodies.size(), 2U);
+  EXPECT_EQ(handler_->bodies.back(), large);
+  EXPECT_TRUE(slow.heard.text.starts_with("HTTP/1.1 200 "));
 }
 
 TEST_F(Server, an_announced_body_earns_no_time_and_no_memory_before_it_comes) {
