@@ -16,7 +16,7 @@ void write_retry_headers(http::ResponseWriter& response, int status, std::option
   response.field("retry-after-ms", fmt::format_int(std::int64_t{seconds} * 1000).c_str());
 }
 
-Task<void> reply(ApiRequest& request, int status, std::string_view content_type, std::string_view body) {
+void start_reply(ApiRequest& request, int status, std::string_view content_type) {
   http::ResponseWriter& response = request.response;
   response.start(status);
   response.field("content-type", content_type);
@@ -29,7 +29,11 @@ Task<void> reply(ApiRequest& request, int status, std::string_view content_type,
   if (!request.allow.empty()) {
     response.field("allow", request.allow);
   }
-  static_cast<void>(co_await response.whole(body));
+}
+
+Task<void> reply(ApiRequest& request, int status, std::string_view content_type, std::string_view body) {
+  start_reply(request, status, content_type);
+  static_cast<void>(co_await request.response.whole(body));
 }
 
 Task<void> reply_error(ApiRequest& request, const Error& error) {

@@ -11,7 +11,9 @@ namespace weir::api {
 /// The headers that tell a client when to come back, for 429 and 503: whole seconds, and at least one.
 void write_retry_headers(http::ResponseWriter& response, int status, std::optional<int> retry_after_seconds);
 
-/// An answer made here, with the headers that every answer of weir has.
+/// Begins an answer made here, with the headers that every answer of weir has; more may follow.
+void start_reply(ApiRequest& request, int status, std::string_view content_type);
+/// A whole answer made here.
 Task<void> reply(ApiRequest& request, int status, std::string_view content_type, std::string_view body);
 inline Task<void> reply_json(ApiRequest& request, int status, std::string_view body) {
   return reply(request, status, "application/json", body);

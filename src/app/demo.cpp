@@ -3,9 +3,9 @@
 #include <future>
 #include <thread>
 
+#include "admin/story.hpp"
 #include "app/commands.hpp"
 #include "app/node.hpp"
-#include "app/story.hpp"
 #include "http/client.hpp"
 #include "http/head_writer.hpp"
 #include "http/sse_parser.hpp"
@@ -180,7 +180,7 @@ int demo() {
     fmt::print(stderr, "weir demo: the call left no record\n");
     return 1;
   }
-  const auto story = story_of(ledger::to_json(*record));
+  const auto story = admin::story_of(ledger::to_json(*record));
   fmt::print("{}", story ? *story : story.error().message + "\n");
   return record->end_state == ledger::EndState::complete ? 0 : 1;
 }

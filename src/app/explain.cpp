@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
+#include "admin/story.hpp"
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
-#include "app/story.hpp"
 
 namespace weir::app {
 
@@ -24,7 +24,7 @@ int explain(const ExplainOptions& options) {
     fmt::print("{}\n", reply->body);
     return 0;
   }
-  const auto story = story_of(reply->body);
+  const auto story = admin::story_of(reply->body);
   if (!story) {
     fmt::print(stderr, "weir explain: {} did not send a record: {}\n", url, story.error().message);
     return 1;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "admin/live.hpp"
 #include "admin/requests.hpp"
+#include "admin/ui.hpp"
 #include "api/inference.hpp"
 #include "app/config_changes.hpp"
 #include "app/version.hpp"
@@ -122,10 +124,13 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_status_endpoints(registry_, ready_, *this);
   admin::add_request_endpoints(registry_, ring_);
   admin::add_reload_endpoint(registry_, reloading_);
+  admin::add_live_endpoint(registry_, live_, ring_);
+  admin::add_ui_endpoints(registry_);
   std::vector<http::ServerCore*> servers;
   for (platform::Loop* loop : loops) {
     cores_.push_back(std::make_unique<Core>(*loop, *this));
     servers.push_back(&cores_.back()->server);
+    live_.add(*loop, cores_.back()->gateway.live);
   }
   acceptor_ = std::make_unique<http::Acceptor>(std::move(servers));
   note_loaded();
@@ -265,6 +270,8 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   merged.cell(observe::metric::config_good, {}).add(last_reload_good_.load(relaxed) ? 1 : 0);
   merged.cell(observe::metric::config_loaded, {}).add(static_cast<double>(loaded_at_us_.load(relaxed)) / 1e6);
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
+  merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
+  merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));
   co_return merged;
 }
 
@@ -290,6 +297,7 @@ void Node::shut_down(std::chrono::milliseconds grace, std::function<void()> done
 
 Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
                            std::shared_ptr<std::function<void()>> stopped) {
+  core.gateway.live.close();  // who watches would else be waited for
   co_await core.server.drain(core.gateway.loop.now() + grace);
   core.gateway.snapshot.reset();
   co_await core.retiring.join(platform::never);

@@ -12,6 +12,7 @@
 #include "api/status.hpp"
 #include "app/config.hpp"
 #include "http/server.hpp"
+#include "ledger/live_feed.hpp"
 #include "ledger/request_ring.hpp"
 
 namespace weir::app {
@@ -71,6 +72,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use
   observe::Log& log_;
   ledger::RequestRing ring_{1000};
+  ledger::LiveHub live_;
   platform::MemoryBudget budget_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

@@ -126,6 +126,7 @@ Task<AttemptResult> Attempt::run() {
   const Call& call = context_.call;
   const routing::Timeouts& timeouts = candidate_.target->timeouts;
   row().started = since_start();
+  context_.live.note(ledger::LiveStep::attempt_began);
   prepare_body();
 
   const Duration limit = call.request.stream ? timeouts.first_token : timeouts.attempt;
@@ -143,6 +144,11 @@ Task<AttemptResult> Attempt::run() {
       .mock = call.mock,
       .stream = call.request.stream,
       .fresh_connection = fresh_connection_,
+      .on_connected =
+          [this](Instant now) {
+            row().connected = now - context_.call.started;
+            context_.live.note(ledger::LiveStep::connected);
+          },
       .connect_deadline = std::min(began_ + timeouts.connect, own_deadline),
   };
   providers::UpstreamFacts facts;
@@ -165,6 +171,7 @@ Task<AttemptResult> Attempt::run() {
   row().first_byte = answered - call.started;
   row().status = (*reply)->status();
   row().upstream_request_id = (*reply)->headers().value(http::KnownHeader::x_request_id).substr(0, upstream_id_max);
+  context_.live.note(ledger::LiveStep::answered);
   if ((*reply)->status() < 200 || (*reply)->status() > 299) {
     co_return co_await keep_answer(std::move(*reply));
   }
@@ -242,9 +249,11 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
 Task<Attempt::Bytes> Attempt::read(UpstreamReply& reply, Instant deadline) {
   const Instant asked = context_.core.loop.now();
   auto bytes = co_await reply.read({std::min(deadline, context_.deadline), &context_.end.cancellation});
-  context_.waited += context_.core.loop.now() - asked;
+  const Instant arrived = context_.core.loop.now();
+  context_.waited += arrived - asked;
   if (bytes) {
     row().response_bytes += bytes->size();
+    context_.live.progress(arrived);
   }
   co_return bytes;
 }
@@ -256,6 +265,7 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   context_.record.first_token = row().first_token;
   context_.record.target = row().target;
   context_.record.status = reply.status();
+  context_.live.note(ledger::LiveStep::first_content);
 
   ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .headers = {}};
   select_reply_headers(reply.headers(), head.passing);
@@ -281,6 +291,7 @@ AttemptResult Attempt::failed(Code code, std::string reason, std::string upstrea
       upstream_words, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');  // they are shown in terminals
   row().upstream_words = std::move(upstream_words);
   row().ended = since_start();
+  context_.live.note(ledger::LiveStep::attempt_ended);
   return {
       .kind = AttemptResult::Kind::failed, .failure = {.code = as_upstream_code(code)}, .reason = std::move(reason)};
 }
@@ -303,6 +314,7 @@ AttemptResult Attempt::left() {
   row().failure = context_.end.client_left ? Code::cancelled : Code::shutting_down;
   row().reason = context_.end.client_left ? "the caller left" : "the gateway is stopping";
   row().ended = since_start();
+  context_.live.note(ledger::LiveStep::attempt_ended);
   return {.kind = AttemptResult::Kind::caller_left};
 }
 

@@ -53,6 +53,7 @@ class Attempt {
     ReplySink& sink;
     http::RequestEnd& end;
     ledger::RequestRecord& record;  // of the whole call; the attempt's own row is its last
+    ledger::LiveCall& live;
     platform::Duration& waited;
     platform::Instant deadline;  // of the whole call
   };

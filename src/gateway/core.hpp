@@ -8,6 +8,7 @@
 
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
+#include "ledger/live_feed.hpp"
 #include "observe/log.hpp"
 #include "platform/loop.hpp"
 #include "providers/provider.hpp"
@@ -47,6 +48,7 @@ struct Core {
   RelayOptions relay;
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
+  ledger::LiveFeed live;
 };
 
 }  // namespace weir::gateway

@@ -43,7 +43,8 @@ Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestE
       sink_(sink),
       end_(end),
       snapshot_(core.snapshot),
-      record_(std::make_shared<ledger::RequestRecord>()) {
+      record_(std::make_shared<ledger::RequestRecord>()),
+      live_(core.live, *record_, core.loop, call.started) {
   record_->id = call.id;
   record_->time = core.loop.wall_now();
   record_->endpoint = call.endpoint.path;
@@ -54,6 +55,7 @@ Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestE
   record_->stream = call.request.stream;
   record_->request_bytes = call.body.size();
   core_.call_metrics.call_started();
+  live_.note(ledger::LiveStep::began);
 }
 
 Exchange::~Exchange() {
@@ -133,6 +135,7 @@ Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, provi
                                  .sink = sink_,
                                  .end = end_,
                                  .record = *record_,
+                                 .live = live_,
                                  .waited = waited_,
                                  .deadline = deadline};
   const std::string label = target_label(plan_, candidate);
@@ -319,6 +322,7 @@ void Exchange::settle(ledger::EndState end_state) {
   for (ReplyTee* tee : core_.tees) {
     tee->ended(call_, end_state == ledger::EndState::complete && record_->status == 200);
   }
+  live_.ended();
   core_.records.record(std::move(record_));
 }
 

@@ -55,6 +55,7 @@ class Exchange {
   http::RequestEnd& end_;
   std::shared_ptr<const Snapshot> snapshot_;  // pinned for the whole call
   std::shared_ptr<ledger::RequestRecord> record_;
+  ledger::LiveCall live_;
   routing::Plan plan_;
   platform::Duration waited_{};  // for others: providers, back-offs
   bool settled_ = false;

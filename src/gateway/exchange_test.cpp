@@ -34,6 +34,7 @@ struct Scripted {
   std::vector<Piece> pieces{};
   bool stays_open = false;  // after the last piece nothing comes; else the body ends there
   bool throws = false;
+  bool connects = false;  // and says so when it does
   providers::UpstreamFacts facts{};
 };
 
@@ -108,6 +109,10 @@ class ScriptedProvider final : public providers::Provider {
     Scripted script = std::move(scripts.front());
     scripts.pop_front();
     facts = script.facts;
+    if (script.connects) {
+      facts.connected = loop_.now();
+      request.on_connected(loop_.now());
+    }
     if (script.head_after > 0ns) {
       const platform::Wake wake = co_await platform::sleep(loop_, until.at_most(loop_.now() + script.head_after));
       if (wake == platform::Wake::cancelled) {
@@ -320,6 +325,39 @@ class ExchangeTest : public testing::Test {
   std::optional<std::string> thrown_;
   std::unique_ptr<platform::Running> running_;
 };
+
+// Who watches.
+
+TEST_F(ExchangeTest, who_watches_sees_every_step_when_it_happens_and_the_whole_record_at_the_end) {
+  std::atomic<std::uint64_t> lost = 0;
+  const auto watcher = std::make_shared<ledger::LiveWatcher>(loop_, lost);
+  core_.live.attach(watcher, loop_.now());
+  Scripted second = stream_of({role, hello, stop, done});
+  second.connects = true;
+  second.pieces[2].after = 300ms;
+  a_->scripts = {{.refused = Code::refused}};
+  b_->scripts = {second};
+  use(once());
+  start();
+  std::vector<ledger::LiveEvent> events;
+  after(20ms, [&] {
+    watcher->take(events);
+    EXPECT_FALSE(running_->done());
+    EXPECT_NE(events.back()->find(R"("step":"first_content")"), std::string::npos) << "told while the call runs";
+  });
+  finish();
+  watcher->take(events);
+  std::string steps;
+  for (const ledger::LiveEvent& event : events) {
+    const std::size_t at = event->find(R"("step":")") + 8;
+    steps += event->substr(at, event->find('"', at) - at) + " ";
+  }
+  EXPECT_EQ(
+      steps,
+      "began attempt_began attempt_ended attempt_began connected answered progress first_content progress ended ");
+  EXPECT_NE(events.back()->find(ledger::to_json(record())), std::string::npos);
+  core_.live.detach(*watcher);
+}
 
 // How streams end.
 

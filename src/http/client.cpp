@@ -209,6 +209,9 @@ Task<Result<Client::ConnectionPtr>> Client::connect(const SendOptions& options, 
     ++statistics_.reused;
   }
   facts.connected = loop_.now();
+  if (options.on_connected != nullptr) {
+    (*options.on_connected)(*facts.connected);
+  }
   co_return connection;
 }
 

@@ -85,7 +85,8 @@ class Client {
   struct SendOptions {
     Method method = Method::post;
     platform::Instant connect_deadline = platform::never;
-    bool fresh_connection = false;  // not a kept-alive one
+    bool fresh_connection = false;                                         // not a kept-alive one
+    const std::function<void(platform::Instant)>* on_connected = nullptr;  // called when a connection is there
   };
   Task<Result<std::unique_ptr<ClientResponse>>> send(std::string_view head, std::span<const std::string_view> body,
                                                      SendOptions options, ClientFacts& facts, platform::Until until);

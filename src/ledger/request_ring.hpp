@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <mutex>
 #include <string_view>
 #include <vector>
@@ -17,29 +18,54 @@ class RequestRing final : public RecordSink {
 
   void record(RecordPtr record) override {
     const std::lock_guard lock(mutex_);
-    slots_[next_].swap(record);  // the record that falls out is freed by `record`, after the lock
-    next_ = (next_ + 1) % slots_.size();
+    slots_[count_ % slots_.size()].swap(record);  // the record that falls out is freed by `record`, after the lock
+    ++count_;
   }
   /// By id; `last` is the newest. Null if it is not (or no longer) there.
   [[nodiscard]] RecordPtr find(std::string_view id) const {
-    for (std::size_t back = 1; back <= slots_.size(); ++back) {
-      RecordPtr record = newest_but(back - 1);
-      if (record == nullptr || id == "last" || record->id == id) {
+    if (id == "last") {
+      return newest();
+    }
+    for (std::size_t number = count(); number > 0; --number) {
+      RecordPtr record = at(number - 1);
+      if (record == nullptr || record->id == id) {
         return record;
       }
     }
     return nullptr;
   }
+  /// The last `most` records, the newest first.
+  [[nodiscard]] std::vector<RecordPtr> last(std::size_t most) const {
+    std::vector<RecordPtr> records;
+    records.reserve(std::min(most, slots_.size()));
+    for (std::size_t number = count(); number > 0 && records.size() < most; --number) {
+      RecordPtr record = at(number - 1);
+      if (record == nullptr) {
+        break;
+      }
+      records.push_back(std::move(record));
+    }
+    return records;
+  }
 
  private:
-  [[nodiscard]] RecordPtr newest_but(std::size_t newer) const {
+  [[nodiscard]] std::size_t count() const {
     const std::lock_guard lock(mutex_);
-    return slots_[(next_ + 2 * slots_.size() - newer - 1) % slots_.size()];
+    return count_;
+  }
+  [[nodiscard]] RecordPtr newest() const {
+    const std::lock_guard lock(mutex_);
+    return count_ == 0 ? nullptr : slots_[(count_ - 1) % slots_.size()];
+  }
+  /// The record that came as that number, counted from the first; null if it has fallen out.
+  [[nodiscard]] RecordPtr at(std::size_t number) const {
+    const std::lock_guard lock(mutex_);
+    return count_ - number > slots_.size() ? nullptr : slots_[number % slots_.size()];
   }
 
   mutable std::mutex mutex_;
   std::vector<RecordPtr> slots_;
-  std::size_t next_ = 0;
+  std::size_t count_ = 0;  // of all records that came
 };
 
 }  // namespace weir::ledger

@@ -26,6 +26,25 @@ TEST(RequestRing, finds_by_id_and_the_newest_as_last) {
   EXPECT_EQ(ring.find("c"), nullptr);
 }
 
+TEST(RequestRing, lists_the_last_with_the_newest_first) {
+  RequestRing ring(3);
+  EXPECT_TRUE(ring.last(2).empty());
+  const auto ids = [&](std::size_t most) {
+    std::string ids;
+    for (const RecordPtr& record : ring.last(most)) {
+      ids += record->id;
+    }
+    return ids;
+  };
+  ring.record(record_of("a"));
+  EXPECT_EQ(ids(9), "a");
+  for (const char* id : {"b", "c", "d"}) {
+    ring.record(record_of(id));
+  }
+  EXPECT_EQ(ids(9), "dcb");
+  EXPECT_EQ(ids(2), "dc");
+}
+
 TEST(RequestRing, forgets_the_oldest_and_frees_it) {
   RequestRing ring(2);
   RecordPtr first = record_of("first");
@@ -46,9 +65,10 @@ TEST(RequestRing, a_record_that_was_found_lives_on_while_others_push_it_out) {
   std::vector<std::thread> writers;
   for (int writer = 0; writer < 3; ++writer) {
     writers.emplace_back([&ring, &stop, writer] {
-      for (int i = 0; !stop; ++i) {
-        ring.record(record_of(std::to_string(writer) + "-" + std::to_string(i % 50)));
-      }
+      int i = 0;
+      do {  // at least once, however late this thread begins
+        ring.record(record_of(std::to_string(writer) + "-" + std::to_string(i++ % 50)));
+      } while (!stop);
     });
   }
   std::size_t found = 0;

@@ -55,6 +55,12 @@ inline const MetricFamily config_good{"weir_config_last_reload_successful",
                                       "1: the last attempt to load the configuration succeeded; 0: it was rejected.",
                                       MetricKind::gauge,
                                       {}};
+inline const MetricFamily live_watchers{
+    "weir_live_watchers", "Who watches the calls as they run.", MetricKind::gauge, {}};
+inline const MetricFamily live_dropped{"weir_live_events_dropped_total",
+                                       "Events of running calls that a watcher was too slow to take.",
+                                       MetricKind::counter,
+                                       {}};
 inline const MetricFamily build_info{
     "weir_build_info", "Always 1; the version is a label.", MetricKind::gauge, {"version"}};
 

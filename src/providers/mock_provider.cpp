@@ -59,6 +59,9 @@ class MockReply final : public UpstreamReply {
 Task<Result<std::unique_ptr<UpstreamReply>>> MockProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                                 platform::Until) {
   facts.connected = loop_.now();
+  if (request.on_connected) {
+    request.on_connected(*facts.connected);
+  }
   std::string body;
   for (const std::string_view slice : request.body) {
     body += slice;

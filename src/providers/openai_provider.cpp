@@ -86,9 +86,11 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
                                                                   platform::Until until) {
   const std::string head = head_of(request);
   http::ClientFacts client_facts;
-  auto response = co_await client_.send(
-      head, request.body, {.connect_deadline = request.connect_deadline, .fresh_connection = request.fresh_connection},
-      client_facts, until);
+  auto response = co_await client_.send(head, request.body,
+                                        {.connect_deadline = request.connect_deadline,
+                                         .fresh_connection = request.fresh_connection,
+                                         .on_connected = request.on_connected ? &request.on_connected : nullptr},
+                                        client_facts, until);
   facts = {.connected = client_facts.connected,
            .reused_connection = client_facts.reused_connection,
            .closed_before_reply = client_facts.closed_before_reply};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,7 +27,8 @@ struct UpstreamRequest {
   std::string_view model;  // the provider's name for it
   std::string_view mock;   // the caller's x-mock
   bool stream = false;
-  bool fresh_connection = false;  // not a kept-alive one
+  bool fresh_connection = false;                        // not a kept-alive one
+  std::function<void(platform::Instant)> on_connected;  // called at once when a connection is there; may be empty
   platform::Instant connect_deadline = platform::never;
 };
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PATCHES = Path(__file__).resolve().parent / "planted"
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "tests/CMakeLists.txt", "tests/sim", "bench", "examples"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "cmake", "src", "tests/CMakeLists.txt", "tests/sim", "bench", "examples", "web"]
 # Quick to compile, and quick enough to run.
 CONFIGURE = ["-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0", "-DWEIR_TESTS=ON"]
 

@@ -1,10 +1,10 @@
-#include "app/story.hpp"
+#include "admin/story.hpp"
 
 #include <gtest/gtest.h>
 
 #include "ledger/request_record.hpp"
 
-namespace weir::app {
+namespace weir::admin {
 namespace {
 
 using namespace std::chrono_literals;
@@ -89,4 +89,4 @@ TEST(Story, refuses_what_is_no_record) {
 }
 
 }  // namespace
-}  // namespace weir::app
+}  // namespace weir::admin

@@ -1,4 +1,4 @@
-#include "app/story.hpp"
+#include "admin/story.hpp"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <iterator>
 #include <optional>
 
-namespace weir::app {
+namespace weir::admin {
 
 namespace {
 
@@ -146,4 +146,4 @@ Result<std::string> story_of(std::string_view record_json) {
   return out;
 }
 
-}  // namespace weir::app
+}  // namespace weir::admin
