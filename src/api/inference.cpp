@@ -73,6 +73,18 @@ void add_inference_endpoints(Registry& registry) {
                 .operation = &openai::chat_completion,
                 .summary = "A chat completion, whole or streamed."},
                infer);
+  registry.add({.method = "POST",
+                .path = "/v1/completions",
+                .upstream_path = "/completions",
+                .operation = &openai::text_completion,
+                .summary = "A legacy text completion, whole or streamed."},
+               infer);
+  registry.add({.method = "POST",
+                .path = "/v1/embeddings",
+                .upstream_path = "/embeddings",
+                .operation = &openai::embedding,
+                .summary = "Embeddings of texts or token lists."},
+               infer);
 }
 
 }  // namespace weir::api

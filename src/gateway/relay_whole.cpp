@@ -8,6 +8,8 @@ using providers::UpstreamReply;
 
 Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
   const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
+  const openai::Operation& operation = context_.call.operation();
+  std::size_t most = context_.core.relay.whole_bytes_max;
   std::string collected;
   std::string_view body;
   while (true) {
@@ -29,12 +31,19 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
       body = collected;
       break;
     }
-    if (collected.size() > context_.core.relay.whole_bytes_max) {
-      co_return co_await relay_as_it_comes(*reply, std::move(collected));
+    if (collected.size() > most) {
+      const bool must_adapt = operation.must_adapt != nullptr && operation.must_adapt(context_.call.request, collected);
+      if (!must_adapt) {
+        co_return co_await relay_as_it_comes(*reply, std::move(collected));
+      }
+      if (collected.size() > context_.core.relay.adapted_bytes_max) {
+        co_return failed(Code::upstream_malformed,
+                         "its answer is in the other encoding_format, and too large to be converted");
+      }
+      most = context_.core.relay.adapted_bytes_max;
     }
   }
 
-  const openai::Operation& operation = context_.call.operation();
   const openai::ReplyFacts facts = operation.inspect_reply(body);
   if (facts.malformed) {
     // Its words are not kept: half an answer is an answer, which no record may hold.
@@ -45,6 +54,17 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
     co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
   }
   row().usage = facts.usage.value_or(llm::Usage{});
+  std::string adapted;
+  if (operation.adapt != nullptr) {
+    auto other = operation.adapt(context_.call.request, body);
+    if (!other) {
+      co_return failed(Code::upstream_malformed, std::string(other.error()));
+    }
+    if (*other) {
+      adapted = **std::move(other);
+      body = adapted;
+    }
+  }
   commit(*reply, false, body.size());
   for (ReplyTee* tee : context_.core.tees) {
     tee->delivered(context_.call, body);

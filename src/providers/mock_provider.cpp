@@ -83,7 +83,7 @@ Task<Result<std::unique_ptr<UpstreamReply>>> MockProvider::send(const UpstreamRe
   if (fails && fault.kind == MockFaultKind::reset) {
     co_return fail(Code::reset, "the connection was reset before an answer");
   }
-  co_return std::make_unique<MockReply>(loop_, make_script(body, request.model, *options, fails));
+  co_return std::make_unique<MockReply>(loop_, make_script(request.path, body, request.model, *options, fails));
 }
 
 }  // namespace weir::providers

@@ -24,8 +24,10 @@ struct MockScript {
   std::vector<MockStep> steps;  // after the last the body is at its end
 };
 
-/// What the mock answers to a chat request: the same request and options give the same answer, in OpenAI's wire format.
-/// `fails`: whether this call is one of those on which the configured fault falls.
-MockScript make_script(std::string_view request_body, std::string_view model, const MockOptions& options, bool fails);
+/// What the mock answers to a request behind `path` ("/chat/completions", "/completions", "/embeddings", "/models"):
+/// the same request and options give the same answer, in OpenAI's wire format. `fails`: whether this call is one of
+/// those on which the configured fault falls.
+MockScript make_script(std::string_view path, std::string_view body, std::string_view model, const MockOptions& options,
+                       bool fails);
 
 }  // namespace weir::providers

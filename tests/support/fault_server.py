@@ -1,8 +1,9 @@
 """An OpenAI-compatible server on real TCP that misbehaves on request.
 
-It answers POST .../chat/completions with a deterministic text, streamed or not, and breaks where it is told to: each
-request takes the next behaviour of the plan, else the one that its model name spells (`cut_fin,after=2`), else the
-default. It records every request byte for byte, and notices when its client hangs up in the middle of an answer.
+It answers POST .../chat/completions and .../completions with a deterministic text, streamed or not, POST .../embeddings
+with the vectors VECTORS, and breaks where it is told to: each request takes the next behaviour of the plan, else the one
+that its model name spells (`cut_fin,after=2`), else the default. GET .../models is apart: it is answered with
+FaultServer.models, as FaultServer.models_behaviour says, and recorded in FaultServer.model_requests. It records every request byte for byte, and notices when its client hangs up in the middle of an answer.
 
 In a test:            with FaultServer("a") as server: server.plan("reset_before_head"); ... server.requests[0].body
 On its own:           python fault_server.py --port 0      (prints `fault server on http://127.0.0.1:PORT/v1`)
@@ -13,6 +14,7 @@ The server lives in one asyncio loop in a thread of its own; the methods of Faul
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import itertools
@@ -87,6 +89,7 @@ class Behaviour:
     headers: tuple[tuple[str, str], ...] = ()
     framing: str = "chunked"         # of a streamed body: chunked, or close (until FIN)
     close: bool = False              # FIN after the answer without having announced it
+    encoding: str | None = None      # of embeddings: float or base64 whatever was asked; by default as asked
     pieces: tuple[bytes, ...] = ()
     end: str = "keep"                # raw: keep, fin, rst or hold
 
@@ -149,6 +152,9 @@ class FaultServer:
     def __init__(self, name: str = "fault", port: int = 0) -> None:
         self.name = name
         self.requests: list[RecordedRequest] = []
+        self.model_requests: list[RecordedRequest] = []
+        self.models: list[dict[str, Any]] = [{"id": f"{name}-model", "object": "model", "created": 1760000000, "owned_by": name}]
+        self.models_behaviour = Behaviour()
         self.default = Behaviour()
         self.connections = 0
         self.open_connections = 0
@@ -200,6 +206,7 @@ class FaultServer:
         with self._changed:
             self._plan = iter(())
             self.default = Behaviour()
+            self.models_behaviour = Behaviour()
             self.requests = []
 
     def wait_for(self, condition, what: str, seconds: float = 30.0) -> None:
@@ -239,6 +246,11 @@ class FaultServer:
 
     def _received(self, request: RecordedRequest) -> None:
         with self._changed:
+            if is_models(request):
+                request.number, request.behaviour = len(self.model_requests), self.models_behaviour
+                self.model_requests.append(request)
+                self._changed.notify_all()
+                return
             request.number = len(self.requests)
             request.behaviour = next(self._plan, None) or self._spelt_by_model(request) or self.default
             self.requests.append(request)
@@ -469,6 +481,25 @@ class Connection:
         return True
 
     def _body(self, request: RecordedRequest, behaviour: Behaviour) -> bytes:
+        body = self._chat_body(request, behaviour)
+        if behaviour.kind in {"malformed", "error_event"} or behaviour.body is not None:
+            return body
+        if is_models(request):
+            return json.dumps({"object": "list", "data": self.server.models}).encode()
+        if is_embeddings(request):
+            encoding = behaviour.encoding or request.json.get("encoding_format") or "float"
+            data = [
+                {"object": "embedding", "index": index, "embedding": base64_of(vector) if encoding == "base64" else vector}
+                for index, vector in enumerate(VECTORS[: count_inputs(request)])
+            ]
+            answer = {"object": "list", "data": data, "model": model_of(request), "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+            return json.dumps(answer).encode()
+        if is_text_completion(request):
+            choice = {"text": behaviour.text or self.server.text, "index": 0, "logprobs": None, "finish_reason": "stop"}
+            return json.dumps({**json.loads(body), "id": f"cmpl-{request.number}", "object": "text_completion", "choices": [choice]}).encode()
+        return body
+
+    def _chat_body(self, request: RecordedRequest, behaviour: Behaviour) -> bytes:
         if behaviour.kind == "malformed":
             return b'{"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"index": 0, '
         if behaviour.kind == "error_event":
@@ -507,8 +538,10 @@ class Connection:
             await self._keep_waiting(behaviour, frame)
 
         asked_for_usage = bool((request.json.get("stream_options") or {}).get("include_usage"))
+        legacy = is_text_completion(request)
         base = {
-            "id": f"chatcmpl-{request.number}", "object": "chat.completion.chunk", "created": 1760000000,
+            "id": f"{'cmpl' if legacy else 'chatcmpl'}-{request.number}",
+            "object": "text_completion" if legacy else "chat.completion.chunk", "created": 1760000000,
             "model": model_of(request), "system_fingerprint": "fp_fault",
         }  # fmt: skip
 
@@ -517,6 +550,8 @@ class Connection:
             await self._write(frame(sse({**base, "choices": choices, **extra})))
 
         def choice(delta: dict[str, Any], reason: str | None = None) -> list[dict[str, Any]]:
+            if legacy:
+                return [{"text": delta.get("content") or "", "index": 0, "logprobs": None, "finish_reason": reason}]
             return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
 
         async def break_here() -> None:
@@ -599,6 +634,35 @@ def divide(text: str, parts: int) -> list[str]:
     """At most `parts` pieces, none of them empty."""
     size = max(1, -(-len(text) // parts))
     return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+# Numbers that float32 holds exactly, one that it does not (0.1), and extremes.
+VECTORS = [[0.5, -0.25, 0.1], [1e-07, 3.4028234663852886e38, -0.0], [1.0, 2.0, 3.0]]
+
+
+def base64_of(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def count_inputs(request: RecordedRequest) -> int:
+    given = request.json.get("input")
+    return len(given) if isinstance(given, list) and given and not isinstance(given[0], int) else 1
+
+
+def path_of(request: RecordedRequest) -> str:
+    return request.target.partition("?")[0]
+
+
+def is_text_completion(request: RecordedRequest) -> bool:
+    return path_of(request).endswith("/completions") and not path_of(request).endswith("/chat/completions")
+
+
+def is_embeddings(request: RecordedRequest) -> bool:
+    return path_of(request).endswith("/embeddings")
+
+
+def is_models(request: RecordedRequest) -> bool:
+    return request.method == "GET" and path_of(request).endswith("/models")
 
 
 def is_streamed(request: RecordedRequest) -> bool:

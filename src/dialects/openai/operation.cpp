@@ -1,5 +1,7 @@
 #include "dialects/openai/operation.hpp"
 
+#include "dialects/openai/embeddings.hpp"
+
 namespace weir::openai {
 
 const Operation chat_completion{.answer = "a chat completion",
@@ -16,6 +18,8 @@ const Operation text_completion{.answer = "a completion",
 const Operation embedding{.answer = "a list of embeddings",
                           .read_request = read_embedding_request,
                           .inspect_chunk = inspect_chunk,
-                          .inspect_reply = inspect_embeddings};
+                          .inspect_reply = inspect_embeddings,
+                          .must_adapt = has_other_encoding,
+                          .adapt = in_asked_encoding};
 
 }  // namespace weir::openai

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <expected>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "dialects/openai/reply.hpp"
@@ -16,6 +18,10 @@ struct Operation {
   std::expected<Request, RequestError> (*read_request)(std::string_view body);
   InspectChunk inspect_chunk;
   ReplyFacts (*inspect_reply)(std::string_view body);
+  // Where the reply may have to be written otherwise than the provider sent it; null: it never has.
+  bool (*must_adapt)(const Request& request, std::string_view start) = nullptr;
+  std::expected<std::optional<std::string>, std::string_view> (*adapt)(const Request& request,
+                                                                       std::string_view body) = nullptr;
 };
 
 extern const Operation chat_completion;
