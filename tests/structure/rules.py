@@ -140,6 +140,44 @@ def dead_links(root: Path) -> list[str]:
     return findings
 
 
+# How the sources write the code of an error: as the last field of an ErrorShape, or beside a message.
+ERROR_CODES = [
+    r'return \{\d{3}, \w+, "(\w+)"\}',
+    r'\.code = "(\w+)"',
+    r'"(invalid_\w+|missing_\w+|unsupported_\w+)", (?:std::string\(\w+\)|"\w+")',
+]
+
+
+def error_codes_without_entry(root: Path) -> list[str]:
+    """Every code that a caller can get has its row in docs/errors.md."""
+    page = root / "docs/errors.md"
+    described = set(re.findall(r"^\| `(\w+)` \|", page.read_text(), re.MULTILINE)) if page.is_file() else set()
+    findings = []
+    for path in source_files(root):
+        if path.stem.endswith("_test"):
+            continue
+        for number, line in lines_without_comments(path.read_text()):
+            for pattern in ERROR_CODES:
+                for code in re.findall(pattern, line):
+                    if code not in described:
+                        findings.append(f"{path.relative_to(root)}:{number}: docs/errors.md has no row for `{code}`")
+    return findings
+
+
+def described_error_codes_that_nobody_answers(root: Path) -> list[str]:
+    """And a row there describes something that the sources know."""
+    page = root / "docs/errors.md"
+    if not page.is_file():
+        return []
+    sources = "".join(path.read_text() for path in source_files(root) if not path.stem.endswith("_test"))
+    return [
+        f"docs/errors.md:{number}: nothing in src/ answers `{code}`"
+        for number, line in enumerate(page.read_text().splitlines(), start=1)
+        for code in re.findall(r"^\| `(\w+)` \|", line)
+        if f'"{code}"' not in sources
+    ]
+
+
 ALL = [
     includes_against_the_order,
     machine_outside_its_doors,
@@ -147,4 +185,6 @@ ALL = [
     headers_without_pragma_once,
     machine_paths,
     dead_links,
+    error_codes_without_entry,
+    described_error_codes_that_nobody_answers,
 ]

@@ -53,6 +53,10 @@ PLANTED = [
     (rules.machine_paths, "docs/x.md", "run it in /tm" + "p/weir\n", "docs/x.md:1: a path of one machine"),
     (rules.machine_paths, "src/http/x.cpp", "// from /hom" + "e/someone/weir\n", "src/http/x.cpp:1: a path of one machine"),
     (rules.dead_links, "docs/x.md", "[a](../README.md) [b](x.md#part)\n", "docs/x.md:1: the link leads nowhere: ../README.md"),
+    (rules.error_codes_without_entry, "src/http/x.cpp", 'case A: return {400, kind, "odd"};\n', "src/http/x.cpp:1: docs/errors.md has no row for `odd`"),
+    (rules.error_codes_without_entry, "src/http/x.cpp", '\nrefuse({.code = "odd"});\n', "src/http/x.cpp:2: docs/errors.md has no row for `odd`"),
+    (rules.error_codes_without_entry, "src/http/x.cpp", 'refuse({"Words.", "invalid_x", "model"});\n', "src/http/x.cpp:1: docs/errors.md has no row"),
+    (rules.described_error_codes_that_nobody_answers, "docs/errors.md", "| `odd` | 400 |\n", "docs/errors.md:1: nothing in src/ answers `odd`"),
 ]
 
 
