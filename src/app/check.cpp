@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "app/check_reasons.hpp"
 #include "app/commands.hpp"
 #include "app/node.hpp"
 #include "app/options.hpp"
@@ -18,7 +19,12 @@ int check(const CheckOptions& options) {
   }
   const Config& config = *start.outcome.config;
   if (!options.explain_model.empty()) {
-    fmt::print("{}", explain_effective(start.outcome, options.explain_model));
+    const auto explained = explain_effective(start.outcome, options.explain_model);
+    if (!explained) {
+      fmt::print(stderr, "weir check: {}\n", explained.error().message);
+      return 1;
+    }
+    fmt::print("{}", *explained);
     return 0;
   }
   const auto usable = std::ranges::count_if(config.providers, &ProviderConfig::enabled);
@@ -26,6 +32,12 @@ int check(const CheckOptions& options) {
              config.file.empty() ? "The start without a configuration file" : config.file, usable,
              config.providers.size(), config.models.exact.size(), config.models.patterns.size(),
              to_string(config.listen.front()));
+  for (const std::string& line : worst_cases(config)) {
+    fmt::print("  {}\n", line);
+  }
+  for (const std::string& line : unreachable(start.outcome)) {
+    fmt::print("without effect: {}\n", line);
+  }
   return 0;
 }
 

@@ -1,3 +1,4 @@
+#include "app/check_reasons.hpp"
 #include "app/config_load.hpp"
 
 #include <fmt/format.h>
@@ -145,7 +146,12 @@ TEST_P(GoldenConfig, gives_exactly_the_recorded_outcome) {
     } else if (part.name == "config") {
       text = outcome.config ? describe(*outcome.config) : "none\n";
     } else if (part.name.starts_with("explain ")) {
-      text = explain_effective(outcome, part.name.substr(8));
+      const auto explained = explain_effective(outcome, part.name.substr(8));
+      text = explained ? *explained : explained.error().message + "\n";
+    } else if (part.name == "unreachable") {
+      text = lines(unreachable(outcome));
+    } else if (part.name == "worst") {
+      text = outcome.config ? lines(worst_cases(*outcome.config)) : "";
     }
     actual += fmt::format("=== {}\n{}", part.name, text);
   }

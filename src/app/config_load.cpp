@@ -1,6 +1,7 @@
 #include "app/config_load.hpp"
 
 #include "app/config_builder.hpp"
+#include "app/config_model_list.hpp"
 #include "app/options.hpp"
 #include "settings/check.hpp"
 #include "settings/dotenv.hpp"
@@ -100,6 +101,7 @@ ConfigOutcome finish_config(settings::Node root, const std::string& name, const 
   const auto schema = option_schema();
   const Environment& environment = sources.environment;
 
+  add_listed_models(root, report);
   const std::string chosen = chosen_environment(root, sources);
   const auto overlays = take_overlays(root, *schema, chosen, report);
   settings::check_shape(root, *schema, "", report);
@@ -112,8 +114,11 @@ ConfigOutcome finish_config(settings::Node root, const std::string& name, const 
       settings::merge(root, overlay);
     }
   }
-  settings::merge(root, settings::read_named_variables(environment, option_variables(), *schema));
+  Node named = settings::read_named_variables(environment, option_variables(), *schema);
+  settings::check_shape(named, *schema, "", report);
+  settings::merge(root, named);
   Node variables = settings::read_prefixed_variables(environment, option_variables(), *schema, root, report);
+  settings::check_shape(variables, *schema, "", report);
   rename_aliases(variables, report);
   settings::merge(root, variables);
   add_model_server(root, environment, report);
@@ -162,7 +167,8 @@ Result<std::string> read_small_file(const std::string& path) {
 
 ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment) {
   const std::string name = file.string();
-  std::vector<std::string> files{name, (file.parent_path() / ".env").string()};
+  const std::string models_name = (file.parent_path() / "models.yaml").string();
+  std::vector<std::string> files{name, (file.parent_path() / ".env").string(), models_name};
   auto text = read_small_file(name);
   if (!text) {
     ConfigOutcome outcome;
@@ -172,10 +178,18 @@ ConfigOutcome load_config(const std::filesystem::path& file, const Environment& 
   }
   std::vector<std::string> notices;
   const Environment merged = with_dotenv(file.parent_path(), environment, notices);
-  ConfigOutcome outcome = parse_config(*text, name, merged, [&files](const std::string& path) {
+  Report report;
+  Node root = settings::parse_yaml(*text, name, report);
+  // `weir serve --config models.yaml` is the list alone.
+  if (const auto models = name == models_name ? Result<std::string>() : read_small_file(models_name);
+      models && !models->empty()) {
+    add_models_file(root, settings::parse_yaml(*models, models_name, report), report);
+  }
+  const auto read_file = [&files](const std::string& path) {
     files.push_back(path);
     return read_small_file(path);
-  });
+  };
+  ConfigOutcome outcome = finish_config(std::move(root), name, {.environment = merged, .read_file = read_file}, report);
   outcome.files = std::move(files);
   outcome.notices.insert(outcome.notices.end(), notices.begin(), notices.end());
   return outcome;

@@ -30,6 +30,7 @@ struct TargetValues {
 };
 struct ModelValues {
   std::string name;
+  std::string origin;  // "weir.yaml:14"
   std::vector<TargetValues> targets;
 };
 
@@ -42,8 +43,8 @@ struct ConfigOutcome {
   std::vector<std::string> files;    // that were read or looked for: a change of one of them may change the outcome
 };
 
-/// Reads a config file, a `.env` file beside it (weaker than `environment`) and the environment, checks all of it and
-/// builds the Config. Blocking; for start and reload. Never throws for what stands in a file.
+/// Reads a config file, the files `.env` (weaker than `environment`) and `models.yaml` beside it and the environment,
+/// checks all of it and builds the Config. Blocking; for start and reload. Never throws for what stands in a file.
 ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment);
 
 /// `environment` with the names of the `.env` file in `folder` that it lacks; nothing happens where there is no file.
@@ -55,8 +56,9 @@ Environment with_dotenv(const std::filesystem::path& folder, const Environment& 
 ConfigOutcome parse_config(std::string_view text, const std::string& name, const Environment& environment,
                            const settings::ReadFile& read_file);
 
-/// `weir check --explain MODEL`: each effective value of each target and the line that set it.
-std::string explain_effective(const ConfigOutcome& outcome, std::string_view model);
+/// `weir check --explain MODEL`: each effective value of each target and the line that set it. A name that a pattern or
+/// a forwarding provider takes is explained by what takes it. Error: model_not_found, with the nearest name.
+Result<std::string> explain_effective(const ConfigOutcome& outcome, std::string_view model);
 
 /// A whole small file (at most 16 MiB), in words of ours where it cannot be read.
 Result<std::string> read_small_file(const std::string& path);

@@ -76,7 +76,55 @@ TEST(MockFaults, happen_at_every_call_unless_the_config_says_otherwise) {
 
 TEST(Explaining, a_model_that_is_not_there_says_so) {
   const ConfigOutcome outcome = parse_config("models: {}\n", "weir.yaml", {}, {});
-  EXPECT_EQ(explain_effective(outcome, "smart"), "no entry of `models` is named \"smart\"\n");
+  const auto explained = explain_effective(outcome, "smart");
+  ASSERT_FALSE(explained);
+  EXPECT_EQ(explained.error().message, "no entry of `models` is named \"smart\"");
+}
+
+TEST(Explaining, a_model_that_is_misspelt_names_the_nearest) {
+  const ConfigOutcome outcome =
+      parse_config("providers: {m: {dialect: mock}}\nmodels: {smart: m/a}\n", "weir.yaml", {}, {});
+  const auto explained = explain_effective(outcome, "smrt");
+  ASSERT_FALSE(explained);
+  EXPECT_EQ(explained.error().message, "no entry of `models` is named \"smrt\"; did you mean \"smart\"?");
+}
+
+TEST_F(ConfigFolder, adds_the_models_file_beside_the_config) {
+  const fs::path file = write("weir.yaml", "providers: {m: {dialect: mock}}\nmodels: {smart: m/a}\n");
+  write("models.yaml",
+        "- {name: llama, base_url: \"http://10.0.0.7:8000/v1\", model: meta/llama-3, api_key: $KEY}\n"
+        "- name: org/qwen 3\n  base_url: http://10.0.0.8/v1\n");
+  const ConfigOutcome outcome = load_config(file, {{"KEY", "sk-x"}});
+  ASSERT_EQ(outcome.errors,
+            std::vector<std::string>{(folder_ / "models.yaml").string() +
+                                     ":2: models.org/qwen 3: a model's name has at most 256 bytes and no "
+                                     "blanks"});
+  write("models.yaml",
+        "models:\n- {name: llama, base_url: \"http://10.0.0.7:8000/v1\", model: meta/llama-3, api_key: $KEY}\n"
+        "- name: org/qwen3\n  base_url: http://10.0.0.8/v1\n  timeouts: {first_token: 9}\n");
+  const ConfigOutcome mended = load_config(file, {{"KEY", "sk-x"}});
+  ASSERT_TRUE(mended.config) << mended.errors.front();
+  ASSERT_EQ(mended.config->providers.size(), 3U);
+  EXPECT_EQ(mended.config->providers[1].name, "llama");
+  EXPECT_EQ(mended.config->providers[1].keys.at(0).value.reveal(), "sk-x");
+  EXPECT_EQ(mended.config->providers[2].name, "org-qwen3");
+  EXPECT_EQ(mended.config->providers[2].base_url.text, "http://10.0.0.8/v1");
+  const routing::Target& llama = mended.config->models.exact.at("llama").steps.at(0).any_of.at(0);
+  EXPECT_EQ(llama.model, "meta/llama-3");
+  const routing::Target& qwen = mended.config->models.exact.at("org/qwen3").steps.at(0).any_of.at(0);
+  EXPECT_EQ(qwen.provider + " " + qwen.model, "org-qwen3 org/qwen3");
+  EXPECT_EQ(qwen.timeouts.first_token, std::chrono::seconds(9));
+}
+
+TEST_F(ConfigFolder, names_every_file_whose_change_may_matter) {
+  const fs::path key = write("key", "sk-x\n");
+  const fs::path file =
+      write("weir.yaml", "providers: {m: {dialect: openai, keys: [\"${file:" + key.string() + "}\"]}}\n");
+  const std::vector<std::string> files{file.string(), (folder_ / ".env").string(), (folder_ / "models.yaml").string(),
+                                       key.string()};
+  EXPECT_EQ(load_config(file, {}).files, files);
+  write("weir.yaml", "providers: [");
+  EXPECT_EQ(load_config(file, {}).files, std::vector<std::string>(files.begin(), files.end() - 1));
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ class ModelBuilder {
         report_(report) {
     policy_.name = entry.key;
     values_.name = entry.key;
+    values_.origin = settings::to_string(entry.origin);
   }
 
   void build() {

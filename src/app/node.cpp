@@ -54,6 +54,9 @@ struct Node::Core {
   /// Judges calls by `next` from now on, to which the providers of `config` are added: those of the snapshot in use
   /// where their settings are the same.
   void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next) {
+    if (stopped) {
+      return;  // the news overtook the end
+    }
     for (const ProviderConfig& provider : next_config->providers) {
       if (!provider.enabled) {
         continue;
@@ -112,6 +115,7 @@ struct Node::Core {
   gateway::Core gateway;
   std::shared_ptr<const Config> config;              // in use
   std::vector<providers::Provider*> open_providers;  // all that are not closed, those that are replaced too
+  bool stopped = false;
   net::TaskGroup retiring;
   api::Router router;
   http::ServerCore server;
@@ -299,6 +303,7 @@ Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
                            std::shared_ptr<std::function<void()>> stopped) {
   core.gateway.live.close();  // who watches would else be waited for
   co_await core.server.drain(core.gateway.loop.now() + grace);
+  core.stopped = true;
   core.gateway.snapshot.reset();
   co_await core.retiring.join(platform::never);
   (*stopped)();

@@ -110,14 +110,21 @@ option there.
 `weir serve --config FILE` reads FILE (default ./weir.yaml), then a `.env` file beside it, then the environment. Every
 option is an environment variable too, and the variable wins: `retry.attempts` is `WEIR_RETRY__ATTEMPTS`,
 `providers.openai.base_url` is `WEIR_PROVIDERS__OPENAI__BASE_URL`; lists are divided at commas; an empty variable counts
-as absent. The real environment wins over `.env`.
+as absent. The real environment wins over `.env`. All of it is read again, whole or not at all, when a file changes and
+on SIGHUP: operations.md tells what applies at once and what needs a restart.
+
+Models may also be a list, below `models:` or in a file `models.yaml` beside this one: each entry has a `name` and a
+`base_url`, and may have `model` (the server's name for it), `api_key`, `dialect` (default `openai`) and the other options
+of a provider: `- {name: llama, base_url: "http://10.0.0.7:8000/v1", api_key: $LLAMA_KEY}`.
 
 Values: durations `250ms 30s 5m 24h 7d` (a plain number: seconds), sizes `64KiB 32MiB` (a plain number: bytes).
 `$NAME` as a whole value, or `${NAME}`, `${NAME:-text}` and `${file:/run/secrets/x}` inside quoted text, are replaced
 after the file was parsed; `$$` is a dollar sign; a name that is not set is an error. In the table `*` stands for a name
 of yours and `[]` for the items of a list. Unknown and duplicate keys are errors. Sections named `development`,
 `staging` and `production` hold any of the other sections; the one that `app.environment` names is laid over the file.
-`weir check` tells everything that is wrong at once; `weir check --explain MODEL` says which line set each limit.
+`weir check` tells everything that is wrong at once, what is configured and never comes to effect, and how many attempts
+and seconds a call of each model may take; `weir check --explain MODEL` says which line set each limit. Fallback cannot
+go in a circle: a target names a provider and never another model.
 )";
 
 }  // namespace

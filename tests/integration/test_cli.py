@@ -43,6 +43,28 @@ def test_check_names_every_error_at_once_with_its_place_and_cure(tmp_path):
     assert served.returncode == 2 and "listn" in served.stderr, "a bad config starts nothing"
 
 
+def test_check_reasons_and_explains(tmp_path):
+    (tmp_path / "weir.yaml").write_text(
+        "providers:\n  a: {dialect: mock}\n  b: {dialect: openai, base_url: http://127.0.0.1:1/v1, keys: none}\n"
+        "models:\n  smart: {steps: [a/x], retry: {attempts: 2}}\n"
+    )
+    checked = run_weir("check", directory=tmp_path)
+    assert checked.returncode == 0, checked
+    assert re.search(r"smart: 1 target, at most 2 attempts; the answer or an error within", checked.stdout), checked.stdout
+    assert re.search(r"without effect: providers\.b: never asked", checked.stdout), checked.stdout
+    explained = run_weir("check", "--explain", "smart", directory=tmp_path)
+    assert explained.returncode == 0 and re.search(r"retry\.attempts +2 +weir\.yaml:5", explained.stdout), explained
+    misspelt = run_weir("check", "--explain", "smrt", directory=tmp_path)
+    assert misspelt.returncode == 1 and 'did you mean "smart"' in misspelt.stderr, misspelt
+
+
+def test_help_options_is_text_and_on_request_the_page(tmp_path):
+    text = run_weir("help", "options", directory=tmp_path)
+    assert text.returncode == 0 and "retry.attempts: " in text.stdout and "|" not in text.stdout
+    page = run_weir("help", "options", "--markdown", directory=tmp_path)
+    assert page.returncode == 0 and page.stdout.startswith("# Configuration") and "| `retry.attempts` |" in page.stdout
+
+
 def test_check_is_content_with_a_good_config(tmp_path):
     (tmp_path / "weir.yaml").write_text("providers: {m: {dialect: mock}}\nmodels: {x: m/any}\n")
     checked = run_weir("check", directory=tmp_path)

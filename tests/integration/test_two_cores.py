@@ -29,6 +29,10 @@ circuit_breaker: {{failure_threshold: 1000000}}
 caching: {{exact: {{enabled: false}}}}
 store: {{url: none}}
 """
+RELOADED = """
+timeouts: {{first_token: 9s}}
+http_client: {{pool_limits: {{keepalive_timeout: {seconds}s}}}}
+"""
 CALLS = 4000  # that reach the first provider; about twice as many are made
 FAULTS = ["ok", "ok", "reset_before_head", "cut_rst", "status", "malformed", Behaviour("cut_fin", after=2), "tools"]
 
@@ -89,20 +93,44 @@ class Caller(threading.Thread):
         return True
 
 
-def test_load_faults_and_a_stop_on_two_cores(tmp_path):
+class Reloads(threading.Thread):
+    """Gives the gateway another configuration again and again: each replaces both providers on both cores."""
+
+    def __init__(self, weir: Weir, config: str, stop: threading.Event) -> None:
+        super().__init__(name="reloads")
+        self.weir, self.config, self.stop = weir, config, stop
+        self.applied, self.problem = 0, None
+
+    def run(self) -> None:
+        try:
+            while not self.stop.is_set():
+                text = self.config + RELOADED.format(seconds=1 + self.applied % 7)
+                (self.weir.directory / "weir.yaml").write_text(text)
+                reply = self.weir.request("POST", "/admin/v1/reload")
+                assert reply.status == 200, reply
+                self.applied += 1
+        except Exception as error:
+            if not self.stop.is_set():
+                self.problem = f"{self.name}: {error!r}"
+
+
+def test_load_faults_reloads_and_a_stop_on_two_cores(tmp_path):
     with FaultServer("a") as a, FaultServer("b") as b:
-        with Weir(tmp_path, CONFIG.format(a=a.base_url, b=b.base_url)) as weir:
+        config = CONFIG.format(a=a.base_url, b=b.base_url)
+        with Weir(tmp_path, config) as weir:
             stop = threading.Event()
+            reloads = Reloads(weir, config, stop)
             callers = [Caller(seed, weir, stop) for seed in range(16)]
             a.plan_in_turns(*FAULTS)
-            for caller in callers:
-                caller.start()
-            a.wait_for(lambda: len(a.requests) >= CALLS or any(caller.problem for caller in callers), f"{CALLS} calls", 100)
+            for thread in (*callers, reloads):
+                thread.start()
+            a.wait_for(lambda: len(a.requests) >= CALLS or any(thread.problem for thread in (*callers, reloads)), f"{CALLS} calls", 100)
             stop.set()
             weir.process.send_signal(signal.SIGTERM)  # while the last calls run
-            for caller in callers:
-                caller.join(PATIENCE)
-            assert [caller.problem for caller in callers if caller.problem] == []
+            for thread in (*callers, reloads):
+                thread.join(PATIENCE)
+            assert [thread.problem for thread in (*callers, reloads) if thread.problem] == []
+            assert reloads.applied > 0
             assert all(caller.answers for caller in callers)
             assert weir.process.wait(PATIENCE) == 0
             assert not any("ThreadSanitizer" in line for line in weir.output), "\n".join(weir.output)

@@ -46,7 +46,7 @@ routing::ModelTable models_of(const Scenario& scenario) {
   return table;
 }
 
-std::shared_ptr<const app::Config> config_of(const Scenario& scenario) {
+std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std::map<std::string, int>& generations) {
   auto config = std::make_shared<app::Config>();
   config->listen = {{.host = GatewayUnderTest::address, .port = GatewayUnderTest::port, .unix_path = {}}};
   for (const UpstreamPlan& upstream : scenario.upstreams) {
@@ -56,6 +56,9 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario) {
     provider.base_url.host = upstream.name + ".test";
     provider.base_url.path = "/v1";
     provider.keys.push_back({.name = "key-1", .value = Secret("key-of-" + upstream.name)});
+    if (const auto generation = generations.find(upstream.name); generation != generations.end()) {
+      provider.headers.emplace_back("x-generation", std::to_string(generation->second));
+    }
     config->providers.push_back(std::move(provider));
   }
   config->models = models_of(scenario);
@@ -67,14 +70,22 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario) {
 }  // namespace
 
 GatewayUnderTest::GatewayUnderTest(platform::SimulatedWorld& world, const Scenario& scenario, History& history)
-    : log_(std::make_unique<RecordingLog>(history)) {
+    : scenario_(scenario), log_(std::make_unique<RecordingLog>(history)) {
   std::vector<platform::Loop*> loops = {&world.add_loop(address), &world.add_loop(address)};
   world.network().set_link(address, scenario.client_link);
-  node_ = std::make_unique<app::Node>(std::move(loops), config_of(scenario), *log_);
+  node_ = std::make_unique<app::Node>(std::move(loops), config_of(scenario, {}), *log_);
   WEIR_ASSERT(node_->listen().has_value(), "the world has nothing else at this address");
 }
 
 GatewayUnderTest::~GatewayUnderTest() = default;
+
+void GatewayUnderTest::reload(const std::vector<std::string>& replaced) {
+  for (const std::string& name : replaced) {
+    ++generations_[name];
+  }
+  const auto accepted = node_->reload(config_of(scenario_, generations_), [this] { ++reloads_; });
+  WEIR_ASSERT(accepted.has_value(), "nothing here refuses a configuration");
+}
 
 void GatewayUnderTest::shut_down(Duration grace) {
   stopping_ = true;

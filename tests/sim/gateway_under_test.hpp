@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "app/node.hpp"
@@ -25,6 +27,10 @@ class GatewayUnderTest {
 
   /// Stops listening, ends what runs (after `grace` by force) and gives everything back.
   void shut_down(Duration grace);
+  /// Loads a configuration that says the same about every call, and not the same about the providers named: each of
+  /// them is replaced, with its connections.
+  void reload(const std::vector<std::string>& replaced);
+  [[nodiscard]] std::size_t reloads() const { return reloads_; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] std::size_t budget_used() const { return node_->budget().used(); }
@@ -33,6 +39,9 @@ class GatewayUnderTest {
  private:
   class RecordingLog;
 
+  const Scenario& scenario_;
+  std::map<std::string, int> generations_;  // how often a provider was replaced
+  std::size_t reloads_ = 0;                 // that every core has seen
   std::unique_ptr<RecordingLog> log_;
   std::unique_ptr<app::Node> node_;
   bool stopping_ = false;

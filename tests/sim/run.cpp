@@ -50,6 +50,16 @@ class Run {
       clients.push_back(std::make_unique<Client>(world_, client_loop, plan, options, history_));
       running.emplace_back(client_loop, run_client(*clients.back()));
     }
+    for (const ReloadPlan& plan : scenario_.reloads) {
+      world_.schedule(world_.now() + plan.after, client_loop, [&] {
+        if (!gateway->stopping()) {
+          const bool during_calls = std::ranges::any_of(
+              history_.client_calls, [](const ClientCall& call) { return call.sent && !call.ended_at && !call.left; });
+          gateway->reload(plan.replaced);
+          history_.reached.count_reload(during_calls && !plan.replaced.empty());
+        }
+      });
+    }
     if (scenario_.drain_after) {
       world_.schedule(world_.now() + *scenario_.drain_after, client_loop, [&] {
         history_.drain_began = world_.now();

@@ -201,6 +201,15 @@ Scenario make_scenario(std::uint64_t seed) {
     }
     scenario.clients.push_back(std::move(client));
   }
+  for (std::size_t left = dice.chance(0.3) ? dice.between(1, 6) : 0; left > 0; --left) {
+    ReloadPlan reload{.after = dice.between(0ms, dice.one_of<Duration>({100ms, 3s})), .replaced = {}};
+    for (const UpstreamPlan& upstream : scenario.upstreams) {
+      if (dice.chance(0.5)) {
+        reload.replaced.push_back(upstream.name);
+      }
+    }
+    scenario.reloads.push_back(std::move(reload));
+  }
   return scenario;
 }
 

@@ -35,6 +35,12 @@ struct ClientPlan {
   std::size_t read_bytes_max = 65536;
 };
 
+/// The gateway loads its configuration again, and these providers are replaced.
+struct ReloadPlan {
+  Duration after{};
+  std::vector<std::string> replaced;
+};
+
 /// Everything that a seed decides before the run: who is there and what they mean to do. What remains is decided by the
 /// world's own choices as it runs.
 struct Scenario {
@@ -47,6 +53,7 @@ struct Scenario {
   std::vector<ClientPlan> clients;
   routing::Timeouts timeouts;
   routing::Retry retry;
+  std::vector<ReloadPlan> reloads;
   std::optional<Duration> drain_after;  // the gateway is told to stop
   bool narrow_drain = false;            // and finds long streams whose readers pause, over connections that fill up
   Duration drain_time{};

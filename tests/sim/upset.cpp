@@ -117,9 +117,10 @@ const std::vector<Reached::Cell>& Reached::possible() {
           "stall_for_ever", "late_close", "spurious_wake", "clock_jump"}) {
       add(fault, {"network"});
     }
-    for (const char* outcome : {"whole", "whole after fallback", "whole after retry", "whole after silent retry",
-                                "whole after a slow one", "error status", "error event", "cut", "client left",
-                                "drained", "drained after content", "drained, slow reader"}) {
+    for (const char* outcome :
+         {"whole", "whole after fallback", "whole after retry", "whole after silent retry", "whole after a slow one",
+          "error status", "error event", "cut", "client left", "drained", "drained after content",
+          "drained, slow reader", "reload", "reload during calls"}) {
       add(outcome, {"outcome"});
     }
     return cells;

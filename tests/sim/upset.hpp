@@ -60,6 +60,7 @@ class Reached {
   void count_unended(std::string_view line_ends);
   /// The gateway's memory was looked at while a client kept its connection and had nothing to ask.
   void count_idle_memory() { ++cells_[{"memory judged", std::string(to_string(ClientPhase::idle))}]; }
+  void count_reload(bool during_calls) { ++cells_[{during_calls ? "reload during calls" : "reload", "outcome"}]; }
   void count_early_error() { ++cells_[{"error before the body came", std::string(to_string(Phase::before_head))}]; }
   void count_network(std::string_view fault, std::uint64_t times) { cells_[{std::string(fault), "network"}] += times; }
   void count_outcome(std::string_view outcome) { ++cells_[{std::string(outcome), "outcome"}]; }

@@ -1,7 +1,9 @@
 """Runs the libFuzzer targets of a build for a bounded time each, from their corpus, and says how far each one came.
 
-The target NAME is the program fuzz_NAME of the build (tests/fuzz/CMakeLists.txt); its seeds lie in tests/fuzz/corpus/NAME.
-Inputs found on the way go into build/corpus/NAME, findings into build/findings. Standard library only.
+The target NAME is the program fuzz_NAME of the build (tests/fuzz/CMakeLists.txt); its seeds lie in tests/fuzz/corpus/NAME, and
+where a line `// SEEDS: folder` of its source says. Inputs found on the way go into build/corpus/NAME, findings into
+build/findings. tests/fuzz/floors.txt says how many edges each target covers at least in 20 seconds: fewer mean that it no
+longer reaches the code it is there for, and fail the run. Standard library only.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SECONDS_FOR_FLOOR = 20
 
 
 def targets_in(build: Path) -> dict[str, Path]:
@@ -19,12 +22,23 @@ def targets_in(build: Path) -> dict[str, Path]:
     return {path.name.removeprefix("fuzz_"): path for path in programs}
 
 
+def floors() -> dict[str, int]:
+    lines = (line.split() for line in (ROOT / "tests/fuzz/floors.txt").read_text().splitlines() if not line.startswith("#"))
+    return {words[0]: int(words[1]) for words in lines if words}
+
+
+def seeds_of(name: str) -> list[Path]:
+    source = (ROOT / "tests/fuzz" / f"{name}.cpp").read_text()
+    named = [ROOT / folder for folder in re.findall(r"^// SEEDS: (\S+)$", source, re.MULTILINE)]
+    return [folder for folder in [ROOT / "tests/fuzz/corpus" / name, *named] if folder.is_dir()]
+
+
 def run(name: str, program: Path, build: Path, seconds: int) -> tuple[bool, str]:
-    grown, findings, seeds = build / "corpus" / name, build / "findings", ROOT / "tests/fuzz/corpus" / name
+    grown, findings = build / "corpus" / name, build / "findings"
     grown.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
     command = [
-        str(program), str(grown), *([str(seeds)] if seeds.is_dir() else []),
+        str(program), str(grown), *map(str, seeds_of(name)),
         f"-max_total_time={seconds}", f"-artifact_prefix={findings}/{name}-", "-timeout=10", "-rss_limit_mb=1024",
         "-print_final_stats=1",
     ]  # fmt: skip
@@ -33,7 +47,13 @@ def run(name: str, program: Path, build: Path, seconds: int) -> tuple[bool, str]
     runs = re.search(r"number_of_executed_units: (\d+)", finished.stderr)
     if finished.returncode != 0:
         return False, "\n".join(finished.stderr.splitlines()[-60:])
-    return True, f"{edges[-1] if edges else '?'} edges covered, {runs[1] if runs else '?'} inputs"
+    covered, floor = int(edges[-1]) if edges else 0, floors().get(name)
+    words = f"{covered} edges covered, {runs[1] if runs else '?'} inputs"
+    if floor is None:
+        return False, f"{words}; tests/fuzz/floors.txt has no floor for it"
+    if seconds >= SECONDS_FOR_FLOOR and covered < floor:
+        return False, f"{words}; the floor is {floor}"
+    return True, f"{words} (floor {floor})"
 
 
 def main() -> int:
@@ -51,7 +71,7 @@ def main() -> int:
     failed = False
     for name in arguments.targets or known:
         good, words = run(name, known[name], arguments.build, arguments.seconds)
-        print(f"fuzz {name:24} {words if good else 'FOUND SOMETHING'}", flush=True)
+        print(f"fuzz {name:24} {words if good else 'FAILED'}", flush=True)
         if not good:
             print(words, file=sys.stderr)
             failed = True
