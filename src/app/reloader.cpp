@@ -18,7 +18,8 @@ Reloader::Reloader(Node& node, observe::Log& log, platform::Files& files, Option
       started_(std::make_shared<const Config>(*started.config)),
       current_(started_),
       watched_(started.files),
-      notices_told_(started.notices) {
+      notices_told_(started.notices),
+      loaded_(look()) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -54,8 +55,7 @@ Reloader::Stamps Reloader::look() const {
 }
 
 void Reloader::run() {
-  Stamps loaded = look();  // as the files were when the configuration in use was read
-  Stamps seen = loaded;
+  Stamps seen = loaded_;
   while (true) {
     std::vector<Done> asked;
     {
@@ -78,19 +78,19 @@ void Reloader::run() {
     }
     const Stamps now = look();
     const bool quiet = now == std::exchange(seen, now);
-    if (asked.empty() && (now == loaded || !quiet)) {
+    if (asked.empty() && (now == loaded_ || !quiet)) {
       continue;
     }
     const admin::ReloadOutcome outcome = load_now();
     // What was looked at before the reading: a change that came in between is seen the next time. Files that this
     // configuration names for the first time count as they are now.
-    loaded = look();
-    for (auto& [path, stamp] : loaded) {
+    loaded_ = look();
+    for (auto& [path, stamp] : loaded_) {
       if (const auto before = now.find(path); before != now.end()) {
         stamp = before->second;
       }
     }
-    seen = loaded;
+    seen = loaded_;
     for (const Done& done : asked) {
       done(outcome);
     }

@@ -53,9 +53,10 @@ class Reloader final : public admin::Reloading {
   platform::Files& files_;
   const Options options_;
   const std::shared_ptr<const Config> started_;
-  std::shared_ptr<const Config> current_;  // of the thread alone, like the three below
+  std::shared_ptr<const Config> current_;  // of the thread alone, like the four below
   std::vector<std::string> watched_;
   std::vector<std::string> notices_told_;
+  Stamps loaded_;  // as the files were when they were read last
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Done> asked_;
