@@ -60,6 +60,9 @@ void print_welcome(const Start& start, const Node& node) {
   for (const std::string& listening : node.urls()) {
     fmt::print("weir {} is listening on {}\n", version, listening);
   }
+  if (std::ranges::all_of(start.outcome.config->listen, is_loopback)) {
+    fmt::print("Calls as they run: {}/ui/\n", url);
+  }
   if (!start.from_file) {
     fmt::print(
         "\nNo configuration file: what was found above is used. Point an OpenAI client here, or try it now:\n\n"
