@@ -75,6 +75,10 @@ class Caller(threading.Thread):
             if self.choose.random() < 0.5:
                 raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             return False
+        if way < 0.22:
+            raw.send(get("/admin/v1/live"))  # watches for a while, and leaves
+            raw.take(self.choose.randint(1, 20_000))
+            return False
         if way < 0.3:
             raw.send(get("/metrics/prometheus") + get("/v1/models") + get("/admin/v1/requests/last") + post(body(model, stream)))
             for _ in range(3):
