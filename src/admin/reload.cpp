@@ -27,7 +27,7 @@ void append_list(std::string& out, std::string_view name, const std::vector<std:
 
 Task<void> reload(api::ApiRequest& request, Reloading* reloading) {
   if (reloading == nullptr) {
-    co_await api::reply_error(request, {.code = Code::not_implemented,
+    co_await api::reply_error(request, {.code = Code::not_found,
                                         .message = "This gateway was not started from a configuration that it could "
                                                    "load again."});
     co_return;
