@@ -6,10 +6,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients import NODE_FOLDER, node_program, node_script
+from clients import node_program, node_script
 from weir_server import BINARY, PATIENCE, ROOT, Weir, clean_environment
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+ADDRESS = "http://127.0.0.1:8000"  # what documents say
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def snippets(document: str) -> list[Snippet]:
 
 def run(snippet: Snippet, weir: Weir) -> str:
     """What it prints. The address that documents use becomes that of the running gateway."""
-    text = snippet.text.replace("http://127.0.0.1:8000", weir.url)
+    text = snippet.text.replace(ADDRESS, weir.url)
     if snippet.language == "python":
         command = [sys.executable, "-c", text]
     elif snippet.language == "js":
@@ -46,10 +49,42 @@ def run(snippet: Snippet, weir: Weir) -> str:
     else:
         assert snippet.language == "sh", f"nobody knows how to run {snippet.language}"
         command = ["bash", "-euc", text]
+    finished = execute(command, weir)
+    assert finished.returncode == 0, f"{snippet}: exit code {finished.returncode}\n{finished.stdout}"
+    return finished.stdout
+
+
+def execute(command: list, weir: Weir) -> subprocess.CompletedProcess[str]:
     environment = clean_environment(weir.directory, WEIR_URL=weir.url)
     environment["PATH"] = f"{BINARY.parent}:{environment['PATH']}"
-    finished = subprocess.run(
-        command, cwd=NODE_FOLDER, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert finished.returncode == 0, f"{snippet}: exit code {finished.returncode}\n{finished.stdout}{finished.stderr}"
-    return finished.stdout
+    return subprocess.run(
+        command, cwd=weir.directory, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+
+
+def replay(session: Snippet, weir: Weir) -> str:
+    """The session as it looks today: each line that begins with `$ `, and what it prints."""
+    lines = []
+    for line in session.text.splitlines():
+        if line.startswith("$ "):
+            printed = execute(["bash", "-uc", line[2:].replace(ADDRESS, weir.url)], weir).stdout
+            lines += [line, *printed.replace(weir.url, ADDRESS).rstrip("\n").splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def without_chance(text: str) -> str:
+    """What differs from run to run becomes the same: ids, times, ports, durations."""
+    for pattern, stands_for in (
+        (r"req_[0-9a-z]{26}", "req_ID"),
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
+        (r"127\.0\.0\.1:\d{2,5}", "127.0.0.1:PORT"),
+        (r"\+?\b\d+(\.\d+)? (ms|s)\b", "DURATION"),
+    ):
+        text = re.sub(pattern, stands_for, text)
+    return text
+
+
+def update(session: Snippet, text: str) -> None:
+    page = ROOT / session.document
+    page.write_text(page.read_text().replace(f"```console\n{session.text}```", f"```console\n{text}```"))

@@ -1,8 +1,13 @@
-"""The documents tell the truth: their snippets run, and print what stands under them."""
+"""The documents tell the truth: their snippets run, and print what stands under them.
+
+WEIR_GOLDEN_UPDATE=1 writes what the sessions print today into the documents; look at the difference.
+"""
+
+import os
 
 import pytest
 
-from doc_snippets import run, snippets
+from doc_snippets import replay, run, snippets, update, without_chance
 from weir_server import Weir
 
 RUNNABLE = {"python", "js", "sh"}
@@ -18,3 +23,28 @@ def newcomer(tmp_path_factory):
 @pytest.mark.parametrize("snippet", [snippet for snippet in snippets("docs/clients.md") if snippet.language in RUNNABLE], ids=str)
 def test_a_clients_snippet_prints_what_stands_under_it(newcomer, snippet):
     assert run(snippet, newcomer).strip() == (snippet.output or "").strip()
+
+
+def sessions(document: str) -> list:
+    return [snippet for snippet in snippets(document) if snippet.language == "console"]
+
+
+def check_sessions(document: str, weir: Weir) -> None:
+    """They follow each other as a reader types them: `weir explain last` is about the call before it."""
+    for session in sessions(document):
+        today = replay(session, weir)
+        if os.environ.get("WEIR_GOLDEN_UPDATE") == "1":
+            update(session, today)
+        else:
+            assert without_chance(today) == without_chance(session.text), f"{document}, {session.heading}"
+
+
+def test_the_sessions_of_troubleshooting(tmp_path):
+    (config,) = [snippet.text for snippet in snippets("docs/troubleshooting.md") if snippet.language == "yaml"]
+    with Weir(tmp_path, config, WEIR_LISTEN="127.0.0.1:0") as weir:
+        check_sessions("docs/troubleshooting.md", weir)
+
+
+def test_the_sessions_of_the_readme(newcomer):
+    assert len(sessions("README.md")) >= 3
+    check_sessions("README.md", newcomer)
