@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "api/generate_sink.hpp"
 #include "api/http_sink.hpp"
 #include "api/reply.hpp"
 #include "dialects/openai/errors.hpp"
+#include "dialects/openai/generate.hpp"
 #include "gateway/exchange.hpp"
 #include "gateway/passthrough.hpp"
 
@@ -35,13 +37,13 @@ void read_request(gateway::Call& call) {
   }
 }
 
-/// The body goes up as it came, but for the edited spans, and what comes back goes down.
-Task<void> infer(ApiRequest& request) {
+/// A call of this request with `body`, which lives as long as the call; not read yet.
+gateway::Call make_call(ApiRequest& request, std::string_view body) {
   const http::Headers& headers = request.http.head.headers;
   gateway::Call call{
       .endpoint = request.endpoint,
       .id = std::move(request.id),
-      .body = request.http.body,
+      .body = body,
       .request = {},
       .unusable = std::nullopt,
       .headers = {},
@@ -57,9 +59,30 @@ Task<void> infer(ApiRequest& request) {
   if (headers.has(http::KnownHeader::traceparent) && !headers.repeated(http::KnownHeader::traceparent)) {
     call.trace = observe::parse_traceparent(headers.value(http::KnownHeader::traceparent));
   }
-  read_request(call);
   gateway::select_request_headers(headers, call.headers);
+  return call;
+}
+
+/// The body goes up as it came, but for the edited spans, and what comes back goes down.
+Task<void> infer(ApiRequest& request) {
+  gateway::Call call = make_call(request, request.http.body);
+  read_request(call);
   HttpSink sink(request.response);
+  gateway::Exchange exchange(request.core, call, sink, request.end);
+  co_await exchange.run();
+}
+
+/// A chat call in other words, both ways.
+Task<void> generate(ApiRequest& request) {
+  const auto chat = openai::chat_body_of_generate(request.http.body);
+  gateway::Call call = make_call(request, chat ? std::string_view(*chat) : request.http.body);
+  if (chat) {
+    read_request(call);
+  } else {
+    call.unusable = unusable(chat.error());
+  }
+  HttpSink http(request.response);
+  GenerateSink sink(http);
   gateway::Exchange exchange(request.core, call, sink, request.end);
   co_await exchange.run();
 }
@@ -85,6 +108,12 @@ void add_inference_endpoints(Registry& registry) {
                 .operation = &openai::embedding,
                 .summary = "Embeddings of texts or token lists."},
                infer);
+  registry.add({.method = "POST",
+                .path = "/v1/generate",
+                .upstream_path = "/chat/completions",
+                .operation = &openai::chat_completion,
+                .summary = "A text for a prompt, whole or streamed."},
+               generate);
 }
 
 }  // namespace weir::api

@@ -4,8 +4,8 @@
 
 namespace weir::api {
 
-/// Adds `POST /v1/chat/completions`, `/v1/completions` and `/v1/embeddings`: every call of them goes through a
-/// gateway::Exchange.
+/// Adds `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings` and `/v1/generate`: every call of them goes
+/// through a gateway::Exchange.
 void add_inference_endpoints(Registry& registry);
 
 }  // namespace weir::api

@@ -14,7 +14,7 @@
 
 namespace weir::gateway {
 
-/// The head of what comes out. Views live until the sink has returned from the first events() or end().
+/// The head of what comes out. What it views lives until head() has returned.
 struct ReplyHead {
   int status = 200;
   bool streamed = false;                                               // events follow; else one body of `body_bytes`
