@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "api/inference.hpp"
+#include "api/models.hpp"
 #include "api/reply.hpp"
 #include "api/status.hpp"
 #include "observe/metric_names.hpp"
@@ -46,6 +47,7 @@ class Endpoints : public testing::Test {
     snapshot->providers.emplace("mock", std::make_shared<providers::MockProvider>(loop_, providers::MockOptions{}));
     core_.snapshot = std::move(snapshot);
     add_inference_endpoints(registry_);
+    add_model_endpoints(registry_, directory_);
     add_status_endpoints(registry_, ready_, metrics_);
     registry_.add({.method = "GET",
                    .path = "/admin/v1/things/{id}",
@@ -119,15 +121,11 @@ class Endpoints : public testing::Test {
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
   platform::SimulatedLoop& client_loop_ = world_.add_loop("10.0.0.2");
   NoLog log_;
-  gateway::Core core_{.loop = loop_,
-                      .snapshot = {},
-                      .records = log_,
-                      .log = log_,
-                      .tees = {},
-                      .relay = {},
-                      .metrics = {}};
+  gateway::Core core_{
+      .loop = loop_, .snapshot = {}, .records = log_, .log = log_, .tees = {}, .relay = {}, .metrics = {}};
   std::atomic<bool> ready_ = true;
   OneShard metrics_{core_};
+  gateway::ModelDirectory directory_;
   Registry registry_;
   Router router_{registry_, core_, {.loopback_only = true}};
   platform::MemoryBudget budget_{std::size_t{64} << 20};

@@ -1,9 +1,6 @@
 #include "api/status.hpp"
 
 #include "api/reply.hpp"
-#include "http/target.hpp"
-#include "routing/resolve.hpp"
-#include "text/json_value.hpp"
 
 namespace weir::api {
 
@@ -12,56 +9,6 @@ namespace {
 using gateway::AuthClass;
 using gateway::LimitsClass;
 
-void append_model(std::string& out, std::string_view name) {
-  out += R"({"id":)";
-  text::append_json_string(out, name);
-  out += R"(,"object":"model","created":0,"owned_by":"weir"})";
-}
-
-/// The configured names; a pattern is listed as it is written, since what it takes is not known here.
-Task<void> models(ApiRequest& request) {
-  std::string body = R"({"object":"list","data":[)";
-  bool first = true;
-  const auto add = [&](std::string_view name) {
-    if (!std::exchange(first, false)) {
-      body += ',';
-    }
-    append_model(body, name);
-  };
-  const routing::ModelTable& table = request.core.snapshot->models;
-  for (const auto& [name, policy] : table.exact) {
-    add(name);
-  }
-  for (const routing::Pattern& pattern : table.patterns) {
-    add(pattern.policy.name);
-  }
-  for (const routing::Forward& forward : table.forwards) {
-    if (forward.off.empty()) {
-      add(forward.provider + "/*");
-    }
-  }
-  body += "]}";
-  co_await reply_json(request, 200, body);
-}
-
-/// Any name that a call could give: one behind a pattern or a forwarding provider too. Names may hold slashes.
-Task<void> one_model(ApiRequest& request) {
-  std::string name;
-  if (!http::percent_decode(request.rest, name)) {
-    co_await reply_error(request,
-                         {.code = Code::invalid_request, .message = "The model's name is not escaped correctly."});
-    co_return;
-  }
-  const auto plan = routing::resolve(request.core.snapshot->models, name, false, request.core.loop.random());
-  if (!plan) {
-    co_await reply_error(request, plan.error());
-    co_return;
-  }
-  std::string body;
-  append_model(body, name);
-  co_await reply_json(request, 200, body);
-}
-
 Task<void> healthz(ApiRequest& request) {
   co_await reply_json(request, 200, R"({"status":"ok"})");
 }
@@ -69,18 +16,6 @@ Task<void> healthz(ApiRequest& request) {
 }  // namespace
 
 void add_status_endpoints(Registry& registry, const std::atomic<bool>& ready, MetricSource& metrics) {
-  registry.add({.method = "GET",
-                .path = "/v1/models",
-                .upstream_path = "",
-                .limits = LimitsClass::none,
-                .summary = "The models that callers may name."},
-               models);
-  registry.add({.method = "GET",
-                .path = "/v1/models/{id}",
-                .upstream_path = "",
-                .limits = LimitsClass::none,
-                .summary = "One model that callers may name."},
-               one_model);
   registry.add({.method = "GET",
                 .path = "/healthz",
                 .upstream_path = "",

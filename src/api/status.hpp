@@ -15,7 +15,7 @@ class MetricSource {
   virtual Task<std::optional<observe::MetricShard>> gather(platform::Loop& asking, platform::Until until) = 0;
 };
 
-/// Adds `/v1/models`, `/healthz`, `/readyz` and `/metrics/prometheus`. `ready` and `metrics` outlive the registry.
+/// Adds `/healthz`, `/readyz` and `/metrics/prometheus`. `ready` and `metrics` outlive the registry.
 void add_status_endpoints(Registry& registry, const std::atomic<bool>& ready, MetricSource& metrics);
 
 }  // namespace weir::api

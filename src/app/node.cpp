@@ -6,6 +6,7 @@
 #include "admin/requests.hpp"
 #include "admin/ui.hpp"
 #include "api/inference.hpp"
+#include "api/models.hpp"
 #include "app/config_changes.hpp"
 #include "app/version.hpp"
 #include "observe/metric_names.hpp"
@@ -125,6 +126,7 @@ struct Node::Core {
 Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> config, observe::Log& log)
     : config_(std::move(config)), log_(log), budget_(body_budget_bytes) {
   api::add_inference_endpoints(registry_);
+  api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
   admin::add_request_endpoints(registry_, ring_);
   admin::add_reload_endpoint(registry_, reloading_);
@@ -214,6 +216,7 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     auto missing = std::make_shared<std::size_t>(cores_.size());
     auto arrived = std::make_shared<std::function<void()>>([this, missing, done = std::move(done)] {
       if (--*missing == 0) {
+        directory_.forget();
         reloads_applied_.fetch_add(1, std::memory_order_relaxed);
         note_loaded();
         done();
@@ -304,6 +307,8 @@ Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
   core.gateway.live.close();  // who watches would else be waited for
   co_await core.server.drain(core.gateway.loop.now() + grace);
   core.stopped = true;
+  core.gateway.background.cancel();
+  co_await core.gateway.background.join(platform::never);
   core.gateway.snapshot.reset();
   co_await core.retiring.join(platform::never);
   (*stopped)();

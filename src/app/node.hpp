@@ -11,6 +11,7 @@
 #include "api/router.hpp"
 #include "api/status.hpp"
 #include "app/config.hpp"
+#include "gateway/model_directory.hpp"
 #include "http/server.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/request_ring.hpp"
@@ -73,6 +74,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   observe::Log& log_;
   ledger::RequestRing ring_{1000};
   ledger::LiveHub live_;
+  gateway::ModelDirectory directory_;
   platform::MemoryBudget budget_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

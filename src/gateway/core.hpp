@@ -9,6 +9,7 @@
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
 #include "ledger/live_feed.hpp"
+#include "net/task_group.hpp"
 #include "observe/log.hpp"
 #include "platform/loop.hpp"
 #include "providers/provider.hpp"
@@ -50,6 +51,11 @@ struct Core {
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;
+  // Work beside the calls; cancelled and joined before the providers go.
+  net::TaskGroup background{loop, [&told = log](std::string_view task, const std::string& what) {
+                              told.message(observe::Level::error, "gateway",
+                                           "the task " + std::string(task) + " ended with an exception: " + what);
+                            }};
 };
 
 }  // namespace weir::gateway

@@ -41,6 +41,10 @@ inline const MetricFamily pool_opened{
     "weir_upstream_connections_opened_total", "Connections made to providers.", MetricKind::counter, {"provider"}};
 inline const MetricFamily pool_reused{
     "weir_upstream_connections_reused_total", "Calls over a kept-alive connection.", MetricKind::counter, {"provider"}};
+inline const MetricFamily model_lists{"weir_model_list_fetches_total",
+                                      "Lists of models asked of providers, by how that ended.",
+                                      MetricKind::counter,
+                                      {"provider", "outcome"}};
 inline const MetricFamily log_dropped{
     "weir_log_lines_dropped_total", "Log lines lost because the log's queue was full.", MetricKind::counter, {}};
 inline const MetricFamily config_reloads{"weir_config_reloads_total",

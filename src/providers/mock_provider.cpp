@@ -59,6 +59,9 @@ class MockReply final : public UpstreamReply {
 Task<Result<std::unique_ptr<UpstreamReply>>> MockProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                                 platform::Until) {
   facts.connected = loop_.now();
+  if (request.method == "GET") {
+    co_return std::make_unique<MockReply>(loop_, make_script(request.path, {}, {}, options_, false));
+  }
   if (request.on_connected) {
     request.on_connected(*facts.connected);
   }

@@ -51,7 +51,7 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
     target += request.query;
   }
   http::HeadWriter writer(head);
-  static_cast<void>(writer.request_line("POST", target));
+  static_cast<void>(writer.request_line(request.method, target));
   writer.field(http::KnownHeader::host, options_.host);
   bool has_type = false;
   for (const http::Header& header : request.headers) {
@@ -63,7 +63,8 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
       writer.parsed_field(header);
     }
   }
-  if (!has_type) {
+  const bool has_body = request.method == "POST";
+  if (!has_type && has_body) {
     writer.field(http::KnownHeader::content_type, "application/json");
   }
   writer.field(http::KnownHeader::accept_encoding, "identity");
@@ -77,7 +78,9 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   for (const auto& [name, value] : options_.headers) {
     writer.field(name, value);
   }
-  writer.content_length(request.body_bytes);
+  if (has_body) {
+    writer.content_length(request.body_bytes);
+  }
   writer.end();
   return head;
 }

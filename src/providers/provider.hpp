@@ -18,6 +18,7 @@ namespace weir::providers {
 
 /// One upstream call as the gateway wants it. Everything it views lives until the reply object is gone.
 struct UpstreamRequest {
+  std::string_view method = "POST";        // or GET, without a body
   std::string_view path;                   // behind the base URL: "/chat/completions"
   std::string_view query;                  // the caller's, still escaped
   std::span<const std::string_view> body;  // slices in order
