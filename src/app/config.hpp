@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/secret.hpp"
+#include "net/tls_version.hpp"
 #include "providers/mock_options.hpp"
 #include "routing/policy.hpp"
 
@@ -55,12 +56,33 @@ struct BaseUrl {
 /// True where that address is one that we listen on.
 bool points_at(const std::vector<Listen>& listen, const BaseUrl& url);
 
+/// How an https provider is believed.
+struct ProviderTls {
+  bool verify = true;
+  net::TlsVersion minimum = net::TlsVersion::tls_1_2;
+  std::string server_name;  // whom its certificate must name
+  std::string ca_file;      // empty: the authorities of this machine
+  std::string ca_pem;       // what ca_file held
+  friend bool operator==(const ProviderTls&, const ProviderTls&) = default;
+};
+
+/// TLS towards clients, on every listening address but Unix sockets.
+struct ListenTls {
+  std::string cert_file;
+  std::string key_file;
+  std::string cert_pem;
+  Secret key_pem;
+  net::TlsVersion minimum = net::TlsVersion::tls_1_2;
+  friend bool operator==(const ListenTls&, const ListenTls&) = default;
+};
+
 /// One company or server that answers. Life: part of Config.
 struct ProviderConfig {
   std::string name;
   std::string dialect;  // the wire format: openai, mock; others are kept but off
   std::string preset;   // "groq", "vllm" ... where the config named a preset, else empty
   BaseUrl base_url;
+  ProviderTls tls;              // where base_url is https
   std::vector<KeyConfig> keys;  // empty: no key is sent
   KeyChoice key_choice = KeyChoice::round_robin;
   std::vector<std::pair<std::string, std::string>> headers;  // added to each request to this provider
@@ -122,6 +144,7 @@ struct Config {
   std::string environment;       // app.environment; empty: none chosen
   bool reload_on_change = true;  // app.reload_on_change
   std::vector<Listen> listen{Listen{}};
+  std::optional<ListenTls> listen_tls;    // nothing: plain HTTP
   std::vector<ProviderConfig> providers;  // in file order, those that are off included
   routing::ModelTable models;
   routing::Timeouts timeouts;  // the general ones

@@ -21,6 +21,10 @@ Config build_config(const settings::Section& root, settings::Report& report, std
 std::vector<ProviderConfig> build_providers(const settings::Section& root, settings::Report& report);
 routing::ModelTable build_models(const settings::Section& root, const std::vector<ProviderConfig>& providers,
                                  settings::Report& report, std::vector<ModelValues>& models);
+ProviderTls build_provider_tls(const settings::Section& provider, const BaseUrl& url, settings::Report& report);
+/// Reads and checks the files that the options about TLS name: a bad one stops the start and not the first call.
+void read_tls_files(const settings::Section& root, const settings::ReadFile& read_file, settings::Report& report,
+                    Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);
 
 }  // namespace weir::app

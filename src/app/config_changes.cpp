@@ -50,6 +50,7 @@ bool same_provider(const Config& before, const ProviderConfig& old_one, const Co
 std::vector<std::string> needs_restart(const Config& started, const Config& now) {
   Restart restart;
   restart.compare("listen", addresses(started.listen), addresses(now.listen));
+  restart.compare<std::string_view>("tls", started.listen_tls ? "on" : "off", now.listen_tls ? "on" : "off");
   restart.compare("server.workers", started.server.workers, now.server.workers);
   restart.compare("server.head_max", started.server.head_max, now.server.head_max);
   restart.compare<std::string_view>("log.file", started.log.file.empty() ? "standard error" : started.log.file,
@@ -84,6 +85,9 @@ std::vector<std::string> describe_changes(const Config& before, const Config& af
   tell("added", added);
   tell("changed", changed);
   tell("removed", removed);
+  if (before.listen_tls && after.listen_tls && before.listen_tls != after.listen_tls) {
+    lines.emplace_back("tls: new connections get the certificate that is in its file now");
+  }
   if (before.models != after.models) {
     lines.emplace_back("models, limits or retry changed");
   }

@@ -40,6 +40,7 @@ class ProviderBuilder {
     check_name();
     build_dialect();
     build_address();
+    provider_.tls = build_provider_tls(section_, provider_.base_url, report_);
     build_keys();
     build_headers();
     build_choices();
@@ -264,8 +265,6 @@ class ProviderBuilder {
     std::string reason;
     if (!preset_->built) {
       reason = fmt::format("dialect {} is not built yet in this version", preset_->word);
-    } else if (provider_.base_url.tls) {
-      reason = "TLS to providers is not built yet in this version";
     } else if (provider_.keys.empty() && !empty_keys_.empty()) {
       const std::string& shown = empty_keys_.front();
       reason =

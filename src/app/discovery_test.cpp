@@ -47,16 +47,15 @@ TEST(Discovery, names_keys_that_this_version_cannot_use_and_keeps_their_provider
                                    no_server);
   ASSERT_TRUE(found.outcome.config);
   const std::vector<std::string> expected{
-      "skipped: OPENAI_API_KEY: provider openai is off: TLS to providers is not built yet in this version",
+      "found: OPENAI_API_KEY: provider openai at https://api.openai.com/v1",
       "skipped: ANTHROPIC_API_KEY: provider anthropic is off: dialect anthropic is not built yet in this version",
       "skipped: AZURE_OPENAI_API_KEY: provider azure is off: dialect azure is not built yet in this version",
       "found: the built-in provider mock"};
   EXPECT_EQ(found.lines, expected);
-  EXPECT_FALSE(find(*found.outcome.config, "openai")->enabled);
+  EXPECT_TRUE(find(*found.outcome.config, "openai")->enabled);
   // Not the mock: its answer would look like the model's.
   EXPECT_EQ(found.outcome.config->models.bare_names_to, "openai");
-  EXPECT_EQ(found.outcome.config->models.forwards[0].off,
-            "openai is off: TLS to providers is not built yet in this version");
+  EXPECT_EQ(found.outcome.config->models.forwards[0].off, "");
 }
 
 TEST(Discovery, honours_another_address_for_openai) {

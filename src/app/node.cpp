@@ -8,7 +8,9 @@
 #include "api/inference.hpp"
 #include "api/models.hpp"
 #include "app/config_changes.hpp"
+#include "app/machine_roots.hpp"
 #include "app/version.hpp"
+#include "base/assert.hpp"
 #include "observe/metric_names.hpp"
 #include "providers/mock_provider.hpp"
 #include "providers/openai_provider.hpp"
@@ -35,13 +37,9 @@ http::ServerOptions server_options(const ServerConfig& config) {
 /// What belongs to one core, in the order in which it is made.
 struct Node::Core {
   Core(platform::Loop& loop, Node& node)
-      : gateway{.loop = loop,
-                .snapshot = {},
-                .records = node,
-                .log = node.log_,
-                .tees = {},
-                .relay = {},
-                .metrics = {}},
+      : node_(node),
+        gateway{
+            .loop = loop, .snapshot = {}, .records = node, .log = node.log_, .tees = {}, .relay = {}, .metrics = {}},
         retiring(loop, on_failure(node.log_)),
         router(node.registry_, gateway, {.loopback_only = std::ranges::all_of(node.config_->listen, is_loopback)}),
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_)),
@@ -86,7 +84,7 @@ struct Node::Core {
     const auto retire = [this](providers::Provider* gone) {
       retiring.spawn("close a provider", close(std::unique_ptr<providers::Provider>(gone)));
     };
-    std::shared_ptr<providers::Provider> made(make_provider(gateway.loop, from, provider).release(), retire);
+    std::shared_ptr<providers::Provider> made(node_.make_provider(gateway.loop, from, provider).release(), retire);
     open_providers.push_back(made.get());
     return made;
   }
@@ -109,10 +107,18 @@ struct Node::Core {
       provider->collect(shard);
     }
     shard.cell(observe::metric::connections, {}).add(server.load().load(std::memory_order_relaxed));
+    if (node_.config_->listen_tls) {
+      const net::TlsStatistics tls = server.tls_statistics();
+      for (const auto& [outcome, count] :
+           {std::pair{"full", tls.handshakes - tls.resumed}, {"resumed", tls.resumed}, {"failed", tls.failed}}) {
+        shard.cell(observe::metric::client_tls_handshakes, {outcome}).add(static_cast<double>(count));
+      }
+    }
     shard.cell(observe::metric::accepted, {}).add(static_cast<double>(server.statistics().accepted));
     return shard;
   }
 
+  const Node& node_;
   gateway::Core gateway;
   std::shared_ptr<const Config> config;              // in use
   std::vector<providers::Provider*> open_providers;  // all that are not closed, those that are replaced too
@@ -132,11 +138,36 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
+  if (auto tls = prepare_tls(*config_)) {
+    tls_ = std::move(*tls);
+  } else {
+    WEIR_ASSERT(false, "the configuration was checked");
+  }
+  on_reload([this](const Config& config) -> Result<std::function<void()>> {
+    auto tls = prepare_tls(config);
+    if (!tls) {
+      return std::unexpected(std::move(tls.error()));
+    }
+    return [this, next = std::move(*tls)] {
+      tls_ = next;
+      if (tls_.server.identity != nullptr && tls_acceptor_ != nullptr) {
+        for (const auto& core : cores_) {
+          core->gateway.loop.post([&server = core->server, options = tls_.server] { server.use_tls(options); });
+        }
+      }
+    };
+  });
   std::vector<http::ServerCore*> servers;
   for (platform::Loop* loop : loops) {
     cores_.push_back(std::make_unique<Core>(*loop, *this));
     servers.push_back(&cores_.back()->server);
     live_.add(*loop, cores_.back()->gateway.live);
+  }
+  if (config_->listen_tls) {
+    for (http::ServerCore* server : servers) {
+      server->use_tls(tls_.server);
+    }
+    tls_acceptor_ = std::make_unique<http::Acceptor>(servers, http::Transport::tls);
   }
   acceptor_ = std::make_unique<http::Acceptor>(std::move(servers));
   note_loaded();
@@ -144,14 +175,46 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
 
 Node::~Node() = default;
 
+/// What the node needs of certificates and authorities for `config`. Blocking.
+Result<Node::Tls> Node::prepare_tls(const Config& config) const {
+  Tls tls;
+  for (const ProviderConfig& provider : config.providers) {
+    if (!provider.enabled || !provider.base_url.tls || !provider.tls.verify ||
+        tls.roots.contains(provider.tls.ca_pem)) {
+      continue;
+    }
+    const std::string& pem = provider.tls.ca_pem;
+    // Shared by all cores, and kept: to read the authorities of a machine takes some 20 ms.
+    if (const auto known = tls_.roots.find(pem); known != tls_.roots.end()) {
+      tls.roots.insert(*known);
+      continue;
+    }
+    auto made = pem.empty() ? machine_roots() : net::TlsRoots::from_pem(pem);
+    if (made) {
+      tls.roots.emplace(pem, std::move(*made));
+    } else {
+      log_.message(observe::Level::warn, "tls", made.error().message);  // the provider's calls say so too
+    }
+  }
+  if (config.listen_tls) {
+    auto identity = net::TlsIdentity::from_pem(config.listen_tls->cert_pem, config.listen_tls->key_pem.reveal());
+    if (!identity) {
+      return std::unexpected(std::move(identity.error()));
+    }
+    tls.server = {.identity = std::move(*identity), .minimum = config.listen_tls->minimum, .ticket_keys = ticket_keys_};
+  }
+  return tls;
+}
+
 std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, const Config& general,
-                                                         const ProviderConfig& config) {
+                                                         const ProviderConfig& config) const {
   if (config.dialect == "mock") {
     return std::make_unique<providers::MockProvider>(loop, config.mock);
   }
   providers::OpenAiProvider::Options options{
       .name = config.name,
       .peer = {.host = config.base_url.host, .port = config.base_url.port},
+      .tls = std::nullopt,
       .host = config.base_url.host.find(':') == std::string::npos ? config.base_url.host
                                                                   : fmt::format("[{}]", config.base_url.host),
       .base_path = config.base_url.path,
@@ -159,7 +222,14 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, c
       .headers = config.headers,
       .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
       .idle_timeout = general.http_client.keepalive_timeout};
-  if (config.base_url.port != 80) {
+  if (config.base_url.tls) {
+    const auto roots = tls_.roots.find(config.tls.ca_pem);
+    options.tls = {.server_name = config.tls.server_name,
+                   .roots = roots == tls_.roots.end() ? nullptr : roots->second,
+                   .verify = config.tls.verify,
+                   .minimum = config.tls.minimum};
+  }
+  if (config.base_url.port != (config.base_url.tls ? 443 : 80)) {
     options.host += fmt::format(":{}", config.base_url.port);
   }
   for (const KeyConfig& key : config.keys) {
@@ -173,11 +243,14 @@ Result<void> Node::listen() {
     if (!at.unix_path.empty()) {
       return fail(Code::invalid_request, "listening on a Unix socket is not built yet in this version");
     }
-    auto listener = cores_.front()->gateway.loop.listen({.host = at.host, .port = at.port}, *acceptor_);
+    auto listener = cores_.front()->gateway.loop.listen({.host = at.host, .port = at.port},
+                                                        tls_acceptor_ ? *tls_acceptor_ : *acceptor_);
     if (!listener) {
       listeners_.clear();
+      urls_.clear();
       return std::unexpected(listener.error());
     }
+    urls_.push_back(fmt::format("{}://{}", tls_acceptor_ ? "https" : "http", (*listener)->address()));
     listeners_.push_back(std::move(*listener));
   }
   ready_ = true;
@@ -185,11 +258,7 @@ Result<void> Node::listen() {
 }
 
 std::vector<std::string> Node::urls() const {
-  std::vector<std::string> urls;
-  for (const auto& listener : listeners_) {
-    urls.push_back(fmt::format("http://{}", listener->address()));
-  }
-  return urls;
+  return urls_;
 }
 
 Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<void()> done) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,9 +66,15 @@ class Node final : api::MetricSource, ledger::RecordSink {
   struct Core;
   Task<std::optional<observe::MetricShard>> gather(platform::Loop& asking, platform::Until until) override;
   void record(ledger::RecordPtr record) override;
+  /// Made from files, for all cores; replaced on the first loop between two configurations.
+  struct Tls {
+    std::map<std::string, std::shared_ptr<const net::TlsRoots>, std::less<>> roots;  // by PEM; "": the machine's
+    net::TlsServer::Options server;
+  };
+  Result<Tls> prepare_tls(const Config& config) const;
   void note_loaded();
-  static std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const Config& config,
-                                                            const ProviderConfig& provider);
+  [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const Config& config,
+                                                                   const ProviderConfig& provider) const;
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
   const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use
@@ -84,9 +91,13 @@ class Node final : api::MetricSource, ledger::RecordSink {
   std::atomic<bool> last_reload_good_ = true;
   std::atomic<std::int64_t> loaded_at_us_ = 0;  // wall clock
   api::Registry registry_;
+  const net::TlsTicketKeys ticket_keys_ = net::make_ticket_keys();
+  Tls tls_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::unique_ptr<http::Acceptor> acceptor_;
+  std::unique_ptr<http::Acceptor> tls_acceptor_;  // null: plain HTTP
   std::vector<std::unique_ptr<platform::Listener>> listeners_;
+  std::vector<std::string> urls_;  // of the listeners
 };
 
 }  // namespace weir::app

@@ -8,6 +8,7 @@ std::unique_ptr<settings::Schema> option_schema() {
   OptionTable table;
   add_server_options(table);
   add_provider_options(table);
+  add_tls_options(table);
   add_mock_options(table);
   add_model_options(table);
   add_policy_options(table, "");

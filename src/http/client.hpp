@@ -2,6 +2,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include "http/chunked.hpp"
 #include "http/head_parser.hpp"
 #include "net/task_group.hpp"
+#include "net/tls.hpp"
 #include "platform/byte_reader.hpp"
 #include "platform/byte_writer.hpp"
 
@@ -60,7 +62,7 @@ class ClientResponse {
   bool request_sent_ = false;  // whole: else the server may take the next request for the rest of this one
 };
 
-/// Plain HTTP/1.1 to one server from one core, with kept-alive connections, the most recently used first.
+/// HTTP/1.1, plain or over TLS, to one server from one core, with kept-alive connections, the most recently used first.
 ///
 /// An idle connection has a read pending, so one that the server closed leaves the pool at once; the race that remains
 /// is told by ClientFacts (reused_connection and closed_before_reply) and is the caller's to repeat. Life: close() must
@@ -69,6 +71,7 @@ class Client {
  public:
   struct Options {
     platform::Peer peer;
+    std::optional<net::TlsClient::Options> tls;  // https
     std::size_t idle_max = 30;
     std::chrono::milliseconds idle_timeout{30'000};
     HeadLimits head_limits;
@@ -94,6 +97,8 @@ class Client {
   void linger(std::unique_ptr<ClientResponse> response);
   [[nodiscard]] std::size_t idle() const { return idle_.size(); }
   [[nodiscard]] const ClientStatistics& statistics() const { return statistics_; }
+  /// All zero where the connections are plain.
+  [[nodiscard]] net::TlsStatistics tls_statistics() const;
   Task<void> close();
 
  private:
@@ -110,6 +115,7 @@ class Client {
   Options options_;
   std::list<ConnectionPtr> idle_;  // the most recently used first
   std::unique_ptr<IdleTimer> idle_timer_;
+  std::unique_ptr<net::TlsClient> tls_;  // null: plain
   net::TaskGroup lingering_;
   ClientStatistics statistics_;
   bool closed_ = false;

@@ -228,22 +228,41 @@ ServerCore::ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryB
                        net::TaskGroup::OnFailure on_failure)
     : loop_(loop), handler_(handler), budget_(budget), options_(options), connections_(loop, std::move(on_failure)) {}
 
-void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted) {
+void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted, Transport transport) {
   if (draining_.cancelled() || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
     ++statistics_.refused;
     load_.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
   ++statistics_.accepted;
-  connections_.spawn("connection", serve(accepted->open_on(loop_)));
+  connections_.spawn("connection", serve(accepted->open_on(loop_), transport));
 }
 
-Task<void> ServerCore::serve(std::unique_ptr<platform::Stream> stream) {
+void ServerCore::use_tls(const net::TlsServer::Options& options) {
+  if (tls_ == nullptr) {
+    tls_ = std::make_unique<net::TlsServer>(options);
+  } else {
+    tls_->replace(options);
+  }
+}
+
+net::TlsStatistics ServerCore::tls_statistics() const {
+  return tls_ == nullptr ? net::TlsStatistics() : tls_->statistics();
+}
+
+Task<void> ServerCore::serve(std::unique_ptr<platform::Stream> stream, Transport transport) {
   struct Leave {
     std::atomic<int>& load;
     ~Leave() { load.fetch_sub(1, std::memory_order_relaxed); }
   };
   const Leave leave{load_};
+  if (transport == Transport::tls) {
+    auto secured = co_await tls_->secure(loop_, std::move(stream), {loop_.now() + options_.head_timeout, &stopping_});
+    if (!secured) {
+      co_return;  // counted; there is nobody to tell
+    }
+    stream = std::move(*secured);
+  }
   const auto connection = std::make_unique<Connection>(*this, std::move(stream));
   co_await connection->run();
 }
@@ -269,7 +288,9 @@ void Acceptor::on_accept(std::unique_ptr<platform::Accepted> connection) {
   ServerCore* least = *std::ranges::min_element(
       cores_, {}, [](ServerCore* core) { return core->load().load(std::memory_order_relaxed); });
   least->load().fetch_add(1, std::memory_order_relaxed);
-  least->loop().post([least, connection = std::move(connection)]() mutable { least->adopt(std::move(connection)); });
+  least->loop().post([least, transport = transport_, connection = std::move(connection)]() mutable {
+    least->adopt(std::move(connection), transport);
+  });
 }
 
 }  // namespace weir::http

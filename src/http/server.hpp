@@ -10,6 +10,7 @@
 #include "http/head_parser.hpp"
 #include "http/response_writer.hpp"
 #include "net/task_group.hpp"
+#include "net/tls.hpp"
 #include "platform/byte_reader.hpp"
 #include "platform/byte_writer.hpp"
 #include "platform/memory_budget.hpp"
@@ -58,6 +59,9 @@ struct ServerStatistics {
   std::uint64_t refused = 0;  // over connections_max
 };
 
+/// What the bytes of an accepted connection are.
+enum class Transport : std::uint8_t { plain, tls };
+
 /// The connections of one core: reads requests, calls the handler, keeps connections alive, drains.
 ///
 /// A connection always has a read pending, so that a client that left is noticed in every phase; pipelined requests
@@ -71,7 +75,10 @@ class ServerCore {
   ServerCore& operator=(const ServerCore&) = delete;
 
   /// Takes a connection over; on the core's loop.
-  void adopt(std::unique_ptr<platform::Accepted> accepted);
+  void adopt(std::unique_ptr<platform::Accepted> accepted, Transport transport = Transport::plain);
+  /// What connections with Transport::tls get from now on; those that are open keep theirs. On the core's loop, or
+  /// before it runs.
+  void use_tls(const net::TlsServer::Options& options);
   /// Other limits for what begins from now on. The size of heads stays: buffers were made for it.
   void set_options(ServerOptions options) {
     options.head_limits = options_.head_limits;
@@ -85,10 +92,11 @@ class ServerCore {
   /// Connections on this core or on their way to it; from any thread.
   [[nodiscard]] std::atomic<int>& load() { return load_; }
   [[nodiscard]] const ServerStatistics& statistics() const { return statistics_; }
+  [[nodiscard]] net::TlsStatistics tls_statistics() const;
 
  private:
   class Connection;
-  Task<void> serve(std::unique_ptr<platform::Stream> stream);
+  Task<void> serve(std::unique_ptr<platform::Stream> stream, Transport transport);
   std::string_view date();
 
   platform::Loop& loop_;
@@ -100,6 +108,7 @@ class ServerCore {
   net::TaskGroup connections_;
   std::atomic<int> load_ = 0;
   ServerStatistics statistics_;
+  std::unique_ptr<net::TlsServer> tls_;  // null until use_tls()
   std::string date_;
   std::int64_t date_second_ = -1;
 };
@@ -107,11 +116,13 @@ class ServerCore {
 /// Accepts on one loop and hands each connection to the least loaded core.
 class Acceptor final : public platform::AcceptHandler {
  public:
-  explicit Acceptor(std::vector<ServerCore*> cores) : cores_(std::move(cores)) {}
+  explicit Acceptor(std::vector<ServerCore*> cores, Transport transport = Transport::plain)
+      : cores_(std::move(cores)), transport_(transport) {}
   void on_accept(std::unique_ptr<platform::Accepted> connection) override;
 
  private:
   std::vector<ServerCore*> cores_;  // outlive the listeners that call this
+  Transport transport_;
 };
 
 }  // namespace weir::http

@@ -45,6 +45,14 @@ inline const MetricFamily model_lists{"weir_model_list_fetches_total",
                                       "Lists of models asked of providers, by how that ended.",
                                       MetricKind::counter,
                                       {"provider", "outcome"}};
+inline const MetricFamily tls_handshakes{"weir_upstream_tls_handshakes_total",
+                                         "TLS handshakes with providers: full, resumed, failed.",
+                                         MetricKind::counter,
+                                         {"provider", "outcome"}};
+inline const MetricFamily client_tls_handshakes{"weir_client_tls_handshakes_total",
+                                                "TLS handshakes with clients: full, resumed, failed.",
+                                                MetricKind::counter,
+                                                {"outcome"}};
 inline const MetricFamily log_dropped{
     "weir_log_lines_dropped_total", "Log lines lost because the log's queue was full.", MetricKind::counter, {}};
 inline const MetricFamily config_reloads{"weir_config_reloads_total",

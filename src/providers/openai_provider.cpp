@@ -39,7 +39,10 @@ class HttpReply final : public UpstreamReply {
 
 OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
     : options_(std::move(options)),
-      client_(loop, {.peer = options_.peer, .idle_max = options_.idle_max, .idle_timeout = options_.idle_timeout}) {}
+      client_(loop, {.peer = options_.peer,
+                     .tls = options_.tls,
+                     .idle_max = options_.idle_max,
+                     .idle_timeout = options_.idle_timeout}) {}
 
 std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   std::string head;
@@ -118,6 +121,13 @@ void OpenAiProvider::collect(observe::MetricShard& shard) const {
   shard.cell(observe::metric::pool_idle, {options_.name}).add(static_cast<double>(client_.idle()));
   shard.cell(observe::metric::pool_opened, {options_.name}).add(static_cast<double>(client_.statistics().opened));
   shard.cell(observe::metric::pool_reused, {options_.name}).add(static_cast<double>(client_.statistics().reused));
+  const net::TlsStatistics tls = client_.tls_statistics();
+  if (options_.tls) {
+    shard.cell(observe::metric::tls_handshakes, {options_.name, "full"})
+        .add(static_cast<double>(tls.handshakes - tls.resumed));
+    shard.cell(observe::metric::tls_handshakes, {options_.name, "resumed"}).add(static_cast<double>(tls.resumed));
+    shard.cell(observe::metric::tls_handshakes, {options_.name, "failed"}).add(static_cast<double>(tls.failed));
+  }
 }
 
 }  // namespace weir::providers

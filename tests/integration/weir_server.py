@@ -82,7 +82,7 @@ class Weir:
         self._printed = threading.Condition()
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
-        line = self.wait_for_output(r"listening on http://[^ ]*:(\d+)")
+        line = self.wait_for_output(r"listening on https?://[^ ]*:(\d+)")
         self.port = int(line[1])
         return self
 

@@ -20,6 +20,7 @@ import dataclasses
 import itertools
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -149,8 +150,8 @@ class HungUp(Exception):
 class FaultServer:
     """`name` makes the text of this server's answers its own, so that a test can tell two servers apart."""
 
-    def __init__(self, name: str = "fault", port: int = 0) -> None:
-        self.name = name
+    def __init__(self, name: str = "fault", port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        self.name, self.tls, self.host = name, tls, host
         self.requests: list[RecordedRequest] = []
         self.model_requests: list[RecordedRequest] = []
         self.models: list[dict[str, Any]] = [{"id": f"{name}-model", "object": "model", "created": 1760000000, "owned_by": name}]
@@ -178,7 +179,8 @@ class FaultServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}/v1"
 
     @property
     def text(self) -> str:
@@ -218,7 +220,7 @@ class FaultServer:
 
     async def _serve(self, started: threading.Event) -> None:
         self._loop, self._stopping, self._tasks = asyncio.get_running_loop(), asyncio.Event(), set()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", self._wanted_port)
+        server = await asyncio.start_server(self._connected, self.host, self._wanted_port, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()
