@@ -3,12 +3,14 @@
 The operations and clients are in clients.py. What only one client has (the openai SDK's own helpers) is in test_openai_sdk.py.
 """
 
+import base64
 import json
+import struct
 
 import pytest
 
 from clients import CLIENTS, ClientError, NodeDriver, client_named
-from fault_server import TOOL_CALLS, USAGE, Behaviour, refusing_url
+from fault_server import TOOL_CALLS, USAGE, VECTORS, Behaviour, refusing_url
 
 MESSAGES = [{"role": "user", "content": "What is the weather in Zürich?"}]
 TOOLS = [
@@ -96,6 +98,26 @@ def test_vision(run, a):
     words, picture = a.requests[0].json["messages"][0]["content"]
     assert words == {"type": "text", "text": "What is on it?"}
     assert picture["type"] == "image_url" and picture["image_url"]["url"] == IMAGE
+
+
+def numbers(vector: list | str) -> list[float]:
+    """A vector in the precision of the wire; the SDKs leave base64 encoded when they were asked for it by name."""
+    packed = base64.b64decode(vector) if isinstance(vector, str) else struct.pack(f"<{len(vector)}f", *vector)
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+
+
+@pytest.mark.parametrize("delivered", ["float", "base64"])
+@pytest.mark.parametrize("asked", [None, "float", "base64"])
+def test_embeddings_in_either_encoding(run, client, a, asked, delivered):
+    """None is what the client asks for by itself: base64 in the SDKs of OpenAI, float in Vercel's."""
+    a.always("ok", encoding=delivered)
+    options = {"encoding": asked} if asked else {}
+    vectors = run("embeddings", input=["one", "two"], **options)["vectors"]
+    assert [numbers(vector) for vector in vectors] == [numbers(vector) for vector in VECTORS[:2]]
+    (request,) = a.requests
+    assert request.target == "/v1/embeddings" and request.json["input"] == ["one", "two"] and request.json["model"] == "x"
+    if not client.name.startswith("ai-"):
+        assert request.json["encoding_format"] == (asked or "base64")
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------
