@@ -21,7 +21,6 @@ showPage();
 // --- what is known of the calls ---
 
 const keptMost = 500;
-const minute = 60_000;
 
 /** id -> {record, step, state, began (performance.now at its first byte), order, version} */
 const calls = new Map();
@@ -29,12 +28,22 @@ let order = 0;
 let unlisted = 0; // calls that run and were not told of
 let pastTold = false;
 
+/** second -> how many calls began in it and how many of those failed; more calls may come than are kept. */
+const seconds = new Map();
+function countIn(call, what) {
+  const second = Math.floor(call.begunAt / 1000);
+  const counted = seconds.get(second) ?? { calls: 0, errors: 0 };
+  counted[what] += 1;
+  seconds.set(second, counted);
+}
+
 function takeCall({ step, at_ms: at, call: record }) {
   const known = calls.get(record.id);
   const ended = step === "ended";
   if (known?.ended && !ended) return; // news from before its end
   if (ended && !known && pastTold && unlisted > 0) unlisted -= 1;
   const call = known ?? { id: record.id, order: order++, version: 0, fresh: pastTold };
+  const endsNow = ended && !call.ended;
   call.record = record;
   call.ended = ended;
   call.began = performance.now() - at;
@@ -43,6 +52,8 @@ function takeCall({ step, at_ms: at, call: record }) {
   call.stale = false;
   call.version += 1;
   calls.set(record.id, call);
+  if (!known) countIn(call, "calls");
+  if (endsNow && call.state === "failed") countIn(call, "errors");
   forgetOldest();
   list.changed();
 }
@@ -131,7 +142,6 @@ document.addEventListener("visibilitychange", () => {
 // --- the counters ---
 
 function count() {
-  const now = Date.now();
   let running = unlisted;
   let lately = 0;
   let errors = 0;
@@ -139,14 +149,18 @@ function count() {
   for (const call of calls.values()) {
     if (!call.ended) running += 1;
     else added.push(call.record.weir_added_ms);
-    if (now - call.begunAt < minute) {
-      lately += 1;
-      if (call.state === "failed") errors += 1;
+  }
+  const minuteAgo = Math.floor(Date.now() / 1000) - 60;
+  for (const [second, counted] of seconds) {
+    if (second <= minuteAgo) {
+      seconds.delete(second);
+    } else {
+      lately += counted.calls;
+      errors += counted.errors;
     }
   }
-  const most = calls.size >= keptMost ? "+" : "";
   element("count-running").textContent = running;
-  element("count-minute").textContent = `${lately}${lately >= keptMost ? most : ""}`;
+  element("count-minute").textContent = lately;
   element("count-errors").textContent = errors;
   element("count-errors").dataset.alarm = errors > 0;
   added.sort((one, other) => one - other);
