@@ -54,7 +54,13 @@ def outcomes():
                 futures["answer", form, name] = pool.submit(ask, client, server, "ok", fields, SHORT_WAIT)
                 futures["limit", form, name] = pool.submit(ask, client, server, "ok", fields, LONG_WAIT, timeout=LIMIT)
                 futures["error", form, name] = pool.submit(ask, client, server, "error_event,role=false", fields, SHORT_WAIT)
-        return {question: future.result() for question, future in futures.items()}
+        for name, client in clients.items():
+            kind = f"error_event,role=false,text={name}"  # the text is never sent; it tells the requests apart
+            futures["again", COMMENT, name] = pool.submit(ask, client, server, kind, FORMS[COMMENT], SHORT_WAIT, max_retries=1)
+        answers = {question: future.result() for question, future in futures.items()}
+        for name in CLIENTS:
+            answers["requests", COMMENT, name] = sum(f"text={name}," in request.json["model"] for request in server.requests)
+        return answers
 
 
 def words_for(outcomes, form: str, name: str) -> str:
@@ -92,3 +98,9 @@ def test_every_client_takes_comments_and_shows_nothing_of_them(outcomes, name):
 def test_an_error_event_after_comments_is_an_exception_of_every_client(outcomes, name):
     error = outcomes["error", COMMENT, name]
     assert isinstance(error, ClientError) and error.kind == "api" and "The server had an error" in error.message
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_who_repeats_a_call_after_an_error_event(outcomes, name):
+    assert isinstance(outcomes["again", COMMENT, name], ClientError)
+    assert outcomes["requests", COMMENT, name] == (2 if name == "ai-openai" else 1)
