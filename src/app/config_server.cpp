@@ -147,7 +147,9 @@ void build_server(const Section& root, Report& report, Config& config) {
                    .head_timeout = server.duration("head_timeout"),
                    .body_timeout = server.duration("body_timeout"),
                    .idle_timeout = server.duration("idle_timeout"),
-                   .drain_timeout = server.duration("drain_timeout")};
+                   .drain_timeout = server.duration("drain_timeout"),
+                   .drain_idle_timeout = server.duration("drain_idle_timeout"),
+                   .drain_delay = server.duration("drain_delay")};
   for (const std::string& proxy : config.server.trusted_proxies) {
     if (!settings::is_address_or_network(proxy)) {
       report.error(server.origin("trusted_proxies"), "server.trusted_proxies",

@@ -46,7 +46,7 @@ class Stage {
       return;
     }
     std::promise<void> stopped;
-    node_.shut_down(std::chrono::milliseconds(0), [&stopped] { stopped.set_value(); });
+    node_.shut_down({.grace = std::chrono::milliseconds(0)}, [&stopped] { stopped.set_value(); });
     stopped.get_future().wait();
     cores_.stop();
   }

@@ -28,6 +28,7 @@ http::ServerOptions server_options(const ServerConfig& config) {
   options.head_timeout = config.head_timeout;
   options.body_timeout = config.body_timeout;
   options.idle_timeout = config.idle_timeout;
+  options.drain_idle_timeout = config.drain_idle_timeout;
   options.connections_max = config.worker_connections;
   return options;
 }
@@ -351,24 +352,45 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   co_return merged;
 }
 
-void Node::shut_down(std::chrono::milliseconds grace, std::function<void()> done) {
+std::vector<int> Node::listening_descriptors() const {
+  std::vector<int> descriptors;
+  for (const auto& listener : listeners_) {
+    descriptors.push_back(listener->descriptor());
+  }
+  return descriptors;
+}
+
+void Node::shut_down(ShutDown how, std::function<void()> done) {
   ready_ = false;
-  cores_.front()->gateway.loop.post([this, grace, done = std::move(done)]() mutable {
-    listeners_.clear();
-    platform::Loop& first = cores_.front()->gateway.loop;
-    auto left = std::make_shared<std::size_t>(cores_.size());
-    auto stopped = std::make_shared<std::function<void()>>([&first, left, done = std::move(done)] {
-      first.post([left, done] {
-        if (--*left == 0) {
-          done();
-        }
-      });
-    });
-    for (const auto& core : cores_) {
-      core->gateway.loop.post(
-          [this, &core = *core, grace, stopped] { core.lifecycle.spawn("stop", stop_core(core, grace, stopped)); });
-    }
+  Core& first = *cores_.front();
+  first.gateway.loop.post([this, &first, how, done = std::move(done)]() mutable {
+    first.lifecycle.spawn("stop", stop_all(how, std::move(done)));
   });
+}
+
+/// On the first loop.
+Task<void> Node::stop_all(ShutDown how, std::function<void()> done) {
+  platform::Loop& first = cores_.front()->gateway.loop;
+  for (const auto& core : cores_) {
+    core->gateway.loop.post([&server = core->server] { server.start_draining(); });
+  }
+  co_await platform::sleep(first, {first.now() + how.accept_for});
+  listeners_.clear();
+  // An accept that had succeeded just before hands its connection over in a turn of its own, which comes first.
+  co_await platform::sleep(first, {first.now()});
+  auto left = std::make_shared<std::size_t>(cores_.size());
+  auto stopped = std::make_shared<std::function<void()>>([&first, left, done = std::move(done)] {
+    first.post([left, done] {
+      if (--*left == 0) {
+        done();
+      }
+    });
+  });
+  for (const auto& core : cores_) {
+    core->gateway.loop.post([this, &core = *core, grace = how.grace, stopped] {
+      core.lifecycle.spawn("stop", stop_core(core, grace, stopped));
+    });
+  }
 }
 
 Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,

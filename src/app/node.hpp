@@ -34,9 +34,15 @@ class Node final : api::MetricSource, ledger::RecordSink {
   Result<void> listen();
   /// "http://127.0.0.1:8000", one for each address.
   [[nodiscard]] std::vector<std::string> urls() const;
-  /// Readiness off, no new connections, what runs may finish within `grace`; calls back on the first loop when all has
-  /// ended. From any thread.
-  void shut_down(std::chrono::milliseconds grace, std::function<void()> done);
+  /// The listening sockets, for a successor of this process. Before shut_down().
+  [[nodiscard]] std::vector<int> listening_descriptors() const;
+
+  struct ShutDown {
+    std::chrono::milliseconds grace;          // for what runs, counted from the end of the delay
+    std::chrono::milliseconds accept_for{0};  // go on accepting with readiness off, so that balancers look away first
+  };
+  /// Readiness off, then no new connections; calls back on the first loop when all has ended. From any thread.
+  void shut_down(ShutDown how, std::function<void()> done);
 
   /// Makes a part of the process ready for another configuration (reads certificates, say). May block and may fail,
   /// which rejects the whole reload; what it returns is run once all parts agreed, on the first loop, just before the
@@ -75,6 +81,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   void note_loaded();
   [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const Config& config,
                                                                    const ProviderConfig& provider) const;
+  Task<void> stop_all(ShutDown how, std::function<void()> done);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
   const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use

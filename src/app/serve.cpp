@@ -1,16 +1,20 @@
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <csignal>
 #include <future>
 #include <thread>
 
 #include "app/commands.hpp"
+#include "app/handover.hpp"
 #include "app/node.hpp"
 #include "app/reloader.hpp"
 #include "app/start.hpp"
 #include "app/version.hpp"
 #include "net/cores.hpp"
 #include "observe/log_writer.hpp"
+#include "platform/process.hpp"
 #include "platform/real_clock.hpp"
 #include "platform/real_files.hpp"
 
@@ -78,6 +82,9 @@ void print_welcome(const Start& start, const Node& node) {
 }  // namespace
 
 int serve(const ServeOptions& options) {
+  auto inherited = platform::InheritedSockets::from_environment();
+  platform::note_predecessor();
+  platform::raise_file_limit();
   const Start start = read_start(options.config);
   if (!start.outcome.config) {
     fmt::print(stderr, "weir did not start: {} in the configuration.\n",
@@ -88,7 +95,7 @@ int serve(const ServeOptions& options) {
   // Signals are taken by sigwait below, on this thread alone; every thread, the log's first, inherits the mask.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR2}) {
     sigaddset(&signals, signal);
   }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -101,7 +108,7 @@ int serve(const ServeOptions& options) {
     return 1;
   }
 
-  net::Cores cores(worker_count(config->server));
+  net::Cores cores(worker_count(config->server), &inherited);
   Node node(cores.loops(), config, **log);
   if (const auto listening = node.listen(); !listening) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
@@ -113,12 +120,22 @@ int serve(const ServeOptions& options) {
                      .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); }},
                     start.outcome);
   node.set_reloading(reloader);
+  for (const std::string& unused : inherited.close_rest()) {
+    (*log)->message(observe::Level::warn, "server",
+                    fmt::format("the inherited socket {} is closed: `listen` does not name it", unused));
+  }
   cores.start();
   print_welcome(start, node);
+  platform::announce_ready();
 
+  Handover handover(**log, [] { ::kill(::getpid(), SIGTERM); });
   while (true) {
     int signal = 0;
     sigwait(&signals, &signal);
+    if (signal == SIGUSR2) {
+      handover.begin(node.listening_descriptors());
+      continue;
+    }
     if (signal != SIGHUP) {
       break;
     }
@@ -129,7 +146,13 @@ int serve(const ServeOptions& options) {
                   fmt::format("stopping: calls that run may finish within {} s",
                               std::chrono::duration<double>(config->server.drain_timeout).count()));
   std::promise<void> stopped;
-  node.shut_down(config->server.drain_timeout, [&stopped] { stopped.set_value(); });
+  // With a successor, the sockets' queue and whatever comes are its own: there is nothing to wait for.
+  const auto accept_for = handover.done() ? std::chrono::milliseconds(0) : config->server.drain_delay;
+  if (!handover.done()) {
+    platform::notify_service_manager("STOPPING=1");
+  }
+  node.shut_down({.grace = config->server.drain_timeout, .accept_for = accept_for},
+                 [&stopped] { stopped.set_value(); });
   const std::future<void> all_stopped = stopped.get_future();
   constexpr timespec look{.tv_sec = 0, .tv_nsec = 20'000'000};
   while (all_stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {

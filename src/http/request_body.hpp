@@ -28,11 +28,13 @@ class RequestBody {
   };
   using Outcome = std::expected<void, Refusal>;
 
-  RequestBody(platform::Loop& loop, platform::ByteReader& reader, platform::MemoryBudget& budget, std::size_t bytes_max)
-      : loop_(loop), reader_(reader), budget_(budget), bytes_max_(bytes_max) {}
+  RequestBody(platform::Loop& loop, platform::ByteReader& reader, platform::MemoryBudget& budget)
+      : loop_(loop), reader_(reader), budget_(budget) {}
   RequestBody(const RequestBody&) = delete;
   RequestBody& operator=(const RequestBody&) = delete;
 
+  /// For what is read from now on: of the bytes that come, and of what they decode to.
+  void limit(std::size_t bytes_max) { bytes_max_ = bytes_max; }
   /// What is wrong before a byte of the body came: no `100 Continue` asks for it then.
   [[nodiscard]] std::optional<Refusal> check(const RequestHead& head) const;
   /// Reads it to its end. `until` is for an empty one: what came earns it more time. check() found nothing wrong.
@@ -63,7 +65,7 @@ class RequestBody {
   platform::Loop& loop_;
   platform::ByteReader& reader_;
   platform::MemoryBudget& budget_;
-  std::size_t bytes_max_;
+  std::size_t bytes_max_ = 0;
   std::string text_;  // a body that is not in the reader's buffer
   std::string_view view_;
   std::size_t bytes_in_reader_ = 0;

@@ -68,6 +68,9 @@ void ResponseWriter::end_head() {
   if (!date_written_) {
     writer.field(KnownHeader::date, date_);
   }
+  if (options_.closing != nullptr && options_.closing->cancelled()) {
+    keep_alive_ = false;
+  }
   if (!keep_alive_) {
     writer.field(KnownHeader::connection, "close");
   } else if (version_ == Version::http_1_0) {

@@ -24,6 +24,7 @@ class ResponseWriter {
   using Outcome = std::expected<void, Code>;
   struct Options {
     std::chrono::milliseconds write_timeout;
+    const platform::Cancellation* closing = nullptr;  // once it is set, each head says that the connection closes
   };
 
   ResponseWriter(platform::ByteWriter& writer, Options options) : writer_(writer), options_(options) {}

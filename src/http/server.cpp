@@ -30,9 +30,9 @@ class ServerCore::Connection {
         stream_(std::move(stream)),
         reader_(loop_, *stream_, {.bytes_max = core.options_.head_limits.head_bytes_max}),
         writer_(loop_, *stream_),
-        response_(writer_, {.write_timeout = core.options_.write_timeout}),
+        response_(writer_, {.write_timeout = core.options_.write_timeout, .closing = &core.draining_}),
         peer_(stream_->peer()),
-        body_(loop_, reader_, core.budget_, core.options_.body_bytes_max) {}
+        body_(loop_, reader_, core.budget_) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() {
@@ -55,7 +55,13 @@ class ServerCore::Connection {
   Task<bool> one_request() {
     body_.give_back();
     if (reader_.bytes().empty()) {
-      const auto arrived = co_await reader_.more(0, {loop_.now() + core_.options_.idle_timeout, &core_.draining_});
+      const Instant idle_end = loop_.now() + core_.options_.idle_timeout;
+      auto arrived = co_await reader_.more(0, {idle_end, &core_.draining_});
+      if (!arrived && arrived.error() == Code::cancelled) {
+        // The server drains. A request may be on its way: it is still answered, and the answer says that we close.
+        const Instant drain_end = loop_.now() + core_.options_.drain_idle_timeout;
+        arrived = co_await reader_.more(0, {std::min(idle_end, drain_end), &core_.stopping_});
+      }
       if (!arrived) {
         co_return false;
       }
@@ -68,8 +74,8 @@ class ServerCore::Connection {
     reader_.consume(body_.bytes_in_reader());
     reader_.unpin();
     reader_.reserve(0);
-    if (!response_.keep_alive() || core_.draining_.cancelled()) {
-      co_return false;
+    if (!response_.keep_alive()) {
+      co_return false;  // while draining: only where the client was told, or he sends the next request into the void
     }
     if (reader_.bytes().empty()) {
       reader_.shrink();
@@ -118,6 +124,7 @@ class ServerCore::Connection {
       finish_reading();
       co_return true;
     }
+    body_.limit(core_.options_.body_bytes_max);  // a reload may have changed it
     if (const auto refusal = body_.check(head_)) {
       co_await refuse(*refusal);
       co_return false;
@@ -147,9 +154,6 @@ class ServerCore::Connection {
   Task<void> answer() {
     RequestEnd end{.cancellation = platform::Cancellation(&core_.stopping_)};
     response_.reset(head_.method, head_.version, head_.keep_alive, core_.date(), &end.cancellation);
-    if (core_.draining_.cancelled()) {
-      response_.close_after();
-    }
     const auto leave = [&end] {
       end.client_left = true;
       end.cancellation.cancel();
@@ -194,7 +198,7 @@ class ServerCore::Connection {
   /// Closing while the client still sends would reset the connection, and the reset would destroy the answer on its way
   /// to him: so we stop writing first, and read what comes for a moment (RFC 9112 section 9.6).
   Task<void> say_goodbye() {
-    if (answer_is_broken() || !refused_) {
+    if (answer_is_broken() || (!refused_ && reader_.bytes().empty())) {
       co_return;
     }
     stream_->shutdown_send();
@@ -229,7 +233,7 @@ ServerCore::ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryB
     : loop_(loop), handler_(handler), budget_(budget), options_(options), connections_(loop, std::move(on_failure)) {}
 
 void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted, Transport transport) {
-  if (draining_.cancelled() || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
+  if (closed_ || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
     ++statistics_.refused;
     load_.fetch_sub(1, std::memory_order_relaxed);
     return;
@@ -273,6 +277,7 @@ Task<void> ServerCore::drain(Instant deadline) {
     stopping_.cancel();
     co_await connections_.join(platform::never);
   }
+  closed_ = true;
 }
 
 std::string_view ServerCore::date() {

@@ -47,11 +47,12 @@ class Handler {
 struct ServerOptions {
   HeadLimits head_limits;
   std::size_t body_bytes_max = std::size_t{32} << 20;
-  std::chrono::milliseconds head_timeout{10'000};   // from a message's first byte to the end of its head
-  std::chrono::milliseconds body_timeout{60'000};   // for the whole body, and one second more for each 16 KiB that came
-  std::chrono::milliseconds idle_timeout{75'000};   // between two messages
-  std::chrono::milliseconds write_timeout{60'000};  // a client that takes nothing for so long is gone
-  int connections_max = 10'000;                     // per core
+  std::chrono::milliseconds head_timeout{10'000};  // from a message's first byte to the end of its head
+  std::chrono::milliseconds body_timeout{60'000};  // for the whole body, and one second more for each 16 KiB that came
+  std::chrono::milliseconds idle_timeout{75'000};  // between two messages
+  std::chrono::milliseconds drain_idle_timeout{2'000};  // the same while draining, for a message that is on its way
+  std::chrono::milliseconds write_timeout{60'000};      // a client that takes nothing for so long is gone
+  int connections_max = 10'000;                         // per core
 };
 
 struct ServerStatistics {
@@ -84,8 +85,11 @@ class ServerCore {
     options.head_limits = options_.head_limits;
     options_ = options;
   }
-  /// No new requests: idle connections close at once, busy ones after their answer; what still runs at the deadline is
-  /// cancelled. Returns when no connection is left.
+  /// From now on each answer says that its connection closes, and idle connections have `drain_idle_timeout` left: to
+  /// close one at once would lose the request that its client is just sending.
+  void start_draining() { draining_.cancel(); }
+  /// Drains; what still runs at the deadline is cancelled. Returns when no connection is left. Nobody accepts any more:
+  /// what was adopted before is served.
   Task<void> drain(platform::Instant deadline);
 
   [[nodiscard]] platform::Loop& loop() { return loop_; }
@@ -103,9 +107,10 @@ class ServerCore {
   Handler& handler_;
   platform::MemoryBudget& budget_;
   ServerOptions options_;
-  platform::Cancellation draining_;  // ends the waits of idle connections
+  platform::Cancellation draining_;  // shortens the waits of idle connections
   platform::Cancellation stopping_;  // ends what still runs when the drain's time is over
   net::TaskGroup connections_;
+  bool closed_ = false;  // drained
   std::atomic<int> load_ = 0;
   ServerStatistics statistics_;
   std::unique_ptr<net::TlsServer> tls_;  // null until use_tls()

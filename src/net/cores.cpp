@@ -6,10 +6,11 @@
 
 namespace weir::net {
 
-Cores::Cores(int count) {
+Cores::Cores(int count, platform::InheritedSockets* inherited) {
   for (int i = 0; i < count; ++i) {
     loops_.push_back(std::make_unique<platform::RealLoop>());
   }
+  loops_.front()->use_inherited(inherited);
 }
 
 void Cores::start() {

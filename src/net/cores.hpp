@@ -13,8 +13,8 @@ namespace weir::net {
 /// Everything made on a loop is made before start() or on its thread, and destroyed after stop() or on its thread.
 class Cores {
  public:
-  /// `count` > 0.
-  explicit Cores(int count);
+  /// `count` > 0. `inherited`: where the first loop finds listening sockets that are open already.
+  explicit Cores(int count, platform::InheritedSockets* inherited = nullptr);
   Cores(const Cores&) = delete;
   Cores& operator=(const Cores&) = delete;
   ~Cores() { stop(); }

@@ -2,6 +2,7 @@
 
 #include <boost/asio.hpp>
 
+#include "platform/inherited_sockets.hpp"
 #include "platform/loop.hpp"
 #include "platform/real_clock.hpp"
 
@@ -42,6 +43,9 @@ class RealLoop final : public Loop {
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
 
+  /// listen() looks here first; null: nowhere. Before the loop runs.
+  void use_inherited(InheritedSockets* sockets) { inherited_ = sockets; }
+
   /// Calls `read.verify()` if nothing came to it for a while: between one and two of `verify_interval`.
   void expect_unseen_end(UnverifiedHook& read);
 
@@ -77,6 +81,7 @@ class RealLoop final : public Loop {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{context_.get_executor()};
   boost::asio::steady_timer wake_{context_};
   Instant armed_for_ = never;
+  InheritedSockets* inherited_ = nullptr;
   RealClock clock_;
   Random random_;
   Unverified recent_;  // since the last look

@@ -125,12 +125,18 @@ class RealListener final : public Listener {
   RealListener& operator=(const RealListener&) = delete;
   ~RealListener() override {
     state_->closed = true;
+    // Not close(): where another process has the same socket, Asio would leave it in our epoll set.
     boost::system::error_code ignored;
-    state_->acceptor.close(ignored);
+    const int descriptor = state_->acceptor.release(ignored);
     state_->pause.cancel();
+    if (descriptor >= 0) {
+      take_what_waits(descriptor);
+      ::close(descriptor);
+    }
   }
   [[nodiscard]] std::uint16_t port() const override { return state_->local.port(); }
   [[nodiscard]] std::string address() const override { return text_of(state_->local); }
+  [[nodiscard]] int descriptor() const override { return state_->acceptor.native_handle(); }
 
  private:
   struct State {
@@ -148,9 +154,23 @@ class RealListener final : public Listener {
     bool closed = false;
   };
 
+  /// Who is in the queue is connected, and may have sent his request: closing would reset him.
+  void take_what_waits(int descriptor) {
+    while (true) {
+      tcp::endpoint peer;
+      auto length = static_cast<socklen_t>(peer.capacity());
+      const int accepted = ::accept4(descriptor, peer.data(), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (accepted < 0) {
+        break;
+      }
+      peer.resize(length);
+      state_->handler.on_accept(std::make_unique<RealAccepted>(accepted, peer));
+    }
+  }
+
   static void accept(const std::shared_ptr<State>& state) {
     state->acceptor.async_accept(state->peer, [state](const boost::system::error_code& error, tcp::socket socket) {
-      if (state->closed) {
+      if (state->closed && error) {
         return;
       }
       const RealLoop::Turn turn(state->loop);
@@ -167,7 +187,9 @@ class RealListener final : public Listener {
       boost::system::error_code ignored;
       const int descriptor = socket.release(ignored);
       state->handler.on_accept(std::make_unique<RealAccepted>(descriptor, state->peer));
-      accept(state);
+      if (!state->closed) {
+        accept(state);
+      }
     });
   }
 
@@ -204,10 +226,15 @@ Result<std::unique_ptr<Listener>> RealLoop::listen(const Peer& at, AcceptHandler
       action();
     }
   };
-  step([&] { acceptor.open(endpoint.protocol(), error); });
-  step([&] { acceptor.set_option(tcp::acceptor::reuse_address(true), error); });
-  step([&] { acceptor.bind(endpoint, error); });
-  step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+  const int inherited = inherited_ != nullptr ? inherited_->take(address.to_string(), at.port) : -1;
+  if (inherited >= 0) {
+    step([&] { acceptor.assign(endpoint.protocol(), inherited, error); });
+  } else {
+    step([&] { acceptor.open(endpoint.protocol(), error); });
+    step([&] { acceptor.set_option(tcp::acceptor::reuse_address(true), error); });
+    step([&] { acceptor.bind(endpoint, error); });
+    step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+  }
   if (error) {
     return fail(Code::io_error, fmt::format("cannot listen on {}: {}", text_of(endpoint), error.message()));
   }

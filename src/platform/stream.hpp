@@ -81,7 +81,8 @@ class AcceptHandler {
   ~AcceptHandler() = default;
 };
 
-/// Accepts until it is destroyed. Out of file descriptors: pauses and goes on by itself.
+/// Accepts until it is destroyed, which hands over what is connected already. Out of file descriptors: pauses and goes
+/// on by itself.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -89,6 +90,8 @@ class Listener {
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   /// "127.0.0.1:8000".
   [[nodiscard]] virtual std::string address() const = 0;
+  /// For a successor of this process (process.hpp); -1 where there is none.
+  [[nodiscard]] virtual int descriptor() const { return -1; }
 };
 
 }  // namespace weir::platform

@@ -63,8 +63,13 @@ class Reply:
 class Weir:
     """`weir serve` with `config` (YAML text; None: no config file), on a port that the system chose."""
 
-    def __init__(self, directory: Path, config: str | None, arguments: tuple[str, ...] = (), **environment: str) -> None:
+    def __init__(
+        self, directory: Path, config: str | None, arguments: tuple[str, ...] = (), prefix: tuple[str, ...] = (),
+        pass_fds: tuple[int, ...] = (), **environment: str,
+    ) -> None:  # fmt: skip
+        """`prefix` stands before the binary on the command line."""
         directory.mkdir(parents=True, exist_ok=True)
+        self.prefix, self.pass_fds = prefix, pass_fds
         self.directory, self.arguments = directory, arguments
         self.environment = clean_environment(directory, **environment)
         self.output: list[str] = []
@@ -75,7 +80,7 @@ class Weir:
     def __enter__(self) -> "Weir":
         assert BINARY.exists(), f"{BINARY} is not there: ./dev build"
         self.process = subprocess.Popen(
-            [BINARY, "serve", *self.arguments],
+            [*self.prefix, BINARY, "serve", *self.arguments], pass_fds=self.pass_fds,
             cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace",
         )  # fmt: skip

@@ -89,7 +89,7 @@ void GatewayUnderTest::reload(const std::vector<std::string>& replaced) {
 
 void GatewayUnderTest::shut_down(Duration grace) {
   stopping_ = true;
-  node_->shut_down(std::chrono::duration_cast<std::chrono::milliseconds>(grace), [this] { stopped_ = true; });
+  node_->shut_down({.grace = std::chrono::duration_cast<std::chrono::milliseconds>(grace)}, [this] { stopped_ = true; });
 }
 
 }  // namespace weir::sim

@@ -1,0 +1,104 @@
+#include "platform/inherited_sockets.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace weir::platform {
+
+namespace {
+
+constexpr int first_descriptor = 3;  // SD_LISTEN_FDS_START
+constexpr int descriptors_max = 64;
+
+int number_in_environment(const char* name) {
+  const char* text = std::getenv(name);
+  int value = 0;
+  if (text != nullptr) {
+    std::from_chars(text, text + std::strlen(text), value);
+  }
+  return value;
+}
+
+}  // namespace
+
+InheritedSockets InheritedSockets::from_environment() {
+  InheritedSockets inherited;
+  const bool ours = number_in_environment("LISTEN_PID") == ::getpid();
+  const int count = ours ? std::clamp(number_in_environment("LISTEN_FDS"), 0, descriptors_max) : 0;
+  for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
+    ::unsetenv(name);
+  }
+  for (int descriptor = first_descriptor; descriptor < first_descriptor + count; ++descriptor) {
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+      continue;
+    }
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    Socket socket{.descriptor = descriptor, .host = {}, .port = 0, .is_unix = false};
+    if (address.ss_family == AF_INET) {
+      const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+      socket.host = ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+      socket.port = ntohs(v4.sin_port);
+    } else if (address.ss_family == AF_INET6) {
+      const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+      socket.host = ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+      socket.port = ntohs(v6.sin6_port);
+    } else if (address.ss_family == AF_UNIX) {
+      const auto& local = reinterpret_cast<const sockaddr_un&>(address);
+      socket.host = std::string(local.sun_path, ::strnlen(local.sun_path, sizeof(local.sun_path)));
+      socket.is_unix = true;
+    }
+    inherited.sockets_.push_back(std::move(socket));
+  }
+  return inherited;
+}
+
+int InheritedSockets::take(std::string_view host, std::uint16_t port) {
+  const auto found = std::ranges::find_if(sockets_, [&](const Socket& socket) {
+    return !socket.is_unix && socket.host == host && (port == 0 || socket.port == port);
+  });
+  if (found == sockets_.end()) {
+    return -1;
+  }
+  const int descriptor = found->descriptor;
+  sockets_.erase(found);
+  return descriptor;
+}
+
+int InheritedSockets::take_unix(std::string_view path) {
+  const auto found =
+      std::ranges::find_if(sockets_, [&](const Socket& socket) { return socket.is_unix && socket.host == path; });
+  if (found == sockets_.end()) {
+    return -1;
+  }
+  const int descriptor = found->descriptor;
+  sockets_.erase(found);
+  return descriptor;
+}
+
+std::vector<std::string> InheritedSockets::close_rest() {
+  std::vector<std::string> closed;
+  for (const Socket& socket : std::exchange(sockets_, {})) {
+    ::close(socket.descriptor);
+    closed.push_back(socket.is_unix ? "unix:" + socket.host
+                                    : fmt::format(fmt::runtime(socket.host.contains(':') ? "[{}]:{}" : "{}:{}"),
+                                                  socket.host, socket.port));
+  }
+  return closed;
+}
+
+}  // namespace weir::platform
