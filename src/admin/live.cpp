@@ -16,7 +16,7 @@ using ledger::LiveWatcher;
 
 constexpr std::size_t past_calls = 100;                         // shown to who begins to watch
 constexpr auto heartbeat = std::chrono::seconds(15);            // so that a connection which died is noticed
-constexpr auto between_writes = std::chrono::milliseconds(20);  // what comes meanwhile leaves together
+constexpr auto between_writes = std::chrono::milliseconds(50);  // what comes meanwhile leaves together
 constexpr auto attach_time = std::chrono::seconds(5);
 
 /// Watches from its begin to its end, however that comes.

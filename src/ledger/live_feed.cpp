@@ -55,9 +55,16 @@ void LiveWatcher::put(LiveEvent event) {
       lost_in_all_.fetch_add(1, std::memory_order_relaxed);
     } else {
       events_.push_back(std::move(event));
+      full_.store(events_.size() == events_max, std::memory_order_relaxed);
     }
   }
   wake();
+}
+
+void LiveWatcher::lose() {
+  const std::lock_guard lock(mutex_);
+  ++lost_;
+  lost_in_all_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void LiveWatcher::close() {
@@ -90,6 +97,7 @@ LiveWatcher::Taken LiveWatcher::take(std::vector<LiveEvent>& out) {
   {
     const std::lock_guard lock(mutex_);
     taken.swap(events_);
+    full_.store(false, std::memory_order_relaxed);
     facts = {.lost = std::exchange(lost_, 0), .closed = closed_};
   }
   out.insert(out.end(), std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end()));
@@ -133,9 +141,15 @@ void LiveFeed::close() {
 }
 
 void LiveFeed::publish(const LiveCall& call, LiveStep step, platform::Instant now) {
-  const auto event =
-      std::make_shared<const std::string>(live_call_event(to_string(step), now - call.started_, call.record_));
+  LiveEvent event;  // made for the first who has room: under load a slow watcher costs next to nothing
   for (const auto& watcher : watchers_) {
+    if (watcher->full()) {
+      watcher->lose();
+      continue;
+    }
+    if (event == nullptr) {
+      event = std::make_shared<const std::string>(live_call_event(to_string(step), now - call.started_, call.record_));
+    }
     watcher->put(event);
   }
 }

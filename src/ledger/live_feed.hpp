@@ -48,6 +48,9 @@ class LiveWatcher final : public std::enable_shared_from_this<LiveWatcher> {
 
   // Any thread.
   void put(LiveEvent event);
+  /// True where an event would be lost: it need not be made. May be out of date by a moment.
+  [[nodiscard]] bool full() const { return full_.load(std::memory_order_relaxed); }
+  void lose();
   /// The gateway stops: what is queued is the last.
   void close();
   /// One core has told what runs on it.
@@ -70,6 +73,7 @@ class LiveWatcher final : public std::enable_shared_from_this<LiveWatcher> {
   std::atomic<std::uint64_t>& lost_in_all_;  // of the hub, which outlives the loops' work
   platform::Signal news_;
   std::atomic<bool> waking_ = false;
+  std::atomic<bool> full_ = false;
   std::atomic<std::size_t> attached_ = 0;
   std::mutex mutex_;
   std::vector<LiveEvent> events_;  // room for events_max from the start

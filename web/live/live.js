@@ -69,7 +69,9 @@ function forgetOldest() {
 
 let stream = null;
 let retry = 0;
-let lastRepair = 0;
+let repair = 0; // a timer, once steps were lost
+let repairedAt = -Infinity;
+let busy = 0; // a timer, while steps are lost
 
 function setConnection(state, words) {
   const shown = element("connection");
@@ -84,6 +86,9 @@ function disconnect() {
   stream?.close();
   stream = null;
   clearTimeout(retry);
+  if (repair) repairedAt = performance.now();
+  clearTimeout(repair);
+  repair = 0;
 }
 
 function connectSoon(milliseconds) {
@@ -105,15 +110,18 @@ function connect() {
   on("ready", () => {
     pastTold = true;
     for (const [id, call] of calls) if (call.stale) calls.delete(id);
-    setConnection("live", "Live");
+    if (!busy) setConnection("live", "Live");
     list.changed();
   });
   on("dropped", () => {
+    clearTimeout(busy);
+    setConnection("busy", "Too many to show all");
+    busy = setTimeout(() => {
+      busy = 0;
+      if (stream?.readyState === EventSource.OPEN) setConnection("live", "Live");
+    }, 7000);
     // Some steps were lost. A new stream begins with all that runs, so nothing stays wrong for long.
-    if (performance.now() - lastRepair > 5000) {
-      lastRepair = performance.now();
-      connectSoon(1000);
-    }
+    repair ||= setTimeout(connect, Math.max(1000, repairedAt + 5000 - performance.now()));
   });
   on("bye", () => {
     setConnection("lost", "Weir stops");
