@@ -17,9 +17,10 @@ using routing::ModelTable;
 
 constexpr std::string_view our_own = "weir";
 
-/// What a caller has to say to reach `id` of a provider that forwards: bare where bare names go there.
+/// What a caller has to say to reach `id` of a provider that forwards: bare where bare names go there, but for the
+/// mock, whose answers should not look like a model's.
 std::string callers_name(const ModelTable& table, std::string_view provider, std::string_view id) {
-  if (table.bare_names_to == provider) {
+  if (table.bare_names_to == provider && table.mock_provider != provider) {
     const std::string_view first = id.substr(0, id.find('/'));
     const bool means_a_provider =
         first.size() < id.size() &&

@@ -5,7 +5,9 @@
 #include "admin/live.hpp"
 #include "admin/requests.hpp"
 #include "admin/ui.hpp"
+#include "api/health.hpp"
 #include "api/inference.hpp"
+#include "api/metrics_page.hpp"
 #include "api/models.hpp"
 #include "app/config_changes.hpp"
 #include "app/machine_roots.hpp"
@@ -104,6 +106,7 @@ struct Node::Core {
   /// A copy of this core's numbers, with those that are read only now.
   [[nodiscard]] observe::MetricShard numbers() {
     observe::MetricShard shard = gateway.metrics;
+    gateway.call_metrics.collect(shard, gateway.loop.now());
     for (const providers::Provider* provider : open_providers) {
       provider->collect(shard);
     }
@@ -135,6 +138,8 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_inference_endpoints(registry_);
   api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
+  api::add_metrics_endpoint(registry_, *this, version);
+  api::add_health_endpoints(registry_, ready_, *this, version);
   admin::add_request_endpoints(registry_, ring_);
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
@@ -346,6 +351,8 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   merged.cell(observe::metric::config_reloads, {"rejected"}).add(static_cast<double>(reloads_rejected_.load(relaxed)));
   merged.cell(observe::metric::config_good, {}).add(last_reload_good_.load(relaxed) ? 1 : 0);
   merged.cell(observe::metric::config_loaded, {}).add(static_cast<double>(loaded_at_us_.load(relaxed)) / 1e6);
+  merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
+  merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
   merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
   merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));

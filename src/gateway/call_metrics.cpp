@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gateway/retry_policy.hpp"
 #include "observe/metric_names.hpp"
 
 namespace weir::gateway {
@@ -29,6 +30,7 @@ CallMetrics::EndpointCells& CallMetrics::endpoint(std::string_view name) {
             .emplace(std::string(name), EndpointCells{.seconds = &shard_.cell(metric::request_seconds, {name}),
                                                       .first_token = &shard_.cell(metric::first_token_seconds, {name}),
                                                       .added = &shard_.cell(metric::added_seconds, {name}),
+                                                      .streams = &shard_.cell(metric::streams, {name}),
                                                       .ok_by_route = {}})
             .first;
   }
@@ -43,7 +45,9 @@ CallMetrics::TargetCells& CallMetrics::target(std::string_view label) {
             .emplace(std::string(label), TargetCells{.complete = &shard_.cell(metric::attempts, {label, "complete"}),
                                                      .events = &shard_.cell(metric::events, {label}),
                                                      .tokens_in = &shard_.cell(metric::tokens, {label, "input"}),
-                                                     .tokens_out = &shard_.cell(metric::tokens, {label, "output"})})
+                                                     .tokens_out = &shard_.cell(metric::tokens, {label, "output"}),
+                                                     .seconds = &shard_.cell(metric::attempt_seconds, {label}),
+                                                     .recent = {}})
             .first;
   }
   return found->second;
@@ -54,6 +58,9 @@ void CallMetrics::call_ended(const ledger::RequestRecord& record) {
   EndpointCells& cells = endpoint(record.endpoint);
   cells.seconds->observe(seconds(record.duration));
   cells.added->observe(seconds(record.added));
+  if (record.stream) {
+    cells.streams->add();
+  }
   if (record.first_token && record.stream) {
     cells.first_token->observe(seconds(*record.first_token));
   }
@@ -73,8 +80,16 @@ void CallMetrics::call_ended(const ledger::RequestRecord& record) {
   found->second->add();
 }
 
-void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt) {
+void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now) {
   TargetCells& cells = target(label);
+  if (attempt.started && attempt.ended) {
+    cells.seconds->observe(seconds(*attempt.ended - *attempt.started));
+  }
+  // Who left or sent something impossible says nothing about the provider.
+  const bool answered = attempt.end_state == ledger::EndState::complete || is_callers_fault(attempt.status);
+  if (answered || attempt.end_state == ledger::EndState::upstream_error) {
+    cells.recent.add(now, answered);
+  }
   cells.events->add(static_cast<double>(attempt.events));
   if (attempt.usage.input_tokens) {
     cells.tokens_in->add(static_cast<double>(*attempt.usage.input_tokens));
@@ -94,6 +109,42 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
 
 void CallMetrics::fallback(std::string_view from, std::string_view to) {
   shard_.cell(metric::fallbacks, {from, to}).add();
+}
+
+void CallMetrics::collect(observe::MetricShard& shard, platform::Instant now) const {
+  for (const auto& [label, cells] : targets_) {
+    const RecentOutcomes::Sum sum = cells.recent.sum(now);
+    const std::string_view provider = std::string_view(label).substr(0, label.find('/'));
+    shard.cell(metric::provider_recent, {provider, "succeeded"}).add(static_cast<double>(sum.succeeded));
+    shard.cell(metric::provider_recent, {provider, "failed"}).add(static_cast<double>(sum.failed));
+  }
+}
+
+namespace {
+std::int64_t slot_of(platform::Instant now) {
+  return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() / 10;
+}
+}  // namespace
+
+void RecentOutcomes::add(platform::Instant now, bool succeeded) {
+  const std::int64_t number = slot_of(now);
+  Slot& slot = slots_[static_cast<std::size_t>(number) % slots_.size()];
+  if (slot.number != number) {
+    slot = {.number = number, .sum = {}};
+  }
+  ++(succeeded ? slot.sum.succeeded : slot.sum.failed);
+}
+
+RecentOutcomes::Sum RecentOutcomes::sum(platform::Instant now) const {
+  const std::int64_t newest = slot_of(now);
+  Sum sum;
+  for (const Slot& slot : slots_) {
+    if (slot.number >= 0 && slot.number > newest - static_cast<std::int64_t>(slots_.size())) {
+      sum.succeeded += slot.sum.succeeded;
+      sum.failed += slot.sum.failed;
+    }
+  }
+  return sum;
 }
 
 }  // namespace weir::gateway

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -8,6 +9,24 @@
 #include "observe/metrics.hpp"
 
 namespace weir::gateway {
+
+/// How attempts ended in the last minute, in steps of ten seconds. Plain value.
+class RecentOutcomes {
+ public:
+  struct Sum {
+    std::uint64_t succeeded = 0;
+    std::uint64_t failed = 0;
+  };
+  void add(platform::Instant now, bool succeeded);
+  [[nodiscard]] Sum sum(platform::Instant now) const;
+
+ private:
+  struct Slot {
+    std::int64_t number = -1;  // of ten seconds each, since the clock's beginning
+    Sum sum;
+  };
+  std::array<Slot, 6> slots_;
+};
 
 /// Counts calls and attempts. The cells that nearly every call touches are found once per route and target and kept, so
 /// that counting a call costs a hash lookup and a few additions. Belongs to one loop.
@@ -18,8 +37,10 @@ class CallMetrics {
   void call_started() { in_flight().add(1); }
   void call_ended(const ledger::RequestRecord& record);
   /// `label`: the target as configured, never a name that a caller made up.
-  void attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt);
+  void attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now);
   void fallback(std::string_view from, std::string_view to);
+  /// Adds how the attempts of the last minute ended, by provider.
+  void collect(observe::MetricShard& shard, platform::Instant now) const;
 
  private:
   struct Hash {
@@ -30,6 +51,7 @@ class CallMetrics {
     observe::Cell* seconds;
     observe::Cell* first_token;
     observe::Cell* added;
+    observe::Cell* streams;
     std::unordered_map<std::string, observe::Cell*, Hash, std::equal_to<>> ok_by_route;  // status 200
   };
   struct TargetCells {
@@ -37,6 +59,8 @@ class CallMetrics {
     observe::Cell* events;
     observe::Cell* tokens_in;
     observe::Cell* tokens_out;
+    observe::Cell* seconds;
+    RecentOutcomes recent;
   };
   observe::Cell& in_flight();
   EndpointCells& endpoint(std::string_view name);

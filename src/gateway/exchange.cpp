@@ -143,7 +143,7 @@ Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, provi
   for (bool again = false;; again = true) {
     Attempt one(context, candidate, provider, again);
     AttemptResult result = co_await one.run();
-    core_.call_metrics.attempt_ended(label, record_->attempts.back());
+    core_.call_metrics.attempt_ended(label, record_->attempts.back(), core_.loop.now());
     if (again || result.kind != AttemptResult::Kind::failed || !result.closed_before_reply) {
       co_return result;
     }

@@ -19,6 +19,18 @@ inline const MetricFamily added_seconds{
     "weir_added_latency_seconds", "What weir itself added to a call.", MetricKind::histogram, {"endpoint"}};
 inline const MetricFamily attempts{
     "weir_attempts_total", "Upstream calls, by target and how they ended.", MetricKind::counter, {"target", "outcome"}};
+inline const MetricFamily attempt_seconds{"weir_attempt_duration_seconds",
+                                          "From the begin of an upstream call to its end.",
+                                          MetricKind::histogram,
+                                          {"target"}};
+inline const MetricFamily provider_recent{"weir_provider_recent_attempts",
+                                          "Attempts of the last minute, succeeded or failed.",
+                                          MetricKind::gauge,
+                                          {"provider", "outcome"}};
+inline const MetricFamily streams{
+    "weir_streamed_requests_total", "Calls that asked for a stream.", MetricKind::counter, {"endpoint"}};
+inline const MetricFamily body_bytes{
+    "weir_request_body_bytes", "Request bodies held, and how many may be.", MetricKind::gauge, {"kind"}};
 inline const MetricFamily fallbacks{
     "weir_fallbacks_total", "Calls that went on to another target.", MetricKind::counter, {"from", "to"}};
 inline const MetricFamily tokens{

@@ -20,7 +20,10 @@ def newcomer(tmp_path_factory):
         yield server
 
 
-@pytest.mark.parametrize("snippet", [snippet for snippet in snippets("docs/clients.md") if snippet.language in RUNNABLE], ids=str)
+RUN = [snippet for document in ("docs/clients.md", "docs/endpoints.md") for snippet in snippets(document) if snippet.language in RUNNABLE]
+
+
+@pytest.mark.parametrize("snippet", RUN, ids=str)
 def test_a_clients_snippet_prints_what_stands_under_it(newcomer, snippet):
     assert run(snippet, newcomer).strip() == (snippet.output or "").strip()
 

@@ -1,0 +1,268 @@
+#include "api/health.hpp"
+
+#include <algorithm>
+
+#include "api/numbers.hpp"
+#include "api/reply.hpp"
+#include "observe/json_time.hpp"
+#include "observe/metric_names.hpp"
+#include "platform/process_stats.hpp"
+
+namespace weir::api {
+
+namespace {
+
+namespace metric = observe::metric;
+
+enum class Health : std::uint8_t { healthy, degraded, unhealthy };
+
+std::string_view to_string(Health health) {
+  switch (health) {
+    case Health::healthy: return "healthy";
+    case Health::degraded: return "degraded";
+    case Health::unhealthy: return "unhealthy";
+  }
+  return "unhealthy";
+}
+
+/// One component: how it is, and the members that say why.
+struct Check {
+  std::string name;
+  Health health = Health::healthy;
+  JsonObject members;
+};
+
+JsonObject of(Health health) {
+  JsonObject object;
+  object.text("status", to_string(health));
+  return object;
+}
+
+constexpr double enough_attempts = 5;  // in the last minute, to say anything of a provider
+
+struct ProviderHealth {
+  std::string name;
+  Health health = Health::healthy;
+  double succeeded = 0;  // in the last minute
+  double failed = 0;
+  double total_succeeded = 0;  // since the start
+  double total_failed = 0;
+  observe::Cell seconds;
+};
+
+bool is_target_of(const Labels& labels, std::string_view provider) {
+  const std::string_view target = labels[0];
+  return target.starts_with(provider) && target.substr(provider.size()).starts_with('/');
+}
+
+ProviderHealth health_of(const observe::MetricShard& shard, const std::string& name) {
+  ProviderHealth provider{.name = name};
+  const auto recent = [&](std::string_view outcome) {
+    return sum_of(shard, metric::provider_recent,
+                  [&](const Labels& labels) { return labels[0] == name && labels[1] == outcome; })
+        .value;
+  };
+  provider.succeeded = recent("succeeded");
+  provider.failed = recent("failed");
+  if (provider.succeeded + provider.failed >= enough_attempts && provider.failed > provider.succeeded) {
+    provider.health = provider.succeeded == 0 ? Health::unhealthy : Health::degraded;
+  }
+  provider.total_succeeded = sum_of(shard, metric::attempts, [&](const Labels& labels) {
+                               return is_target_of(labels, name) && labels[1] == "complete";
+                             }).value;
+  provider.total_failed = sum_of(shard, metric::attempts, [&](const Labels& labels) {
+                            return is_target_of(labels, name) && labels[1] != "complete";
+                          }).value;
+  provider.seconds =
+      sum_of(shard, metric::attempt_seconds, [&](const Labels& labels) { return is_target_of(labels, name); });
+  return provider;
+}
+
+std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard) {
+  std::vector<ProviderHealth> providers;
+  if (request.core.snapshot != nullptr) {
+    for (const auto& [name, provider] : request.core.snapshot->providers) {
+      providers.push_back(health_of(shard, name));
+    }
+  }
+  return providers;
+}
+
+std::string to_json(const ProviderHealth& provider) {
+  const double recent = provider.succeeded + provider.failed;
+  JsonObject object = of(provider.health);
+  object.raw("last_minute",
+             JsonObject().number("succeeded", provider.succeeded).number("failed", provider.failed).str());
+  if (recent > 0) {
+    object.number("success_rate", provider.succeeded / recent);
+  } else {
+    object.raw("success_rate", "null");
+  }
+  object.raw("total",
+             JsonObject().number("succeeded", provider.total_succeeded).number("failed", provider.total_failed).str());
+  if (provider.seconds.count > 0) {
+    object.number("average_seconds", provider.seconds.value / static_cast<double>(provider.seconds.count));
+  } else {
+    object.raw("average_seconds", "null");
+  }
+  object.raw("breaker", "null");  // not built yet
+  return object.str();
+}
+
+std::string to_json(const std::vector<ProviderHealth>& providers) {
+  JsonObject all;
+  for (const ProviderHealth& provider : providers) {
+    all.raw(provider.name, to_json(provider));
+  }
+  return all.str();
+}
+
+Check check_providers(const std::vector<ProviderHealth>& providers) {
+  std::size_t bad = 0;
+  std::size_t dead = 0;
+  std::size_t asked = 0;
+  for (const ProviderHealth& provider : providers) {
+    bad += provider.health != Health::healthy ? 1 : 0;
+    dead += provider.health == Health::unhealthy ? 1 : 0;
+    asked += provider.succeeded + provider.failed > 0 ? 1 : 0;
+  }
+  Check check{.name = "providers", .members = {}};
+  if (bad > 0) {
+    check.health = dead == asked ? Health::unhealthy : Health::degraded;
+  }
+  check.members = of(check.health);
+  check.members.number("configured", static_cast<double>(providers.size())).number("failing", static_cast<double>(bad));
+  return check;
+}
+
+Check check_memory(const observe::MetricShard& shard) {
+  const double held = sum_of(shard, metric::body_bytes, [](const Labels& l) { return l[0] == "held"; }).value;
+  const double most = sum_of(shard, metric::body_bytes, [](const Labels& l) { return l[0] == "most"; }).value;
+  Check check{.name = "memory", .health = held > 0.9 * most ? Health::degraded : Health::healthy, .members = {}};
+  check.members = of(check.health);
+  check.members.number("resident_bytes", static_cast<double>(platform::read_process_stats().memory_bytes))
+      .number("request_body_bytes", held)
+      .number("request_body_bytes_max", most);
+  return check;
+}
+
+struct Judged {
+  Health health = Health::healthy;
+  std::vector<Check> checks;
+  std::vector<ProviderHealth> providers;
+  std::optional<observe::MetricShard> shard;
+};
+
+Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSource& source) {
+  Judged judged;
+  // Within this process: a core that does not tell its numbers in a second is stuck.
+  judged.shard = co_await source.gather(request.core.loop,
+                                        {request.core.loop.now() + std::chrono::seconds(1), &request.end.cancellation});
+  Check cores{.name = "cores", .health = judged.shard ? Health::healthy : Health::unhealthy, .members = {}};
+  cores.members = of(cores.health);
+  const bool is_ready = ready.load(std::memory_order_relaxed);
+  Check accepting{.name = "accepting", .health = is_ready ? Health::healthy : Health::unhealthy, .members = {}};
+  accepting.members = of(accepting.health);
+  judged.checks.push_back(std::move(cores));
+  judged.checks.push_back(std::move(accepting));
+  if (judged.shard) {
+    judged.providers = providers_of(request, *judged.shard);
+    judged.checks.push_back(check_memory(*judged.shard));
+    judged.checks.push_back(check_providers(judged.providers));
+  }
+  for (const Check& check : judged.checks) {
+    judged.health = std::max(judged.health, check.health);
+  }
+  co_return judged;
+}
+
+JsonObject head_of(const ApiRequest& request, Health health, std::string_view version) {
+  JsonObject object = of(health);
+  object.text("service", "weir").text("version", version);
+  object.text("timestamp", observe::rfc3339(request.core.loop.wall_now()));
+  return object;
+}
+
+std::string checks_of(const std::vector<Check>& checks) {
+  JsonObject all;
+  for (const Check& check : checks) {
+    all.raw(check.name, check.members.str());
+  }
+  return all.str();
+}
+
+int status_of(Health health) {
+  return health == Health::unhealthy ? 503 : 200;
+}
+
+struct Pages {
+  const std::atomic<bool>& ready;
+  MetricSource& metrics;
+  std::string_view version;
+
+  static Task<void> health(ApiRequest& request, Pages pages) {
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    JsonObject object = head_of(request, judged.health, pages.version);
+    object.raw("checks", checks_of(judged.checks));
+    const std::string body = object.str();
+    co_await reply_json(request, status_of(judged.health), body);
+  }
+
+  static Task<void> detailed(ApiRequest& request, Pages pages) {
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    JsonObject object = head_of(request, judged.health, pages.version);
+    object.raw("checks", checks_of(judged.checks));
+    JsonObject components;
+    if (judged.shard) {
+      const auto value = [&](const observe::MetricFamily& family) { return sum_of(*judged.shard, family).value; };
+      const double lost = value(metric::log_dropped);
+      components.raw("log", of(Health::healthy).number("lines_dropped", lost).str());
+      components.raw("server", of(Health::healthy)
+                                   .number("connections", value(metric::connections))
+                                   .number("requests_in_flight", value(metric::in_flight))
+                                   .str());
+      const bool good = value(metric::config_good) > 0;
+      components.raw("configuration", of(good ? Health::healthy : Health::degraded)
+                                          .flag("last_reload_good", good)
+                                          .number("loaded_at", value(metric::config_loaded))
+                                          .str());
+    }
+    for (const std::string_view name : {"store", "cache", "rate_limiter", "queue"}) {
+      components.raw(name, R"({"status":"not built"})");
+    }
+    object.raw("components", components.str());
+    object.raw("providers", to_json(judged.providers));
+    const std::string body = object.str();
+    co_await reply_json(request, status_of(judged.health), body);
+  }
+
+  static Task<void> providers(ApiRequest& request, Pages pages) {
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    const Health health = judged.shard ? check_providers(judged.providers).health : Health::unhealthy;
+    JsonObject object = head_of(request, health, pages.version);
+    object.raw("providers", to_json(judged.providers));
+    const std::string body = object.str();
+    co_await reply_json(request, status_of(health), body);
+  }
+};
+
+}  // namespace
+
+void add_health_endpoints(Registry& registry, const std::atomic<bool>& ready, MetricSource& metrics,
+                          std::string_view version) {
+  const Pages pages{ready, metrics, version};
+  const auto add = [&](std::string_view path, std::string_view summary, Task<void> (*page)(ApiRequest&, Pages)) {
+    registry.add({.method = "GET",
+                  .path = path,
+                  .upstream_path = "",
+                  .auth = gateway::AuthClass::open,
+                  .limits = gateway::LimitsClass::none,
+                  .summary = summary},
+                 [pages, page](ApiRequest& request) { return page(request, pages); });
+  };
+  add("/health", "How weir is, from recent state: 503 where it is unhealthy.", Pages::health);
+  add("/health/detailed", "The same with every component and provider.", Pages::detailed);
+  add("/health/providers", "Every provider with how its last calls went.", Pages::providers);
+}
+
+}  // namespace weir::api
