@@ -76,14 +76,23 @@ struct ListenTls {
   friend bool operator==(const ListenTls&, const ListenTls&) = default;
 };
 
+/// A proxy on the way to a provider.
+struct ProxyConfig {
+  std::string host;  // IPv6 without brackets
+  std::uint16_t port = 80;
+  Secret credentials;  // "user:password"; may be empty
+  friend bool operator==(const ProxyConfig&, const ProxyConfig&) = default;
+};
+
 /// One company or server that answers. Life: part of Config.
 struct ProviderConfig {
   std::string name;
   std::string dialect;  // the wire format: openai, mock; others are kept but off
   std::string preset;   // "groq", "vllm" ... where the config named a preset, else empty
   BaseUrl base_url;
-  ProviderTls tls;              // where base_url is https
-  std::vector<KeyConfig> keys;  // empty: no key is sent
+  ProviderTls tls;                   // where base_url is https
+  std::optional<ProxyConfig> proxy;  // nothing: reached directly
+  std::vector<KeyConfig> keys;       // empty: no key is sent
   KeyChoice key_choice = KeyChoice::round_robin;
   std::vector<std::pair<std::string, std::string>> headers;  // added to each request to this provider
   int max_in_flight = 0;                                     // 0: no bound

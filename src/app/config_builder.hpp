@@ -22,6 +22,9 @@ std::vector<ProviderConfig> build_providers(const settings::Section& root, setti
 routing::ModelTable build_models(const settings::Section& root, const std::vector<ProviderConfig>& providers,
                                  settings::Report& report, std::vector<ModelValues>& models);
 ProviderTls build_provider_tls(const settings::Section& provider, const BaseUrl& url, settings::Report& report);
+/// Finds the proxy of each provider: `http_client.proxy`, or the variables that other programs honour too.
+void choose_proxies(const settings::Section& root, const settings::Environment& environment, settings::Report& report,
+                    Config& config);
 /// Reads and checks the files that the options about TLS name: a bad one stops the start and not the first call.
 void read_tls_files(const settings::Section& root, const settings::ReadFile& read_file, settings::Report& report,
                     Config& config);

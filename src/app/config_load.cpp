@@ -126,6 +126,7 @@ ConfigOutcome finish_config(settings::Node root, const std::string& name, const 
   settings::expand(root, "", sources, report);
   settings::check_values(root, *schema, report);
   Config config = build_config(settings::Section(root, *schema), report, outcome.models);
+  choose_proxies(settings::Section(root, *schema), environment, report, config);
   read_tls_files(settings::Section(root, *schema), sources.read_file, report, config);
   config.file = name;
 

@@ -228,6 +228,19 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, c
       .headers = config.headers,
       .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
       .idle_timeout = general.http_client.keepalive_timeout};
+  if (config.proxy) {
+    const platform::Peer proxy{.host = config.proxy->host, .port = config.proxy->port};
+    if (config.base_url.tls) {
+      options.proxy = {.peer = proxy, .credentials = config.proxy->credentials};
+    } else {
+      // Plain HTTP needs no tunnel: the proxy is asked, with the whole address as the target (RFC 9112 section 3.2.2).
+      options.peer = proxy;
+      options.base_path = fmt::format("http://{}:{}{}", options.host, config.base_url.port, config.base_url.path);
+      if (!config.proxy->credentials.empty()) {
+        options.headers.emplace_back("Proxy-Authorization", http::basic_authorization(config.proxy->credentials));
+      }
+    }
+  }
   if (config.base_url.tls) {
     const auto roots = tls_.roots.find(config.tls.ca_pem);
     options.tls = {.server_name = config.tls.server_name,

@@ -37,6 +37,13 @@ void add_http_client_options(OptionTable& table) {
        .max = "24h",
        .sentence = "How long an idle connection to a provider is kept.",
        .example = "1m"},
+      {.path = "http_client.proxy",
+       .type = Type::secret,
+       .form = "http://user:password@host:port, or none",
+       .sentence =
+           "The proxy through which providers are reached; without it those of HTTPS_PROXY and HTTP_PROXY, and with "
+           "`none` no proxy at all. Names in NO_PROXY, loopback addresses and localhost are reached directly.",
+       .example = "http://proxy.internal:3128"},
       {.path = "http_client.dns_cache_ttl",
        .type = Type::duration,
        .fallback = "5m",

@@ -151,14 +151,10 @@ Client::Client(platform::Loop& loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
       idle_timer_(std::make_unique<IdleTimer>(*this)),
-      tls_(options_.tls ? std::make_unique<net::TlsClient>(*options_.tls) : nullptr),
+      connector_(loop, {.peer = options_.peer, .tls = options_.tls, .proxy = options_.proxy}),
       lingering_(loop, [](std::string_view, const std::string&) { /* reading what nobody wants: nothing is lost */ }) {}
 
 Client::~Client() = default;
-
-net::TlsStatistics Client::tls_statistics() const {
-  return tls_ == nullptr ? net::TlsStatistics() : tls_->statistics();
-}
 
 Client::ConnectionPtr Client::take_idle() {
   while (!idle_.empty()) {
@@ -204,11 +200,7 @@ Task<Result<Client::ConnectionPtr>> Client::connect(const SendOptions& options, 
   ConnectionPtr connection = options.fresh_connection ? nullptr : take_idle();
   facts.reused_connection = connection != nullptr;
   if (connection == nullptr) {
-    const Until in_time = until.at_most(options.connect_deadline);
-    auto stream = co_await loop_.dial(options_.peer, in_time);
-    if (stream && tls_ != nullptr) {
-      stream = co_await tls_->secure(loop_, std::move(*stream), in_time);
-    }
+    auto stream = co_await connector_.connect(until.at_most(options.connect_deadline));
     if (!stream) {
       co_return std::unexpected(stream.error());
     }

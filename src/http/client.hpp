@@ -8,9 +8,9 @@
 #include <string_view>
 
 #include "http/chunked.hpp"
+#include "http/connector.hpp"
 #include "http/head_parser.hpp"
 #include "net/task_group.hpp"
-#include "net/tls.hpp"
 #include "platform/byte_reader.hpp"
 #include "platform/byte_writer.hpp"
 
@@ -72,6 +72,7 @@ class Client {
   struct Options {
     platform::Peer peer;
     std::optional<net::TlsClient::Options> tls;  // https
+    std::optional<Connector::Proxy> proxy;
     std::size_t idle_max = 30;
     std::chrono::milliseconds idle_timeout{30'000};
     HeadLimits head_limits;
@@ -98,7 +99,7 @@ class Client {
   [[nodiscard]] std::size_t idle() const { return idle_.size(); }
   [[nodiscard]] const ClientStatistics& statistics() const { return statistics_; }
   /// All zero where the connections are plain.
-  [[nodiscard]] net::TlsStatistics tls_statistics() const;
+  [[nodiscard]] net::TlsStatistics tls_statistics() const { return connector_.tls_statistics(); }
   Task<void> close();
 
  private:
@@ -115,7 +116,7 @@ class Client {
   Options options_;
   std::list<ConnectionPtr> idle_;  // the most recently used first
   std::unique_ptr<IdleTimer> idle_timer_;
-  std::unique_ptr<net::TlsClient> tls_;  // null: plain
+  Connector connector_;
   net::TaskGroup lingering_;
   ClientStatistics statistics_;
   bool closed_ = false;

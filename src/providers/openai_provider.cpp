@@ -41,6 +41,7 @@ OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
     : options_(std::move(options)),
       client_(loop, {.peer = options_.peer,
                      .tls = options_.tls,
+                     .proxy = options_.proxy,
                      .idle_max = options_.idle_max,
                      .idle_timeout = options_.idle_timeout}) {}
 

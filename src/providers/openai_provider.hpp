@@ -17,7 +17,8 @@ class OpenAiProvider final : public Provider {
   struct Options {
     std::string name;
     platform::Peer peer;
-    std::optional<net::TlsClient::Options> tls;                // https
+    std::optional<net::TlsClient::Options> tls;  // https
+    std::optional<http::Connector::Proxy> proxy;
     std::string host;                                          // the Host field: "api.example.com" or "127.0.0.1:8080"
     std::string base_path;                                     // "/v1", without a trailing slash
     std::vector<Secret> keys;                                  // used in turn; empty: none is sent

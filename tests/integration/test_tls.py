@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -170,6 +171,27 @@ def test_the_machines_authorities_are_those_of_ssl_cert_file(tmp_path, authority
     with FaultServer("far", tls=server_context(authority.issue_cert("127.0.0.1"))) as far:
         with gateway(tmp_path, near, far.base_url, SSL_CERT_FILE=str(files / "ca.pem")) as weir:
             assert text_of(weir.chat("alone")) == far.text
+
+
+def test_ipv6_on_both_sides(tmp_path, authority, files, near):
+    with FaultServer("far", tls=server_context(authority.issue_cert("::1")), host="::1") as far:
+        config = UPSTREAM.format(url=far.base_url, tls=f'{{ca_file: "{files}/ca.pem"}}', near=near.base_url, connect="10s")
+        with Weir(tmp_path, config.replace("listen: 127.0.0.1:0", 'listen: [127.0.0.1:0, "[::1]:0"]')) as weir:
+            assert far.base_url.startswith("https://[::1]:")
+            match = weir.wait_for_output(r"listening on http://\[::1\]:(\d+)")
+            with openai.OpenAI(base_url=f"http://[::1]:{match[1]}/v1", api_key="any", max_retries=0) as client:
+                assert client.chat.completions.create(model="alone", **CALLER).choices[0].message.content == far.text
+            assert far.requests[0].header("host") == f"[::1]:{far.port}"
+
+
+def test_a_name_that_does_not_resolve_is_told_and_left_for_the_next(tmp_path, near):
+    with gateway(tmp_path, near, "https://no-such-host.invalid/v1", connect="5s") as weir:
+        reply = weir.chat("smart")
+        assert text_of(reply) == near.text
+        first, _ = weir.record(reply.request_id)["attempts"]
+        assert first["failure"] in ("unreachable", "timeout")
+        assert "no-such-host.invalid" in first["reason"]
+        assert weir.chat("alone").json["error"]["code"] in ("upstream_unreachable", "upstream_timeout")
 
 
 def test_without_verification_anybody_is_believed(tmp_path, near):
@@ -441,6 +463,33 @@ def test_noise_and_leaving_in_the_handshake_hurt_nobody(secure, files):
                     pass
     with connect(secure, files) as connection:
         assert ask(connection).startswith(b"HTTP/1.1 200")
+
+
+def serial_of(connection: ssl.SSLSocket) -> str:
+    return connection.getpeercert()["serialNumber"]
+
+
+def test_a_renewed_certificate_is_served_without_losing_a_connection(files, authority, tmp_path):
+    for name in ("localhost.pem", "localhost.key"):
+        (tmp_path / name).write_bytes((files / name).read_bytes())
+    config = LISTENING.format(folder=tmp_path, name="localhost", more="")
+    with Weir(tmp_path, config) as weir:
+        with connect(weir, files) as before:
+            old = serial_of(before)
+            renewed = authority.issue_cert("localhost")
+            # A key without its certificate, as between the two writes of a renewal: refused, the old pair stays.
+            renewed.private_key_pem.write_to_path(tmp_path / "localhost.key")
+            weir.process.send_signal(signal.SIGHUP)
+            weir.wait_for_output("key_file holds the key of another certificate")
+            with connect(weir, files) as between:
+                assert serial_of(between) == old
+            renewed.cert_chain_pems[0].write_to_path(tmp_path / "localhost.pem")
+            weir.process.send_signal(signal.SIGHUP)
+            weir.wait_for_output("new connections get the certificate that is in its file now")
+            with connect(weir, files) as after:
+                assert serial_of(after) != old
+                assert ask(after).startswith(b"HTTP/1.1 200")
+            assert ask(before).startswith(b"HTTP/1.1 200"), "the connection of before goes on"
 
 
 CANNOT_START = {
