@@ -74,7 +74,8 @@ class Attempt {
   // relay_stream.cpp
   WEIR_OWN_FRAME Task<AttemptResult> relay_stream(std::unique_ptr<providers::UpstreamReply> reply);
   Task<std::optional<AttemptResult>> take_event(const http::SseEvent& event, providers::UpstreamReply& reply);
-  WEIR_OWN_FRAME Task<std::optional<AttemptResult>> deliver(std::string_view event, bool content, providers::UpstreamReply& reply);
+  WEIR_OWN_FRAME Task<std::optional<AttemptResult>> deliver(std::string_view event, bool content,
+                                                            providers::UpstreamReply& reply);
   WEIR_OWN_FRAME Task<AttemptResult> deliver_end(std::string_view last, providers::UpstreamReply& reply);
   WEIR_OWN_FRAME Task<AttemptResult> stream_stopped(Error error, providers::UpstreamReply& reply);
   std::string_view without(const http::SseEvent& event, text::Span span);

@@ -58,7 +58,7 @@ void ByteReader::take_aside() {
     return;
   }
   if (capacity_ - end_ < aside_end_) {
-    resize(std::max(unread() + aside_end_, options_.initial_bytes));
+    resize(std::max(unread() + aside_end_, std::min(options_.initial_bytes, bound())));
   }
   std::memcpy(buffer_.data() + end_, aside_.data(), aside_end_);
   end_ += aside_end_;
@@ -67,7 +67,7 @@ void ByteReader::take_aside() {
 }
 
 void ByteReader::read_on() {
-  if (!started_ || reading_ || ended_ || unread() >= bound() || aside_end_ > 0) {
+  if (!started_ || reading_ || ended_ || unread() + aside_end_ >= bound()) {
     return;  // full: the peer feels it until somebody consumes
   }
   reading_ = true;
@@ -89,16 +89,26 @@ void ByteReader::make_room() {
 }
 
 std::span<char> ByteReader::read_space() {
-  constexpr std::size_t aside_bytes = 512;
+  constexpr std::size_t aside_bytes_first = 512;
   space_given_ = true;
   aside_given_ = pinned_ && end_ == capacity_;
   if (!pinned_) {
     make_room();
   } else if (aside_given_) {
-    aside_ = RecycledBytes(aside_bytes);
-    return {aside_.data(), aside_bytes};
+    if (aside_end_ == aside_.size()) {
+      RecycledBytes larger(std::max(aside_.size() * 2, aside_bytes_first));
+      std::copy_n(aside_.data(), aside_end_, larger.data());
+      aside_ = std::move(larger);
+    }
+    return {aside_.data() + aside_end_, aside_.size() - aside_end_};
   }
   return {buffer_.data() + end_, capacity_ - end_};
+}
+
+void ByteReader::read_space_unused() {
+  space_given_ = false;
+  take_aside();
+  release_if_drained();
 }
 
 void ByteReader::on_read(IoResult result) {
@@ -106,7 +116,7 @@ void ByteReader::on_read(IoResult result) {
   space_given_ = false;
   if (result) {
     if (aside_given_) {
-      aside_end_ = *result;
+      aside_end_ += *result;
       take_aside();
     } else {
       end_ += *result;

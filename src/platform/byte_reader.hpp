@@ -59,6 +59,7 @@ class ByteReader final : ReadWaiter {
 
  private:
   std::span<char> read_space() override;
+  void read_space_unused() override;
   void on_read(IoResult result) override;
   void read_on();
   void make_room();

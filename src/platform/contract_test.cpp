@@ -803,6 +803,27 @@ CONTRACT(the_end_is_noticed_while_the_buffer_is_pinned_and_full) {
   EXPECT_EQ(view, "0123456789");
 }
 
+CONTRACT(the_end_is_noticed_behind_much_that_came_while_the_buffer_was_pinned) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {});
+  reading.reader.start();
+  co_await reading.here.write("body");
+  while (reading.reader.bytes().size() < 4) {
+    co_await reading.reader.more(reading.reader.bytes().size(), {});
+  }
+  reading.reader.trim();
+  reading.reader.pin();
+  Signal ended(machine.loop());
+  reading.reader.on_end([&] { ended.notify(); });
+  co_await reading.here.write(std::string(10'000, 'p'));
+  reading.pair.dialler->shutdown_send();
+  std::ignore = co_await ended.wait({machine.loop().now() + 10s});
+  EXPECT_EQ(reading.reader.ended(), Code::end_of_stream);
+  EXPECT_EQ(reading.reader.bytes(), "body");
+  reading.reader.consume(4);
+  reading.reader.unpin();
+  EXPECT_EQ(reading.reader.bytes(), std::string(10'000, 'p'));
+}
+
 CONTRACT(what_comes_while_the_buffer_is_pinned_and_full_is_there_afterwards) {
   Reading reading(machine.loop(), co_await connect(machine.loop()), {});
   reading.reader.start();

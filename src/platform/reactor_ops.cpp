@@ -32,6 +32,7 @@ asio::detail::reactor_op::status SocketOps::ReadOp::perform(ReactorOp* base) {
       continue;
     }
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      op.ops.reader_->read_space_unused();
       return not_done;
     }
     if (got < 0) {

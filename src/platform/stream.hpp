@@ -22,6 +22,8 @@ class ReadWaiter {
   /// a connection on which nothing comes needs none; from the loop, or inside start_read(). It stays valid until
   /// on_read() or close(), or until it is asked for again.
   virtual std::span<char> read_space() = 0;
+  /// Nothing was read into the room that was given last; it is asked for again when there is something.
+  virtual void read_space_unused() {}
   /// At least one byte, or the reason why there will be none. Called from the loop, never inside start_read(); last
   /// thing that the stream does with the waiter, so it may start the next read or destroy the stream.
   virtual void on_read(IoResult result) = 0;
