@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -80,6 +82,52 @@ TEST(OptionTable, has_every_variable_and_alias_point_to_an_option) {
   for (const auto& [name, path] : option_aliases()) {
     EXPECT_NE(schema->find(path), nullptr) << name;
   }
+}
+
+/// An example as a variable holds it: without YAML's brackets and quotes.
+std::string as_variable_text(std::string text) {
+  if (text.starts_with('[') && text.ends_with(']')) {
+    text = text.substr(1, text.size() - 2);
+  }
+  std::erase(text, '"');
+  return text;
+}
+
+/// "providers.*.base_url" as WEIR_PROVIDERS__HOME__BASE_URL.
+std::string as_variable_name(const std::string& path) {
+  std::string name = "WEIR";
+  std::string_view joint = "_";
+  for (const std::string& part : settings::split_pattern(path)) {
+    name.append(joint).append(part == "*" ? "HOME" : part);
+    joint = "__";
+  }
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
+  return name;
+}
+
+TEST(OptionTable, has_no_option_that_the_environment_cannot_set) {
+  const auto schema = option_schema();
+  std::size_t tried = 0;
+  for (const Option& option : schema->options()) {
+    if (option.type == Type::section || option.path.contains('[')) {
+      continue;
+    }
+    const std::string name = as_variable_name(option.path);
+    const ConfigOutcome outcome = parse_config(
+        "providers: {home: {dialect: ollama}, openai: {dialect: ollama}}\n"
+        "models: {home: home/x, smart: home/x}\n",
+        "weir.yaml", {{name, as_variable_text(option.example)}}, {});
+    ++tried;
+    for (const std::string& notice : outcome.notices) {
+      EXPECT_FALSE(notice.starts_with(name + ": ignored")) << notice;
+    }
+    for (const std::string& error : outcome.errors) {
+      // `x: is no such value` would mean that the example never came as far as its option.
+      EXPECT_FALSE(error.starts_with(name) && error.contains(" is n")) << error;
+    }
+  }
+  EXPECT_GT(tried, 120U);
 }
 
 TEST(OptionTable, is_what_the_configuration_page_shows) {
