@@ -98,7 +98,7 @@ std::string chosen_environment(const Node& file, const settings::Sources& source
 ConfigOutcome finish_config(settings::Node root, const std::string& name, const settings::Sources& sources,
                             settings::Report& report) {
   ConfigOutcome outcome;
-  const auto schema = option_schema();
+  static const std::unique_ptr<const settings::Schema> schema = option_schema();  // never changed: made once
   const Environment& environment = sources.environment;
 
   add_listed_models(root, report);
