@@ -26,7 +26,7 @@ class NodeReload : public testing::Test {
  protected:
   ~NodeReload() override {
     bool stopped = false;
-    node_.shut_down(1s, [&] { stopped = true; });
+    node_.shut_down({.grace = 1s}, [&] { stopped = true; });
     run_until(stopped);
     EXPECT_TRUE(stopped);
   }

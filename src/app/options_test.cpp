@@ -108,6 +108,7 @@ std::string as_variable_name(const std::string& path) {
 
 TEST(OptionTable, has_no_option_that_the_environment_cannot_set) {
   const auto schema = option_schema();
+  const auto absent = [](const std::string&) -> Result<std::string> { return fail(Code::io_error, "absent"); };
   std::size_t tried = 0;
   for (const Option& option : schema->options()) {
     if (option.type == Type::section || option.path.contains('[')) {
@@ -115,9 +116,9 @@ TEST(OptionTable, has_no_option_that_the_environment_cannot_set) {
     }
     const std::string name = as_variable_name(option.path);
     const ConfigOutcome outcome = parse_config(
-        "providers: {home: {dialect: ollama}, openai: {dialect: ollama}}\n"
+        "providers: {home: {dialect: openai, base_url: \"https://h/v1\"}, openai: {dialect: ollama}}\n"
         "models: {home: home/x, smart: home/x}\n",
-        "weir.yaml", {{name, as_variable_text(option.example)}}, {});
+        "weir.yaml", {{name, as_variable_text(option.example)}}, absent);
     ++tried;
     for (const std::string& notice : outcome.notices) {
       EXPECT_FALSE(notice.starts_with(name + ": ignored")) << notice;

@@ -38,6 +38,8 @@ class Reloader final : public admin::Reloading {
   void reload(std::function<void(const admin::ReloadOutcome&)> done) override;
   /// Ends the thread, after a reload that is under way. Who asks later is told that the gateway stops.
   void stop();
+  /// The configuration in use; after stop().
+  [[nodiscard]] const Config& current() const { return *current_; }
 
  private:
   using Done = std::function<void(const admin::ReloadOutcome&)>;

@@ -142,17 +142,17 @@ int serve(const ServeOptions& options) {
     reloader.reload([](const admin::ReloadOutcome&) { /* the log tells */ });
   }
   reloader.stop();
+  const ServerConfig& now = reloader.current().server;
   (*log)->message(observe::Level::info, "server",
                   fmt::format("stopping: calls that run may finish within {} s",
-                              std::chrono::duration<double>(config->server.drain_timeout).count()));
+                              std::chrono::duration<double>(now.drain_timeout).count()));
   std::promise<void> stopped;
   // With a successor, the sockets' queue and whatever comes are its own: there is nothing to wait for.
-  const auto accept_for = handover.done() ? std::chrono::milliseconds(0) : config->server.drain_delay;
+  const auto accept_for = handover.done() ? std::chrono::milliseconds(0) : now.drain_delay;
   if (!handover.done()) {
     platform::notify_service_manager("STOPPING=1");
   }
-  node.shut_down({.grace = config->server.drain_timeout, .accept_for = accept_for},
-                 [&stopped] { stopped.set_value(); });
+  node.shut_down({.grace = now.drain_timeout, .accept_for = accept_for}, [&stopped] { stopped.set_value(); });
   const std::future<void> all_stopped = stopped.get_future();
   constexpr timespec look{.tv_sec = 0, .tv_nsec = 20'000'000};
   while (all_stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
