@@ -83,6 +83,13 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
   } else {
     fmt::format_to(to, "     left after {}: {} ({})\n", time(ended - started), reason, text(attempt, "failure"));
   }
+  if (const auto* mended = attempt.if_contains("mended"); mended != nullptr && mended->is_object()) {
+    out += "     events put right:";
+    for (const auto& [what, count] : mended->get_object()) {
+      fmt::format_to(to, " {} ({})", std::string_view(what.data(), what.size()), count.to_number<std::uint64_t>());
+    }
+    out += '\n';
+  }
   if (const std::string words = text(attempt, "upstream_words"); !words.empty()) {
     fmt::format_to(to, "     its own words: {}\n", words);
   }

@@ -31,7 +31,8 @@ Task<HttpSink::Outcome> HttpSink::error(const gateway::Failure& failure) {
   response_.ignore_cancellation();
   if (response_.head_sent()) {
     if (streamed_) {
-      const std::string event = openai::error_event(failure.error);
+      const std::string event =
+          failure.reply.empty() ? openai::error_event(failure.error) : "data: " + failure.reply + "\n\n";
       co_return co_await response_.finish(event);
     }
     // Half a JSON body has no place for an error: the connection breaks instead, which no client takes for an end.

@@ -3,6 +3,7 @@
 #include "base/secret.hpp"
 #include "net/tls_version.hpp"
 #include "providers/mock_options.hpp"
+#include "providers/presets.hpp"
 #include "routing/policy.hpp"
 
 #include <chrono>
@@ -49,7 +50,8 @@ struct BaseUrl {
   bool tls = false;  // https
   std::string host;  // IPv6 without brackets
   std::uint16_t port = 80;
-  std::string path;  // "" or "/v1": no trailing slash
+  std::string path;   // "" or "/v1": no trailing slash
+  std::string query;  // "api-version=1"; sent with every request, before the caller's own
   friend bool operator==(const BaseUrl&, const BaseUrl&) = default;
 };
 
@@ -89,6 +91,7 @@ struct ProviderConfig {
   std::string name;
   std::string dialect;  // the wire format: openai, mock; others are kept but off
   std::string preset;   // "groq", "vllm" ... where the config named a preset, else empty
+  providers::Quirks quirks;
   BaseUrl base_url;
   ProviderTls tls;                   // where base_url is https
   std::optional<ProxyConfig> proxy;  // nothing: reached directly
@@ -147,6 +150,13 @@ struct HttpClientConfig {
   friend bool operator==(const HttpClientConfig&, const HttpClientConfig&) = default;
 };
 
+/// Comments in a stream before its first content.
+struct KeepAliveConfig {
+  bool enabled = true;
+  std::chrono::milliseconds after{20'000};
+  std::chrono::milliseconds every{20'000};
+};
+
 /// The whole configuration, checked: names that refer to each other exist and numbers are inside their bounds.
 ///
 /// A plain value without I/O; `load_config` and `discover` build it. Share it as `std::shared_ptr<const Config>`.
@@ -163,6 +173,7 @@ struct Config {
   AuthConfig auth;
   ServerConfig server;
   HttpClientConfig http_client;
+  KeepAliveConfig keep_alive;
   LogConfig log;
   std::string data_dir = "./weir-data";
 };

@@ -1,6 +1,6 @@
 #include "app/config_builder.hpp"
 #include "app/config_policy.hpp"
-#include "app/config_presets.hpp"
+#include "providers/presets.hpp"
 #include "settings/nearest.hpp"
 #include "settings/url.hpp"
 
@@ -15,6 +15,8 @@ namespace weir::app {
 
 namespace {
 
+using providers::find_preset;
+using providers::Preset;
 using settings::Entry;
 using settings::Node;
 using settings::Report;
@@ -74,6 +76,7 @@ class ProviderBuilder {
     }
     preset_ = find_preset(node->text);
     provider_.dialect = std::string(preset_->dialect);
+    provider_.quirks = preset_->quirks;
     if (preset_->word != preset_->dialect) {
       provider_.preset = std::string(preset_->word);
     }
@@ -101,6 +104,11 @@ class ProviderBuilder {
                         preset_->word));
       return;
     }
+    std::string query;
+    if (const std::size_t mark = text.find('?'); mark != std::string::npos) {
+      query = text.substr(mark);
+      text.resize(mark);
+    }
     while (text.ends_with('/')) {
       text.pop_back();
     }
@@ -108,8 +116,10 @@ class ProviderBuilder {
     if (preset_->word == "ollama" && !text.ends_with("/v1")) {
       text += "/v1";
     }
+    text += query;
     if (auto url = settings::parse_url(text)) {
-      provider_.base_url = {.text = text, .tls = url->tls, .host = url->host, .port = url->port, .path = url->path};
+      provider_.base_url = {
+          .text = text, .tls = url->tls, .host = url->host, .port = url->port, .path = url->path, .query = url->query};
     }
   }
 
@@ -169,6 +179,17 @@ class ProviderBuilder {
   void build_headers() {
     constexpr std::array<std::string_view, 6> ours{"host",       "content-length", "transfer-encoding",
                                                    "connection", "upgrade",        "content-type"};
+    for (const auto& [option, name] :
+         {std::pair("organization", "OpenAI-Organization"), {"project", "OpenAI-Project"}}) {
+      if (section_.has(option)) {
+        const std::string& value = section_.text(option);
+        if (!is_token(value, "._-")) {
+          error(section_.origin(option), option, "consists of letters, digits, `.`, `_` and `-`");
+        } else {
+          provider_.headers.emplace_back(name, value);
+        }
+      }
+    }
     const Node* headers = section_.node("headers");
     const std::vector<Entry> none;
     for (const Entry& header : headers == nullptr ? none : headers->entries) {
@@ -180,6 +201,9 @@ class ProviderBuilder {
         error(header.origin, path, "is no header name; it consists of letters, digits and `-`");
       } else if (std::ranges::find(ours, name) != ours.end()) {
         error(header.origin, path, "weir sets this header itself");
+      } else if ((name == "openai-organization" && section_.has("organization")) ||
+                 (name == "openai-project" && section_.has("project"))) {
+        error(header.origin, path, fmt::format("`{}` sets this header already", name.substr(7)));
       } else if (!header.value.bad) {
         const std::string& value = header.value.text;
         if (std::ranges::any_of(value, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; })) {

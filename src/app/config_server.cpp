@@ -167,6 +167,11 @@ void build_server(const Section& root, Report& report, Config& config) {
                         .tcp_keepalive_idle = client.duration("tcp_keepalive_idle"),
                         .tcp_keepalive_interval = client.duration("tcp_keepalive_interval"),
                         .tcp_keepalive_count = client.integer("tcp_keepalive_count")};
+
+  const Section keep_alive = root.at("keep_alive");
+  config.keep_alive = {.enabled = keep_alive.boolean("enabled"),
+                       .after = keep_alive.duration("after"),
+                       .every = keep_alive.duration("every")};
 }
 
 }  // namespace weir::app

@@ -1,6 +1,7 @@
 #include "app/discovery.hpp"
 
 #include "app/config_builder.hpp"
+#include "providers/presets.hpp"
 #include "settings/url.hpp"
 
 #include <fmt/format.h>
@@ -17,29 +18,6 @@ namespace {
 using settings::Node;
 using settings::Origin;
 
-/// A variable that holds a provider's key, as the provider's own documentation names it.
-struct KnownKey {
-  std::string_view variable;
-  std::string_view preset;
-};
-constexpr std::array<KnownKey, 15> known_keys{{
-    {"OPENAI_API_KEY", "openai"},
-    {"ANTHROPIC_API_KEY", "anthropic"},
-    {"GEMINI_API_KEY", "gemini"},
-    {"AZURE_OPENAI_API_KEY", "azure"},
-    {"GROQ_API_KEY", "groq"},
-    {"MISTRAL_API_KEY", "mistral"},
-    {"DEEPSEEK_API_KEY", "deepseek"},
-    {"OPENROUTER_API_KEY", "openrouter"},
-    {"TOGETHER_API_KEY", "together"},
-    {"FIREWORKS_API_KEY", "fireworks"},
-    {"XAI_API_KEY", "xai"},
-    {"CEREBRAS_API_KEY", "cerebras"},
-    {"PERPLEXITY_API_KEY", "perplexity"},
-    {"NVIDIA_API_KEY", "nvidia"},
-    {"COHERE_API_KEY", "cohere"},
-}};
-
 /// The variable's value; nothing where it is unset or empty.
 std::optional<std::string> value_of(const Environment& environment, std::string_view name) {
   auto found = environment.find(name);
@@ -54,13 +32,13 @@ class Finder {
   }
 
   void find_keys() {
-    for (const KnownKey& known : known_keys) {
-      const std::string variable(known.variable);
+    for (const providers::Preset& known : providers::all_presets()) {
+      const std::string variable(known.key);
       const auto key = value_of(environment_, variable);
       if (!key) {
         continue;
       }
-      const std::string preset(known.preset);
+      const std::string preset(known.word);
       add(preset, variable, "dialect", preset);
       Node keys{.kind = Node::Kind::list, .origin = {.source = variable}};
       keys.items.push_back(settings::scalar(*key, {.source = variable}));

@@ -21,7 +21,8 @@ namespace weir::app {
 
 namespace {
 
-constexpr std::size_t body_budget_bytes = std::size_t{512} << 20;  // request bodies held at one time, over all cores
+constexpr std::size_t body_budget_bytes = std::size_t{512}
+                                          << 20;  // request bodies and held replies at one time, over all cores
 
 http::ServerOptions server_options(const ServerConfig& config) {
   http::ServerOptions options;
@@ -35,14 +36,27 @@ http::ServerOptions server_options(const ServerConfig& config) {
   return options;
 }
 
+gateway::RelayOptions relay_options(const Config& config) {
+  gateway::RelayOptions options;
+  options.keep_alive_after = config.keep_alive.enabled ? config.keep_alive.after : std::chrono::milliseconds(0);
+  options.keep_alive_every = config.keep_alive.every;
+  return options;
+}
+
 }  // namespace
 
 /// What belongs to one core, in the order in which it is made.
 struct Node::Core {
   Core(platform::Loop& loop, Node& node)
       : node_(node),
-        gateway{
-            .loop = loop, .snapshot = {}, .records = node, .log = node.log_, .tees = {}, .relay = {}, .metrics = {}},
+        gateway{.loop = loop,
+                .snapshot = {},
+                .records = node,
+                .log = node.log_,
+                .tees = {},
+                .relay = {},
+                .budget = &node.budget_,
+                .metrics = {}},
         retiring(loop, on_failure(node.log_)),
         router(node.registry_, gateway, {.loopback_only = std::ranges::all_of(node.config_->listen, is_loopback)}),
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_)),
@@ -66,6 +80,7 @@ struct Node::Core {
       std::shared_ptr<providers::Provider> kept = same_as_in_use(*next_config, provider);
       next->providers.emplace(provider.name, kept != nullptr ? std::move(kept) : make(*next_config, provider));
     }
+    gateway.relay = relay_options(*next_config);
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
     gateway.snapshot = next;
@@ -224,8 +239,10 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, c
       .host = config.base_url.host.find(':') == std::string::npos ? config.base_url.host
                                                                   : fmt::format("[{}]", config.base_url.host),
       .base_path = config.base_url.path,
+      .base_query = config.base_url.query,
       .keys = {},
       .headers = config.headers,
+      .quirks = config.quirks,
       .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
       .idle_timeout = general.http_client.keepalive_timeout};
   if (config.proxy) {

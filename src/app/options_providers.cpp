@@ -1,5 +1,5 @@
-#include "app/config_presets.hpp"
 #include "app/options_table.hpp"
+#include "providers/presets.hpp"
 
 namespace weir::app {
 
@@ -87,6 +87,32 @@ void add_http_client_options(OptionTable& table) {
   table.insert(table.end(), options.begin(), options.end());
 }
 
+void add_keep_alive_options(OptionTable& table) {
+  const OptionTable options = {
+      {.path = "keep_alive", .sentence = "Comments in a stream whose first content has not come yet."},
+      {.path = "keep_alive.enabled",
+       .type = Type::boolean,
+       .fallback = "true",
+       .sentence = "Send them. The first one sends the status 200, so later failures are error events.",
+       .example = "false"},
+      {.path = "keep_alive.after",
+       .type = Type::duration,
+       .fallback = "20s",
+       .min = "1ms",
+       .max = "24h",
+       .sentence = "The silence before the first one, over all attempts.",
+       .example = "50s"},
+      {.path = "keep_alive.every",
+       .type = Type::duration,
+       .fallback = "20s",
+       .min = "1ms",
+       .max = "24h",
+       .sentence = "The time between two of them.",
+       .example = "10s"},
+  };
+  table.insert(table.end(), options.begin(), options.end());
+}
+
 }  // namespace
 
 void add_provider_options(OptionTable& table) {
@@ -95,13 +121,13 @@ void add_provider_options(OptionTable& table) {
       {.path = "providers.*", .sentence = "One provider; a target is written provider/model."},
       {.path = "providers.*.dialect",
        .type = Type::choice,
-       .words = dialect_words(),
+       .words = providers::dialect_words(),
        .sentence = "The wire format it speaks, or a preset that knows dialect and address.",
        .example = "openai"},
       {.path = "providers.*.base_url",
        .type = Type::url,
-       .form = "http://host:port/path",
-       .sentence = "Where it is; each dialect and preset has its own default.",
+       .form = "http://host:port/path?query",
+       .sentence = "Where it is; each dialect and preset has its own default. A query goes with every request.",
        .example = "http://127.0.0.1:8080/v1"},
       {.path = "providers.*.keys",
        .type = Type::choice,
@@ -146,6 +172,14 @@ void add_provider_options(OptionTable& table) {
        .form = "header value",
        .sentence = "The value of one header.",
        .example = "\"my-organisation\""},
+      {.path = "providers.*.organization",
+       .type = Type::text,
+       .sentence = "Sent as OpenAI-Organization: the organization that a call is counted for.",
+       .example = "org-abc123"},
+      {.path = "providers.*.project",
+       .type = Type::text,
+       .sentence = "Sent as OpenAI-Project: the project that a call is counted for.",
+       .example = "proj_abc123"},
       {.path = "providers.*.max_in_flight",
        .type = Type::integer,
        .form = "calls",
@@ -165,6 +199,7 @@ void add_provider_options(OptionTable& table) {
   table.insert(table.end(), options.begin(), options.end());
   add_policy_options(table, "providers.*.");
   add_http_client_options(table);
+  add_keep_alive_options(table);
 }
 
 void add_mock_options(OptionTable& table) {

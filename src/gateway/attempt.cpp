@@ -107,7 +107,8 @@ Attempt::Attempt(Context context, const routing::Candidate& candidate, providers
       fresh_connection_(fresh_connection),
       began_(context.core.loop.now()),
       inspector_(context.call.operation().inspect_chunk),
-      chat_(context.call.request.include_usage ? openai::UsageView::shown : openai::UsageView::hidden) {}
+      chat_(context.call.request.include_usage ? openai::UsageView::shown : openai::UsageView::hidden),
+      mender_(context.call.id) {}
 
 Duration Attempt::since_start() const {
   return context_.core.loop.now() - context_.call.started;
@@ -117,7 +118,9 @@ void Attempt::prepare_body() {
   const Call& call = context_.call;
   edits_.add(openai::edit_model(call.request, candidate_.upstream_model));
   if (call.request.stream) {
-    edits_.add(openai::edit_include_usage(call.request));
+    edits_.add(provider_.quirks().stream_usage == providers::StreamUsage::ask
+                   ? openai::edit_include_usage(call.request)
+                   : openai::edit_no_stream_options(call.request, call.body));
   }
   openai::slices(call.body, edits_.all(), body_);
 }
@@ -219,7 +222,7 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
   const auto retry_after = retry_after_of(reply->headers());
   const Instant patience = std::min(context_.deadline, context_.core.loop.now() + std::chrono::seconds(10));
   bool whole = false;
-  while (answer.body.size() <= context_.core.relay.error_bytes_max) {
+  while (answer.body.size() <= context_.core.relay.error_bytes_max && charge(answer.body.size())) {
     const auto bytes = co_await read(*reply, patience);
     if (!bytes) {
       if (bytes.error().code == Code::cancelled) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dialects/openai/edits.hpp"
+#include "dialects/openai/mend.hpp"
 #include "dialects/openai/stream.hpp"
 #include "gateway/call.hpp"
 #include "gateway/core.hpp"
@@ -78,7 +79,12 @@ class Attempt {
                                                             providers::UpstreamReply& reply);
   WEIR_OWN_FRAME Task<AttemptResult> deliver_end(std::string_view last, providers::UpstreamReply& reply);
   WEIR_OWN_FRAME Task<AttemptResult> stream_stopped(Error error, providers::UpstreamReply& reply);
-  std::string_view without(const http::SseEvent& event, text::Span span);
+  /// The event with its data made of these parts, in scratch_.
+  std::string_view rewritten(const http::SseEvent& event, std::span<const std::string_view> parts);
+  /// What the caller gets of an event that is not swallowed.
+  std::string_view relayed(const http::SseEvent& event, const openai::ChunkFacts& facts, const openai::Relay& relay);
+  /// Nothing if it is well-formed. `cut`: the usage that only weir asked for.
+  std::optional<std::string_view> mended(const http::SseEvent& event, std::optional<text::Span> cut);
   /// Every choice that was asked for has its finish reason, which implies the terminator.
   [[nodiscard]] bool is_whole() const;
   [[nodiscard]] platform::Instant next_event_deadline();
@@ -88,6 +94,10 @@ class Attempt {
   WEIR_OWN_FRAME Task<AttemptResult> relay_as_it_comes(providers::UpstreamReply& reply, std::string start);
 
   Task<Bytes> read(providers::UpstreamReply& reply, platform::Instant deadline);
+  /// False if the memory budget has no room for that much held of the reply.
+  [[nodiscard]] bool charge(std::size_t bytes) {
+    return context_.core.budget == nullptr || held_lease_.grow_to(*context_.core.budget, bytes);
+  }
   /// The head as the caller gets it; the commit point is now.
   void commit(const providers::UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes);
   AttemptResult failed(Code code, std::string reason, std::string upstream_words = {});
@@ -109,8 +119,10 @@ class Attempt {
   // Of a stream.
   openai::ChunkInspector inspector_;
   openai::ChatStream chat_;
+  openai::StreamMender mender_;
   std::vector<std::string> held_;  // events before the commit point
   std::size_t held_bytes_ = 0;
+  platform::MemoryBudget::Lease held_lease_;  // for what is held of a stream or a whole reply
   std::optional<platform::Instant> whole_since_;
   platform::Instant last_event_;  // of those that came once it was whole
   std::uint64_t events_counted_ = 0;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "dialects/openai/mend.hpp"
 #include "gateway/retry_policy.hpp"
 #include "observe/metric_names.hpp"
 
@@ -64,6 +65,9 @@ void CallMetrics::call_ended(const ledger::RequestRecord& record) {
   if (record.first_token && record.stream) {
     cells.first_token->observe(seconds(*record.first_token));
   }
+  if (record.keep_alives != 0) {
+    shard_.cell(metric::keep_alives, {record.endpoint}).add(static_cast<double>(record.keep_alives));
+  }
   if (record.end_state == ledger::EndState::client_abort) {
     shard_.cell(metric::client_aborts, {record.endpoint}).add();
   }
@@ -96,6 +100,11 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
   }
   if (attempt.usage.output_tokens) {
     cells.tokens_out->add(static_cast<double>(*attempt.usage.output_tokens));
+  }
+  for (std::size_t i = 0; i < attempt.mended.size(); ++i) {
+    if (attempt.mended[i] != 0) {
+      shard_.cell(metric::mended, {label, openai::to_string(static_cast<openai::Mend>(i))}).add(attempt.mended[i]);
+    }
   }
   if (attempt.end_state == ledger::EndState::complete) {
     cells.complete->add();

@@ -12,6 +12,7 @@
 #include "net/task_group.hpp"
 #include "observe/log.hpp"
 #include "platform/loop.hpp"
+#include "platform/memory_budget.hpp"
 #include "providers/provider.hpp"
 #include "routing/policy.hpp"
 
@@ -38,6 +39,9 @@ struct RelayOptions {
   // not hold the caller up (promise 1). Who asked for usage waits for it a little longer.
   std::chrono::milliseconds finish_grace{40};
   std::chrono::milliseconds usage_grace{1000};
+  // Before the first content of a stream; 0: never.
+  std::chrono::milliseconds keep_alive_after{20'000};
+  std::chrono::milliseconds keep_alive_every{20'000};
 };
 
 /// Everything that the calls of one core share. Made by app/; outlives the calls. Belongs to one loop.
@@ -48,6 +52,7 @@ struct Core {
   observe::Log& log;
   std::vector<ReplyTee*> tees;
   RelayOptions relay;
+  platform::MemoryBudget* budget = nullptr;  // what is held of replies is charged to it; null: to nothing
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;

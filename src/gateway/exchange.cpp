@@ -40,11 +40,11 @@ std::string target_label(const routing::Plan& plan, const routing::Candidate& ca
 Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end)
     : core_(core),
       call_(call),
-      sink_(sink),
       end_(end),
       snapshot_(core.snapshot),
       record_(std::make_shared<ledger::RequestRecord>()),
-      live_(core.live, *record_, core.loop, call.started) {
+      live_(core.live, *record_, core.loop, call.started),
+      sink_(core, call, sink, *record_) {
   record_->id = call.id;
   record_->time = core.loop.wall_now();
   record_->endpoint = call.endpoint.path;
@@ -77,6 +77,7 @@ Task<void> Exchange::run() {
     co_await refuse(
         {.code = Code::internal, .message = fmt::format("The gateway failed on this call. Request id: {}.", call_.id)});
   }
+  co_await sink_.stop();
   if (failure) {
     std::rethrow_exception(failure);
   }
@@ -138,12 +139,12 @@ Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, provi
                                  .live = live_,
                                  .waited = waited_,
                                  .deadline = deadline};
-  const std::string label = target_label(plan_, candidate);
+  attempt_label_ = target_label(plan_, candidate);
   begin_row()->backoff = backoff;
   for (bool again = false;; again = true) {
     Attempt one(context, candidate, provider, again);
     AttemptResult result = co_await one.run();
-    core_.call_metrics.attempt_ended(label, record_->attempts.back(), core_.loop.now());
+    core_.call_metrics.attempt_ended(attempt_label_, record_->attempts.back(), core_.loop.now());
     if (again || result.kind != AttemptResult::Kind::failed || !result.closed_before_reply) {
       co_return result;
     }
@@ -155,6 +156,7 @@ Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, provi
 
 Task<void> Exchange::attempts() {
   const Instant deadline = call_.received + plan_.timeouts.total;
+  sink_.start();
   AttemptResult last{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
   const routing::Candidate* left_for_next = nullptr;
   for (const routing::Candidate& candidate : plan_.candidates) {
@@ -229,6 +231,15 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
     co_return;
   }
   const ProviderAnswer& answer = *last.answer;
+  if (sink_.head_sent()) {
+    // Only an event can still be sent: it has the provider's error object, where it sent one.
+    const auto error = openai::error_object_of(answer.body);
+    co_await refuse({.code = last.failure.code,
+                     .message = fmt::format("The provider failed ({}): {}. Request id: {}.",
+                                            record_->attempts.back().target, last.reason, call_.id)},
+                    std::nullopt, error.value_or(std::string()));
+    co_return;
+  }
   ReplyHead head{.status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .headers = {}};
   bool has_type = false;
   for (const auto& [name, value] : answer.headers) {
@@ -308,6 +319,7 @@ void Exchange::settle(ledger::EndState end_state) {
       attempt.failure = Code::internal;
       attempt.reason = "the gateway failed";
       attempt.ended = record_->duration;
+      core_.call_metrics.attempt_ended(attempt_label_, attempt, now);
     }
   }
   record_->response_bytes = sink_.bytes_sent();

@@ -7,6 +7,7 @@
 #include "gateway/attempt.hpp"
 #include "gateway/call.hpp"
 #include "gateway/core.hpp"
+#include "gateway/keep_alive.hpp"
 #include "gateway/reply_sink.hpp"
 #include "http/server.hpp"
 #include "ledger/request_record.hpp"
@@ -42,22 +43,23 @@ class Exchange {
   Task<void> run_stages();
   WEIR_OWN_FRAME Task<void> attempts();
   WEIR_OWN_FRAME Task<AttemptResult> attempt(const routing::Candidate& candidate, providers::Provider& provider,
-                              platform::Duration backoff, platform::Instant deadline);
+                                             platform::Duration backoff, platform::Instant deadline);
   WEIR_OWN_FRAME Task<void> deliver_failure(const AttemptResult& last);
   WEIR_OWN_FRAME Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt,
-                                  std::string reply = {});
+                                   std::string reply = {});
   WEIR_OWN_FRAME Task<void> ended_early();
   void settle(ledger::EndState end_state);
 
   Core& core_;
   const Call& call_;
-  ReplySink& sink_;
   http::RequestEnd& end_;
   std::shared_ptr<const Snapshot> snapshot_;  // pinned for the whole call
   std::shared_ptr<ledger::RequestRecord> record_;
   ledger::LiveCall live_;
+  KeepAlive sink_;  // in front of the caller's
   routing::Plan plan_;
   platform::Duration waited_{};  // for others: providers, back-offs
+  std::string attempt_label_;    // of the attempt that runs: it is counted also if an exception ends it
   bool settled_ = false;
 };
 

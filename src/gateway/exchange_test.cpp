@@ -163,10 +163,12 @@ class SeenSink final : public ReplySink {
     }
     head_sent = true;
     last_event = loop_.now();
+    most_at_once = std::max(most_at_once, ++at_once_);
     if (takes > 0ns) {
       stalled_ += takes;
       co_await platform::sleep(loop_, {.deadline = loop_.now() + takes});
     }
+    --at_once_;
     co_return outcome();
   }
   Task<Outcome> end(std::string_view last) override {
@@ -176,6 +178,7 @@ class SeenSink final : public ReplySink {
   }
   Task<Outcome> error(const Failure& failure) override {
     errors.push_back(failure.error);
+    reply = failure.reply;
     retry_after = failure.retry_after_seconds;
     if (!head_sent) {
       status = openai::shape_of(failure.error.code).status;
@@ -192,6 +195,8 @@ class SeenSink final : public ReplySink {
   Instant last_event{};
   std::optional<Instant> ended;
   std::vector<Error> errors;
+  std::string reply;  // in place of the last of them
+  int most_at_once = 0;
   std::optional<int> retry_after;
   Duration takes{};      // for each delivery
   bool is_gone = false;  // takes nothing more
@@ -200,6 +205,7 @@ class SeenSink final : public ReplySink {
   [[nodiscard]] Outcome outcome() const { return is_gone ? Outcome(std::unexpected(Code::reset)) : Outcome(); }
   platform::Loop& loop_;
   Duration stalled_{};
+  int at_once_ = 0;
 };
 
 class SilentLog final : public observe::Log, public ledger::RecordSink {
@@ -309,13 +315,7 @@ class ExchangeTest : public testing::Test {
   platform::SimulatedWorld world_{1};
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
   SilentLog log_;
-  Core core_{.loop = loop_,
-             .snapshot = {},
-             .records = log_,
-             .log = log_,
-             .tees = {},
-             .relay = {},
-             .metrics = {}};
+  Core core_{.loop = loop_, .snapshot = {}, .records = log_, .log = log_, .tees = {}, .relay = {}, .metrics = {}};
   Providers providers_;
   ScriptedProvider* a_ = nullptr;
   ScriptedProvider* b_ = nullptr;
@@ -410,7 +410,8 @@ TEST_F(ExchangeTest, events_without_end_after_the_finish_are_not_followed_for_ev
 }
 
 TEST_F(ExchangeTest, choices_that_come_one_after_the_other_are_one_answer) {
-  const std::string second = chunk(R"({"index":1,"delta":{"content":"other"},"finish_reason":null})");
+  const std::string second =
+      chunk(R"({"index":1,"delta":{"role":"assistant","content":"other"},"finish_reason":null})");
   const std::string second_stop = chunk(R"({"index":1,"delta":{},"finish_reason":"stop"})");
   Scripted slow = stream_of({role, hello, stop, second, second_stop, done});
   slow.pieces[3].after = 2s;
@@ -707,6 +708,162 @@ TEST_F(ExchangeTest, a_slow_caller_is_not_what_weir_added) {
   run();
   EXPECT_GE(record().duration, 4s);
   EXPECT_LT(record().added, 1ms);
+}
+
+// Keep-alives before the first content.
+
+const std::string alive = ": keep-alive\n\n";
+
+TEST_F(ExchangeTest, a_long_silence_is_filled_with_comments_until_the_first_content) {
+  Scripted slow = stream_of({role, hello, stop, done});
+  slow.pieces[1].after = 70s;  // the role comes at once
+  a_->scripts = {slow};
+  start();
+  Instant first{};
+  after(19'900ms, [&] { EXPECT_FALSE(sink_->head_sent); });
+  after(20'100ms, [&] {
+    EXPECT_EQ(sink_->body, alive);
+    first = sink_->last_event;
+  });
+  finish();
+  EXPECT_EQ(first, began_ + 20s);
+  EXPECT_EQ(sink_->body, alive + alive + alive + role + hello + stop + done);
+  EXPECT_EQ(sink_->status, 200);
+  EXPECT_EQ(record().keep_alives, 3U);
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+  EXPECT_EQ(record().target, "a/a-model");
+  for (const auto& [name, value] : sink_->headers) {
+    EXPECT_NE(name, "x-weir-target") << "no target was known yet";
+  }
+  EXPECT_EQ(core_.metrics.cell(observe::metric::keep_alives, {"/v1/chat/completions"}).value, 3);
+}
+
+TEST_F(ExchangeTest, keep_alives_go_on_over_retries_and_fallback) {
+  use({.attempts = 2, .backoff = 10ms}, {.first_token = 25s});
+  Scripted busy = whole(503, "{}");
+  busy.head_after = 15s;
+  a_->scripts = {busy, busy};
+  Scripted slow = stream_of({role, hello, stop, done});
+  slow.pieces[0].after = 20s;
+  b_->scripts = {slow};
+  run();
+  EXPECT_EQ(sink_->body, alive + alive + role + hello + stop + done);
+  EXPECT_EQ(record().attempts.size(), 3U);
+  EXPECT_EQ(record().target, "b/b-model");
+  EXPECT_TRUE(sink_->errors.empty());
+}
+
+TEST_F(ExchangeTest, a_failure_after_keep_alives_is_an_error_event) {
+  use(once(), {.first_token = 30s});
+  a_->scripts = {{.head_after = 1h}};
+  Scripted refusal = whole(429, R"({"error":{"message":"slow down",
+    "type":"requests","code":"rate_limit_exceeded"}})");
+  b_->scripts = {refusal};
+  run();
+  EXPECT_EQ(sink_->body, alive) << "no success terminator, and no half JSON body";
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(sink_->errors.front().code, Code::upstream_error);
+  EXPECT_EQ(sink_->reply, R"({"error":{"message":"slow down",     "type":"requests","code":"rate_limit_exceeded"}})");
+  EXPECT_EQ(sink_->status, 200);
+  EXPECT_EQ(record().status, 200);
+  EXPECT_EQ(record().end_state, ledger::EndState::upstream_error);
+}
+
+TEST_F(ExchangeTest, only_streams_are_kept_alive_and_only_if_the_options_say_so) {
+  a_->scripts = {{.head_after = 70s, .pieces = {{.bytes = reply_body}}}};
+  run({}, "smart", false);
+  EXPECT_EQ(sink_->body, reply_body);
+  EXPECT_EQ(record().keep_alives, 0U);
+}
+
+TEST_F(ExchangeTest, no_keep_alive_where_they_are_switched_off) {
+  core_.relay.keep_alive_after = 0ms;
+  Scripted slow = stream_of({role, hello, stop, done});
+  slow.pieces[0].after = 70s;
+  a_->scripts = {slow};
+  run();
+  EXPECT_EQ(sink_->body, role + hello + stop + done);
+}
+
+TEST_F(ExchangeTest, content_waits_until_a_keep_alive_that_is_being_written_has_left) {
+  sink_->takes = 3s;
+  Scripted slow = stream_of({role, hello, stop, done});
+  slow.pieces[0].after = 21s;
+  a_->scripts = {slow};
+  run();
+  EXPECT_EQ(sink_->body, alive + role + hello + stop + done);
+  EXPECT_EQ(sink_->most_at_once, 1) << "one write at a time";
+  EXPECT_LT(record().added, 1ms);
+}
+
+TEST_F(ExchangeTest, a_caller_who_leaves_between_keep_alives_ends_the_call) {
+  a_->scripts = {{.head_after = 1h}};
+  start();
+  after(50s, [this] { caller_leaves(); });
+  finish();
+  EXPECT_LE(world_.now() - began_, 51s);
+  EXPECT_EQ(record().end_state, ledger::EndState::client_abort);
+  EXPECT_EQ(record().keep_alives, 2U);
+}
+
+TEST_F(ExchangeTest, an_exception_after_keep_alives_is_told_in_an_event) {
+  a_->scripts = {{.head_after = 30s, .throws = true}};
+  run();
+  EXPECT_EQ(sink_->body, alive);
+  ASSERT_EQ(sink_->errors.size(), 1U);
+  EXPECT_EQ(sink_->errors.front().code, Code::internal);
+  EXPECT_EQ(core_.metrics.cell(observe::metric::attempts, {"a/a-model", "internal_error"}).value, 1)
+      << "an attempt that an exception ended is counted like any other";
+}
+
+// Sloppy servers.
+
+TEST_F(ExchangeTest, a_sloppy_event_is_mended_and_named_and_the_others_pass_as_they_are) {
+  const std::string call =
+      "event: x\ndata:{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"id\":\"a\","
+      "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":null}],\"usage\":null}\r\n\r\n";
+  a_->scripts = {stream_of({role, call, stop, done})};
+  run();
+  EXPECT_EQ(
+      sink_->body,
+      role +
+          "event: x\ndata:{\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\","
+          "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":null}]}\r\n\r\n" +
+          chunk(R"({"index":0,"delta":{},"finish_reason":"tool_calls"})") + done);
+  const std::string json = ledger::to_json(record());
+  EXPECT_NE(json.find(R"("mended":{"finish_reason":1,"tool_index":1})"), std::string::npos) << json;
+  EXPECT_EQ(core_.metrics.cell(observe::metric::mended, {"a/a-model", "tool_index"}).value, 1);
+}
+
+// What is held is charged.
+
+TEST_F(ExchangeTest, what_is_held_before_the_commit_is_charged_and_given_back) {
+  platform::MemoryBudget budget(role.size() + 10);
+  core_.budget = &budget;
+  use(once());
+  a_->scripts = {stream_of({role, role, hello, stop, done})};
+  b_->scripts = {stream_of({role, hello, stop, done})};
+  run();
+  EXPECT_EQ(record().attempts.front().failure, Code::overloaded);
+  EXPECT_EQ(sink_->body, role + hello + stop + done);
+  EXPECT_EQ(budget.used(), 0U);
+  core_.budget = nullptr;
+}
+
+TEST_F(ExchangeTest, a_whole_reply_that_cannot_be_held_is_relayed_at_once_and_its_usage_is_found) {
+  platform::MemoryBudget budget(10);
+  core_.budget = &budget;
+  Scripted reply = whole(200, reply_body.substr(0, 30));
+  const std::string rest =
+      reply_body.substr(30, reply_body.size() - 31) + R"(,"usage":{"prompt_tokens":3,"completion_tokens":4}})";
+  reply.pieces.push_back({.after = 5ms, .bytes = rest.substr(0, 40)});
+  reply.pieces.push_back({.after = 5ms, .bytes = rest.substr(40)});
+  a_->scripts = {reply};
+  run({}, "smart", false);
+  EXPECT_EQ(sink_->body, reply_body.substr(0, 30) + rest);
+  EXPECT_EQ(record().usage.output_tokens, 4);
+  EXPECT_EQ(budget.used(), 0U);
+  core_.budget = nullptr;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // The relay of a streamed answer: whole events, held until the first one with content, then each at once.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "gateway/attempt.hpp"
@@ -16,22 +17,25 @@ constexpr auto usage_tail = std::chrono::milliseconds(250);  // for usage that c
 
 }  // namespace
 
-/// The event's bytes without a part of its data.
-std::string_view Attempt::without(const http::SseEvent& event, text::Span span) {
+std::string_view Attempt::rewritten(const http::SseEvent& event, std::span<const std::string_view> parts) {
+  scratch_.clear();
   const char* data = event.data.data();
   if (data >= event.bytes.data() && data + event.data.size() <= event.bytes.data() + event.bytes.size()) {
     // One data line: the data is a view into the bytes.
-    const auto at = static_cast<std::size_t>(data - event.bytes.data()) + span.offset;
-    scratch_.assign(event.bytes.substr(0, at)).append(event.bytes.substr(at + span.length));
+    const auto at = static_cast<std::size_t>(data - event.bytes.data());
+    scratch_.append(event.bytes.substr(0, at));
+    for (const std::string_view part : parts) {
+      scratch_.append(part);
+    }
+    scratch_.append(event.bytes.substr(at + event.data.size()));
     return scratch_;
   }
   // Several data lines were joined into one text: each line of it gets its own field again.
-  scratch_.clear();
   if (!event.event.empty()) {
     scratch_.append("event: ").append(event.event).append("\n");
   }
   scratch_.append("data: ");
-  for (const std::string_view part : {event.data.substr(0, span.offset), event.data.substr(span.end())}) {
+  for (const std::string_view part : parts) {
     for (const char c : part) {
       scratch_.push_back(c);
       if (c == '\n') {
@@ -41,6 +45,41 @@ std::string_view Attempt::without(const http::SseEvent& event, text::Span span) 
   }
   scratch_.append("\n\n");
   return scratch_;
+}
+
+std::string_view Attempt::relayed(const http::SseEvent& event, const openai::ChunkFacts& facts,
+                                  const openai::Relay& relay) {
+  const bool cut = relay.how == openai::Relay::How::cut;
+  // Only chat completions have streams that are known to be sloppy.
+  if (mender_.wants(facts) && context_.call.endpoint.operation == &openai::chat_completion) {
+    if (const auto mended = this->mended(event, cut ? std::optional(relay.span) : std::nullopt)) {
+      return *mended;
+    }
+  }
+  if (cut) {
+    return rewritten(event, std::array{event.data.substr(0, relay.span.offset), event.data.substr(relay.span.end())});
+  }
+  return event.bytes;
+}
+
+std::optional<std::string_view> Attempt::mended(const http::SseEvent& event, std::optional<text::Span> cut) {
+  std::vector<openai::Edit> edits;
+  const openai::MendSet mended = mender_.mend(event.data, cut.has_value(), edits);
+  if (mended.none()) {
+    return std::nullopt;
+  }
+  row().mended.resize(mended.size());
+  for (std::size_t i = 0; i < mended.size(); ++i) {
+    row().mended[i] += mended.test(i) ? 1 : 0;
+  }
+  if (cut) {
+    // Behind an insertion at the same place.
+    const auto place = std::ranges::upper_bound(edits, cut->offset, {}, &openai::Edit::offset);
+    edits.insert(place, {.offset = cut->offset, .length = cut->length, .replacement = {}});
+  }
+  std::vector<std::string_view> parts;
+  openai::slices(event.data, edits, parts);
+  return rewritten(event, parts);
 }
 
 bool Attempt::is_whole() const {
@@ -136,7 +175,7 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
                                        .upstream_words = facts.error->message},
                                       reply);
   }
-  std::string_view bytes = relay.how == openai::Relay::How::cut ? without(event, relay.span) : event.bytes;
+  std::string_view bytes = relay.how == openai::Relay::How::swallow ? event.bytes : relayed(event, facts, relay);
   std::string terminated;
   if (event.unterminated && !bytes.ends_with("\n\n")) {
     terminated.assign(bytes).append(bytes.ends_with('\n') ? "\n" : "\n\n");
@@ -161,6 +200,9 @@ Task<std::optional<AttemptResult>> Attempt::deliver(std::string_view event, bool
     if (held_bytes_ > context_.core.relay.held_bytes_max) {
       co_return failed(Code::upstream_malformed, "it sent too much before its first content");
     }
+    if (!charge(held_bytes_)) {
+      co_return failed(Code::overloaded, "the gateway has no memory left to hold its answer");
+    }
     held_.emplace_back(event);
     co_return std::nullopt;
   }
@@ -176,6 +218,7 @@ Task<std::optional<AttemptResult>> Attempt::deliver(std::string_view event, bool
     }
     sent = co_await context_.sink.events(events);
     held_ = {};
+    held_lease_ = {};
   } else {
     for (ReplyTee* tee : context_.core.tees) {
       tee->delivered(context_.call, event);

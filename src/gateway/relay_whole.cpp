@@ -1,5 +1,6 @@
 // The relay of an answer that is not streamed: held until its JSON is whole, so that a broken one can still be
 // replaced.
+#include "dialects/openai/usage_scanner.hpp"
 #include "gateway/attempt.hpp"
 
 namespace weir::gateway {
@@ -31,10 +32,15 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
       body = collected;
       break;
     }
-    if (collected.size() > most) {
+    // Without memory to hold it the caller gets it at once: he loses a fallback, not an answer.
+    const bool has_room = charge(collected.size());
+    if (collected.size() > most || !has_room) {
       const bool must_adapt = operation.must_adapt != nullptr && operation.must_adapt(context_.call.request, collected);
       if (!must_adapt) {
         co_return co_await relay_as_it_comes(*reply, std::move(collected));
+      }
+      if (!has_room) {
+        co_return failed(Code::overloaded, "the gateway has no memory left to hold its answer");
       }
       if (collected.size() > context_.core.relay.adapted_bytes_max) {
         co_return failed(Code::upstream_malformed,
@@ -80,8 +86,11 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
 Task<AttemptResult> Attempt::relay_as_it_comes(UpstreamReply& reply, std::string start) {
   const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
   commit(reply, false, reply.body_bytes());
+  openai::UsageScanner usage;
   std::string_view piece = start;
   while (true) {
+    usage.feed(piece);
+    row().usage = usage.usage().value_or(llm::Usage{});
     for (ReplyTee* tee : context_.core.tees) {
       tee->delivered(context_.call, piece);
     }

@@ -26,7 +26,7 @@ struct ReplyHead {
 /// A refusal or failure as the caller will see it: either our own words or the provider's whole answer.
 struct Failure {
   Error error;
-  std::string reply;  // the body, where it is not made from the error
+  std::string reply;  // the body or the event's data, on one line, where it is not made from the error
   std::optional<int> retry_after_seconds;
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // ours: ids, target, timing
 };

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "dialects/openai/mend.hpp"
 #include "observe/json_time.hpp"
 #include "text/json_value.hpp"
 
@@ -146,6 +147,19 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   row.usage(attempt.usage);
   row.number(",\"events\":", attempt.events);
   row.number(",\"response_bytes\":", attempt.response_bytes);
+  if (!attempt.mended.empty()) {
+    row.literal(",\"mended\":");
+    std::string_view separator = "{\"";
+    for (std::size_t i = 0; i < attempt.mended.size(); ++i) {
+      if (attempt.mended[i] != 0) {
+        row.bytes(separator);
+        row.bytes(openai::to_string(static_cast<openai::Mend>(i)));
+        row.number("\":", attempt.mended[i]);
+        separator = ",\"";
+      }
+    }
+    row.literal("}");
+  }
   row.literal("}");
 }
 
@@ -170,6 +184,9 @@ void write_record(Row& row, const RequestRecord& record) {
   row.time_if(",\"ttft_ms\":", record.first_token);
   row.time(",\"duration_ms\":", record.duration);
   row.time(",\"weir_added_ms\":", record.added);
+  if (record.keep_alives != 0) {
+    row.number(",\"keep_alives\":", record.keep_alives);
+  }
   row.number(",\"request_bytes\":", record.request_bytes);
   row.number(",\"response_bytes\":", record.response_bytes);
   row.usage(record.usage);

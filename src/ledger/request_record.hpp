@@ -45,6 +45,7 @@ struct AttemptRecord {
   llm::Usage usage;
   std::uint64_t events = 0;  // of the stream, those before the commit included
   std::uint64_t response_bytes = 0;
+  std::vector<std::uint32_t> mended;  // events, by openai::Mend; empty: none
 };
 
 /// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.
@@ -66,7 +67,8 @@ struct RequestRecord final : observe::LogLine {
   std::string error_message;
   std::optional<platform::Duration> first_token;
   platform::Duration duration{};
-  platform::Duration added{};  // what weir itself took of it: all but waiting for others
+  platform::Duration added{};     // what weir itself took of it: all but waiting for others
+  std::uint64_t keep_alives = 0;  // sent before the first content
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   llm::Usage usage;

@@ -37,6 +37,12 @@ inline const MetricFamily tokens{
     "weir_tokens_total", "Tokens as the providers counted them.", MetricKind::counter, {"target", "kind"}};
 inline const MetricFamily events{
     "weir_stream_events_total", "Events that came in streams.", MetricKind::counter, {"target"}};
+inline const MetricFamily mended{"weir_mended_events_total",
+                                 "Events of sloppy providers that were put right, by what was wrong.",
+                                 MetricKind::counter,
+                                 {"target", "what"}};
+inline const MetricFamily keep_alives{
+    "weir_keep_alives_total", "Keep-alives sent before the first content.", MetricKind::counter, {"endpoint"}};
 inline const MetricFamily client_aborts{
     "weir_client_aborts_total", "Calls whose caller left before the end.", MetricKind::counter, {"endpoint"}};
 inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are running.", MetricKind::gauge, {}};

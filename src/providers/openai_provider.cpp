@@ -4,6 +4,7 @@
 
 #include "http/head_writer.hpp"
 #include "observe/metric_names.hpp"
+#include "providers/decoded_reply.hpp"
 
 namespace weir::providers {
 
@@ -38,31 +39,41 @@ class HttpReply final : public UpstreamReply {
 }  // namespace
 
 OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
-    : options_(std::move(options)),
+    : loop_(loop),
+      options_(std::move(options)),
+      own_authorization_(configures("authorization")),
+      own_accept_encoding_(configures("accept-encoding")),
+      own_traceparent_(configures("traceparent")),
       client_(loop, {.peer = options_.peer,
                      .tls = options_.tls,
                      .proxy = options_.proxy,
                      .idle_max = options_.idle_max,
                      .idle_timeout = options_.idle_timeout}) {}
 
+bool OpenAiProvider::configures(std::string_view header) const {
+  return std::ranges::any_of(options_.headers, [&](const auto& own) { return http::iequals(own.first, header); });
+}
+
 std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   std::string head;
   head.reserve(1024);
   std::string target = options_.base_path;
   target += request.path;
-  if (!request.query.empty()) {
-    target += '?';
-    target += request.query;
+  for (const std::string_view query : {std::string_view(options_.base_query), request.query}) {
+    if (!query.empty()) {
+      target += target.contains('?') ? '&' : '?';
+      target += query;
+    }
   }
   http::HeadWriter writer(head);
   static_cast<void>(writer.request_line(request.method, target));
   writer.field(http::KnownHeader::host, options_.host);
-  bool has_type = false;
+  bool has_type = configures("content-type");
   for (const http::Header& header : request.headers) {
     // The operator's word for this provider stands above the caller's.
-    const bool replaced =
-        std::ranges::any_of(options_.headers, [&](const auto& own) { return http::iequals(own.first, header.name); });
-    if (!replaced) {
+    const bool withheld =
+        !options_.quirks.withheld_header.empty() && http::iequals(header.name, options_.quirks.withheld_header);
+    if (!withheld && !configures(header.name)) {
       has_type = has_type || header.known == http::KnownHeader::content_type;
       writer.parsed_field(header);
     }
@@ -71,12 +82,14 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   if (!has_type && has_body) {
     writer.field(http::KnownHeader::content_type, "application/json");
   }
-  writer.field(http::KnownHeader::accept_encoding, "identity");
-  if (!options_.keys.empty()) {
+  if (!own_accept_encoding_) {
+    writer.field(http::KnownHeader::accept_encoding, "identity");
+  }
+  if (!options_.keys.empty() && !own_authorization_) {
     const Secret& key = options_.keys[next_key_++ % options_.keys.size()];
     writer.field(http::KnownHeader::authorization, "Bearer " + key.reveal());
   }
-  if (!request.traceparent.empty()) {
+  if (!request.traceparent.empty() && !own_traceparent_) {
     writer.field(http::KnownHeader::traceparent, request.traceparent);
   }
   for (const auto& [name, value] : options_.headers) {
@@ -104,7 +117,7 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
   if (!response) {
     co_return std::unexpected(std::move(response.error()));
   }
-  co_return std::make_unique<HttpReply>(client_, std::move(*response));
+  co_return decoded(loop_, std::make_unique<HttpReply>(client_, std::move(*response)));
 }
 
 void OpenAiProvider::conceal(std::string& words) const {

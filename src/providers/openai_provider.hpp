@@ -21,8 +21,10 @@ class OpenAiProvider final : public Provider {
     std::optional<http::Connector::Proxy> proxy;
     std::string host;                                          // the Host field: "api.example.com" or "127.0.0.1:8080"
     std::string base_path;                                     // "/v1", without a trailing slash
+    std::string base_query;                                    // "api-version=1", before the caller's own
     std::vector<Secret> keys;                                  // used in turn; empty: none is sent
     std::vector<std::pair<std::string, std::string>> headers;  // added to each request
+    Quirks quirks;
     std::size_t idle_max = 30;
     std::chrono::milliseconds idle_timeout{30'000};
   };
@@ -30,14 +32,20 @@ class OpenAiProvider final : public Provider {
 
   Task<Result<std::unique_ptr<UpstreamReply>>> send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                     platform::Until until) override;
+  [[nodiscard]] const Quirks& quirks() const override { return options_.quirks; }
   void conceal(std::string& words) const override;
   void collect(observe::MetricShard& shard) const override;
   Task<void> close() override { return client_.close(); }
 
  private:
   std::string head_of(const UpstreamRequest& request);
+  [[nodiscard]] bool configures(std::string_view header) const;
 
+  platform::Loop& loop_;
   Options options_;
+  bool own_authorization_;  // the operator configured the header: a second one would be a request of two minds
+  bool own_accept_encoding_;
+  bool own_traceparent_;
   http::Client client_;
   std::size_t next_key_ = 0;
 };

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
 
@@ -83,6 +86,32 @@ TEST_F(OpenAi, writes_one_request_with_its_own_key_host_and_length) {
   EXPECT_EQ(text.find("red"), std::string::npos) << "the operator's word stands above the caller's";
   EXPECT_NE(text.find("Content-Length: 7\r\n"), std::string::npos);
   EXPECT_TRUE(text.ends_with("\r\n\r\n{\"a\":1}"));
+  close(provider);
+}
+
+TEST_F(OpenAi, a_configured_header_stands_alone) {
+  // Two Authorization fields are refused by some servers and read as the wrong one by others.
+  auto with_headers = options({Secret("sk-1")});
+  with_headers.headers = {
+      {"Authorization", "Basic abc"}, {"Accept-Encoding", "gzip"}, {"traceparent", "00-1"}, {"content-TYPE", "a/b"}};
+  OpenAiProvider provider(loop_, with_headers);
+  std::string text = wire(provider, {{.name = "Content-Type", .value = "application/json"}});
+  std::ranges::transform(text, text.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
+  for (const std::string_view name : {"authorization: ", "accept-encoding: ", "traceparent: ", "content-type: "}) {
+    const std::size_t first = text.find(name);
+    ASSERT_NE(first, std::string::npos) << text;
+    EXPECT_EQ(text.find(name, first + 1), std::string::npos) << text;
+  }
+  EXPECT_TRUE(text.contains("authorization: basic abc")) << text;
+  close(provider);
+}
+
+TEST_F(OpenAi, puts_the_query_of_its_address_before_the_callers) {
+  auto with_query = options({});
+  with_query.base_query = "api-version=2024-10-21";
+  OpenAiProvider provider(loop_, with_query);
+  EXPECT_TRUE(wire(provider, {}).starts_with("POST /v1/chat/completions?api-version=2024-10-21 HTTP/1.1"));
+  EXPECT_TRUE(wire(provider, {}, "a=b").starts_with("POST /v1/chat/completions?api-version=2024-10-21&a=b HTTP/1.1"));
   close(provider);
 }
 

@@ -13,6 +13,7 @@
 #include "observe/metrics.hpp"
 #include "platform/loop.hpp"
 #include "platform/task.hpp"
+#include "providers/presets.hpp"
 
 namespace weir::providers {
 
@@ -68,6 +69,10 @@ class Provider {
   /// before the head), timeout, cancelled, upstream_malformed.
   virtual Task<Result<std::unique_ptr<UpstreamReply>>> send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                             platform::Until until) = 0;
+  [[nodiscard]] virtual const Quirks& quirks() const {
+    static constexpr Quirks none;
+    return none;
+  }
   /// Takes our credentials out of words that the provider sent: some echo what they were asked with.
   virtual void conceal(std::string& words) const = 0;
   /// Adds the provider's own numbers (connections) to a scrape.

@@ -45,8 +45,8 @@ Result<Url> parse_url(std::string_view text) {
   if (parsed->has_userinfo()) {
     return fail(Code::invalid_request, "holds a user name or password; credentials belong into `keys`");
   }
-  if (parsed->has_query() || parsed->has_fragment()) {
-    return fail(Code::invalid_request, "holds a query or fragment; only scheme, host, port and path can stand here");
+  if (parsed->has_fragment()) {
+    return fail(Code::invalid_request, "holds a fragment; scheme, host, port, path and query can stand here");
   }
   Url url;
   url.tls = text.starts_with("https://");
@@ -72,6 +72,8 @@ Result<Url> parse_url(std::string_view text) {
   while (url.path.ends_with('/')) {
     url.path.pop_back();
   }
+  const auto query = parsed->encoded_query();
+  url.query = std::string(query.data(), query.size());
   return url;
 }
 

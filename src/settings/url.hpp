@@ -13,11 +13,12 @@ struct Url {
   bool tls = false;
   std::string host;  // IPv6 without its brackets
   std::uint16_t port = 80;
-  std::string path;  // percent-encoded as written, without a trailing slash; may be empty
+  std::string path;   // percent-encoded as written, without a trailing slash; may be empty
+  std::string query;  // likewise, without the question mark
 };
 
-/// The message of an error continues after the quoted text: "is not an address; ...". User names, queries and fragments
-/// are refused: credentials belong into `keys`.
+/// The message of an error continues after the quoted text: "is not an address; ...". User names and fragments are
+/// refused: credentials belong into `keys`.
 Result<Url> parse_url(std::string_view text);
 
 /// A host and port to listen on or connect to: `127.0.0.1:8000`, `localhost:80`, `[::1]:8000`, `:8000` (empty host).

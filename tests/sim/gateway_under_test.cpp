@@ -64,6 +64,7 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
   config->models = models_of(scenario);
   config->timeouts = scenario.timeouts;
   config->retry = scenario.retry;
+  config->keep_alive = {.after = scenario.keep_alive_after, .every = scenario.keep_alive_every};
   return config;
 }
 

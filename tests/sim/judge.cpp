@@ -436,7 +436,29 @@ class Judge {
     return source;
   }
 
+  /// They come after the silence that was set, and not behind the first content.
+  void judge_keep_alives() {
+    constexpr std::string_view form = ": keep-alive\n\n";
+    const std::size_t last = call_->body.rfind(form);
+    const std::size_t data = call_->body.find("data: ");
+    if (last != std::string::npos && data != std::string::npos && data < last) {
+      violate("a keep-alive behind the first content");
+    }
+    if (!reads_quickly() || !call_->sent || !call_->plan.stream || drained_) {
+      return;
+    }
+    const Instant due = *call_->sent + scenario_.keep_alive_after;
+    if (call_->head_at && *call_->head_at > due + 100ms) {
+      violate("no keep-alive came for {} ms",
+              std::chrono::duration_cast<std::chrono::milliseconds>(*call_->head_at - *call_->sent).count());
+    }
+    if (last != std::string::npos && call_->head_at && *call_->head_at < due) {
+      violate("a keep-alive came too early");
+    }
+  }
+
   void judge_stream() {
+    judge_keep_alives();
     const Events events = events_of(call_->body);
     const bool ended = call_->ended_at.has_value();
     Words words;
@@ -511,6 +533,13 @@ class Judge {
       }
       // The usage is the last member, and what the caller did not ask for is cut out of an event that has more to say.
       sent.push_back(usage == std::string::npos ? data : data.substr(0, usage) + "}");
+      // A stream begins with a role; what a sloppy upstream left out is put in.
+      constexpr std::string_view delta = R"("delta":{)";
+      std::string& first = sent.front();
+      if (sent.size() == 1 && !first.contains("\"role\"") && first.contains(delta)) {
+        const bool empty = first[first.find(delta) + delta.size()] == '}';
+        first.insert(first.find(delta) + delta.size(), empty ? R"("role":"assistant")" : R"("role":"assistant",)");
+      }
     }
     for (std::size_t i = 0; i < relayed.size(); ++i) {
       if (i >= sent.size() || relayed[i] != sent[i]) {
@@ -548,8 +577,12 @@ class Judge {
     if (row_->end_state != EndState::complete) {
       violate("the client has the whole answer, and the row says {}", to_string(row_->end_state));
     }
-    if (row_->target != source.upstream + "/" + source.upstream + "-model" ||
-        call_->headers.at("x-weir-target") != row_->target) {
+    const auto told = call_->headers.find("x-weir-target");
+    const bool kept_alive = row_->keep_alives != 0;  // then the head came before any target
+    if (kept_alive ? told != call_->headers.end() : told == call_->headers.end() || told->second != row_->target) {
+      violate("the head's x-weir-target is wrong, or there though the head came before any target");
+    }
+    if (row_->target != source.upstream + "/" + source.upstream + "-model") {
       violate("the answer is of {}, and the row says {}", source.upstream, row_->target);
     }
     if (row_->attempts.empty() || row_->attempts.back().end_state != EndState::complete ||
@@ -557,7 +590,7 @@ class Judge {
       violate("the client has the whole answer, and the last attempt is not complete");
       return;
     }
-    count("whole");
+    count(kept_alive ? "whole after keep-alives" : "whole");
     const AttemptRecord& last = row_->attempts.back();
     if (last.silent_retry) {
       count("whole after silent retry");
@@ -581,8 +614,12 @@ class Judge {
     }
     if (source == nullptr) {
       // Before any content a stream has no head yet, unless the wait was so long that a keep-alive had to be sent.
-      if (call_->head_at && call_->sent && *call_->head_at - *call_->sent < 20s && !drained_) {
+      if (call_->head_at && call_->sent && *call_->head_at - *call_->sent < scenario_.keep_alive_after && !drained_) {
         violate("an error event where a whole answer or an error status was still possible");
+      }
+      if (row_ != nullptr && row_->keep_alives != 0 && !drained_) {
+        count("error event after keep-alives");
+        judge_giving_up();
       }
       return;
     }
@@ -626,6 +663,9 @@ class Judge {
       return false;
     }
     std::size_t most = 0;
+    for (const auto& record : history_.records) {
+      most += record->keep_alives * 40;
+    }
     for (const ClientCall& other : history_.client_calls) {
       if (other.link != call_->link) {
         continue;
@@ -635,7 +675,7 @@ class Judge {
         if (upstream.call == other.plan.id) {
           most += upstream.body.size() * 2;
           for (const std::string& event : upstream.events) {
-            most += event.size() + 20;  // and its framing
+            most += event.size() + 50;  // its framing, and what may be mended
           }
         }
       }
@@ -721,7 +761,7 @@ class Judge {
       const bool body_lost = std::ranges::any_of(upstreams_, [&](const UpstreamCall* upstream) {
         return attempt_of(*upstream) == &row_->attempts.back() && upstream->link->disturbed;
       });
-      if (call_->status != row_->attempts.back().status && !body_lost) {
+      if (call_->status != row_->attempts.back().status && !body_lost && row_->keep_alives == 0) {
         violate("the provider said {}, the client got {}", row_->attempts.back().status, call_->status);
       }
       return;

@@ -121,7 +121,8 @@ class Run {
     }
   }
 
-  /// The gateway may hold the bodies of requests that it has not answered, and nothing for those who are merely there.
+  /// The gateway may hold the bodies of requests that it has not answered and of answers to them, and nothing for those
+  /// who are merely there.
   void look_at_memory(std::size_t used) {
     std::size_t allowed = 0;
     bool somebody_idle = false;
@@ -135,6 +136,15 @@ class Run {
         somebody_idle = true;
       } else {
         allowed += call.body_bytes;
+        // And what came of an answer before its commit.
+        for (const UpstreamCall& upstream : history_.upstream_calls) {
+          if (upstream.call == call.plan.id) {
+            allowed += upstream.body.size();
+            for (const std::string& event : upstream.events) {
+              allowed += event.size() + 100;
+            }
+          }
+        }
       }
     }
     if (somebody_idle) {

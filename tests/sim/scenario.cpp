@@ -138,6 +138,9 @@ Scenario make_scenario(std::uint64_t seed) {
   scenario.retry = {
       .attempts = static_cast<int>(dice.between(1, 3)), .backoff = 200ms, .backoff_max = 3s, .stop_after = 30s};
 
+  scenario.keep_alive_after = dice.one_of<std::chrono::milliseconds>({300ms, 2s, 20s});
+  scenario.keep_alive_every = dice.one_of<std::chrono::milliseconds>({200ms, 1s, 20s});
+
   const double mood = scenario.narrow_drain ? 0.0 : dice.one_of({0.0, 0.5, 0.8, 1.0});
   const std::size_t upstreams = dice.between(1, 4);
   for (std::size_t i = 0; i < upstreams; ++i) {

@@ -54,6 +54,8 @@ struct Scenario {
   routing::Timeouts timeouts;
   routing::Retry retry;
   std::vector<ReloadPlan> reloads;
+  std::chrono::milliseconds keep_alive_after{20'000};
+  std::chrono::milliseconds keep_alive_every{20'000};
   std::optional<Duration> drain_after;  // the gateway is told to stop
   bool narrow_drain = false;            // and finds long streams whose readers pause, over connections that fill up
   Duration drain_time{};

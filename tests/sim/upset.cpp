@@ -118,9 +118,9 @@ const std::vector<Reached::Cell>& Reached::possible() {
       add(fault, {"network"});
     }
     for (const char* outcome :
-         {"whole", "whole after fallback", "whole after retry", "whole after silent retry", "whole after a slow one",
-          "error status", "error event", "cut", "client left", "drained", "drained after content",
-          "drained, slow reader", "reload", "reload during calls"}) {
+         {"whole", "whole after keep-alives", "whole after fallback", "whole after retry", "whole after silent retry",
+          "whole after a slow one", "error status", "error event", "error event after keep-alives", "cut",
+          "client left", "drained", "drained after content", "drained, slow reader", "reload", "reload during calls"}) {
       add(outcome, {"outcome"});
     }
     return cells;

@@ -341,7 +341,10 @@ class Upstream::Conversation {
     if (!co_await send_head(true, std::nullopt)) {
       co_return false;
     }
-    if (upstream_.chance(0.7)) {
+    // Some servers send the role with the first words, and sloppy ones not at all.
+    const bool role_alone = upstream_.chance(0.7);
+    bool role_due = !role_alone && upstream_.chance(0.5);
+    if (role_alone) {
       co_await pause(upstream_.world_.pick(upstream_.plan_.pace));
       if (!co_await send_event(chunk(R"({"role":"assistant","content":"","refusal":null})", "null"))) {
         co_return false;
@@ -359,7 +362,8 @@ class Upstream::Conversation {
       const std::string next = word();
       ++call_->words_sent;
       const bool cut_behind = intent.upset == Upset::fin && upset_now(Phase::after_content);
-      if (!co_await send_event(chunk(fmt::format(R"({{"content":"{}"}})", next), "null"), cut_behind)) {
+      const std::string_view role = std::exchange(role_due, false) ? R"("role":"assistant",)" : "";
+      if (!co_await send_event(chunk(fmt::format(R"({{{}"content":"{}"}})", role, next), "null"), cut_behind)) {
         co_return false;
       }
       if (!call_->first_content) {

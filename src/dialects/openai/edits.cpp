@@ -48,6 +48,22 @@ std::optional<Edit> edit_include_usage(const Request& request) {
   return insert_member(request.stream_options->offset + 1, R"("include_usage":true)", !request.stream_options_is_empty);
 }
 
+std::optional<Edit> edit_no_stream_options(const Request& request, std::string_view body) {
+  if (!request.stream_options) {
+    return std::nullopt;
+  }
+  // The key in front of the value, however it is spelled: its name has no quote, so the last two quotes are its own.
+  constexpr std::string_view blanks = " \t\r\n";
+  std::size_t begin = body.rfind('"', body.rfind('"', request.stream_options->offset - 1) - 1);
+  std::size_t end = request.stream_options->end();
+  if (const std::size_t before = body.find_last_not_of(blanks, begin - 1); body[before] == ',') {
+    begin = before;
+  } else if (const std::size_t after = body.find_first_not_of(blanks, end); body[after] == ',') {
+    end = after + 1;
+  }
+  return Edit{begin, end - begin, {}};
+}
+
 void EditList::add(std::optional<Edit> edit) {
   if (!edit) {
     return;

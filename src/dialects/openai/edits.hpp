@@ -29,6 +29,9 @@ struct Edit {
 /// Makes `stream_options.include_usage` true whatever was there, and keeps the other options. Nothing when it is true.
 [[nodiscard]] std::optional<Edit> edit_include_usage(const Request& request);
 
+/// Takes `stream_options` out, for servers that refuse it. Nothing when it is absent.
+[[nodiscard]] std::optional<Edit> edit_no_stream_options(const Request& request, std::string_view body);
+
 /// The edits of one body, sorted by offset. Fixed in size, because the functions above are all there are.
 class EditList {
  public:

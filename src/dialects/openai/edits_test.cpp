@@ -196,5 +196,22 @@ TEST(Edits, odd_but_valid_bodies_keep_every_byte_outside_of_the_edited_spans) {
   }
 }
 
+TEST(Edits, stream_options_are_taken_out_with_one_comma) {
+  for (const auto& [body, expected] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"model":"m","messages":[]})", R"({"model":"m","messages":[]})"},
+           {R"({"messages":[],"stream_options":{"include_usage":true},"n":1})", R"({"messages":[],"n":1})"},
+           {R"({"stream_options" : null , "messages":[]})", R"({ "messages":[]})"},
+           {R"({ "messages":[] , "stream_options":{"a":"}","b":"\""} })", R"({ "messages":[]  })"},
+           {R"({"messages":[],"stream\u005foptions":{},"x":"stream_options"})",
+            R"({"messages":[],"x":"stream_options"})"},
+       }) {
+    const auto request = read_chat_request(body);
+    ASSERT_TRUE(request) << body;
+    EditList edits;
+    edits.add(edit_no_stream_options(*request, body));
+    EXPECT_EQ(joined(body, edits.all()), expected);
+  }
+}
+
 }  // namespace
 }  // namespace weir::openai

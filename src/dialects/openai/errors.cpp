@@ -1,5 +1,7 @@
 #include "dialects/openai/errors.hpp"
 
+#include <algorithm>
+
 #include "text/json_value.hpp"
 
 namespace weir::openai {
@@ -127,6 +129,21 @@ std::string error_event(const Error& error) {
 
 std::string error_body(const RequestError& error) {
   return error_body(error.message, invalid_request, unless_empty(error.param), unless_empty(error.code));
+}
+
+std::optional<std::string> error_object_of(std::string_view body) {
+  if (!text::scan_object(body, [](const JsonMember&) {})) {
+    return std::nullopt;
+  }
+  const auto error = text::find_member(body, "error");
+  if (!error || error->kind != JsonKind::object) {
+    return std::nullopt;
+  }
+  std::string out = R"({"error":)";
+  out.append(error->raw).append("}");
+  // Line ends stand between its members only; inside of strings they are escaped.
+  std::ranges::replace_if(out, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return out;
 }
 
 std::optional<ReportedError> read_error(const JsonValue& value, std::string_view whole) {

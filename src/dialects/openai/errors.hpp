@@ -53,6 +53,10 @@ struct ReportedError {
   std::string code;  // also where the provider sent a number
 };
 
+/// The data of an error event that says what a provider's error body says: its `error` object, on one line. Nothing if
+/// the body has none.
+[[nodiscard]] std::optional<std::string> error_object_of(std::string_view body);
+
 /// Reads the value of a top-level `error` member. Nothing if it is falsy (null, false, 0, ""), because OpenAI's clients
 /// raise only for the rest; [] and {} raise in JavaScript. `whole`: the text that the span counts from.
 [[nodiscard]] std::optional<ReportedError> read_error(const text::JsonValue& value, std::string_view whole);

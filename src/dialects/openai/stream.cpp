@@ -85,13 +85,42 @@ bool bears_content(const JsonMember& member) {
   return false;
 }
 
-bool delta_bears_content(std::string_view delta) {
-  bool found = false;
-  text::for_each_member(delta, [&](const JsonMember& member) {
-    found = bears_content(member);
-    return !found;
+bool is_mere_continuation(const JsonValue& call) {
+  if (call.kind != JsonKind::object) {
+    return true;  // nothing that could be put right
+  }
+  bool has_index = false;
+  bool begins = false;
+  text::for_each_member(call.raw, [&](const JsonMember& member) {
+    if (text::key_equals(member, "index")) {
+      has_index = member.value.kind == JsonKind::number;
+    } else if (text::key_equals(member, "id")) {
+      begins = begins || is_text(member.value);
+    } else if (member.value.kind == JsonKind::object) {
+      text::for_each_member(member.value.raw, [&](const JsonMember& part) {
+        begins = begins || (text::key_equals(part, "name") && is_text(part.value)) ||
+                 (text::key_equals(part, "arguments") && part.value.kind == JsonKind::object);
+      });
+    }
   });
-  return found;
+  return has_index && !begins;
+}
+
+void read_delta(std::string_view delta, ChunkFacts& facts) {
+  text::for_each_member(delta, [&](const JsonMember& member) {
+    if (bears_content(member)) {
+      facts.content_bearing = true;
+    }
+    const JsonKind kind = member.value.kind;
+    if (kind == JsonKind::string) {
+      facts.has_role = facts.has_role || text::key_equals(member, "role");
+    } else if (kind == JsonKind::array && text::key_equals(member, "tool_calls")) {
+      text::for_each_element(member.value.raw, [&](const JsonValue& call) {
+        facts.tools = true;
+        facts.tool_starts = facts.tool_starts || !is_mere_continuation(call);
+      });
+    }
+  });
 }
 
 /// Reads one choice into the facts; says what is wrong with it, or nothing.
@@ -103,21 +132,27 @@ std::string_view read_chat_choice(const JsonValue& choice, ChunkFacts& facts) {
   std::optional<std::int64_t> index = 0;
   bool finished = false;
   bool delta_is_wrong = false;
+  bool has_delta = false;
+  bool has_index = false;
   text::for_each_member(choice.raw, [&](const JsonMember& member) {
     const JsonValue& value = member.value;
     if (text::key_equals(member, "delta")) {
       if (value.kind == JsonKind::object) {
-        facts.content_bearing = delta_bears_content(value.raw) || facts.content_bearing;
+        has_delta = true;
+        read_delta(value.raw, facts);
       } else {
         delta_is_wrong = value.kind != JsonKind::null;
       }
     } else if (text::key_equals(member, "index")) {
-      index = value.kind == JsonKind::null ? 0 : text::to_int64(value);
+      has_index = value.kind != JsonKind::null;
+      index = has_index ? text::to_int64(value) : 0;
     } else if (text::key_equals(member, "finish_reason")) {
       // Some servers write "" where OpenAI writes null; taken for a reason, it would end an answer at its first word.
       finished = value.kind != JsonKind::null && !text::is_empty(value);
+      facts.sloppy = facts.sloppy || (value.kind != JsonKind::null && !finished);
     }
   });
+  facts.sloppy = facts.sloppy || !has_delta || !has_index;
   if (delta_is_wrong) {
     return "a delta is not an object";
   }
@@ -264,6 +299,7 @@ ChunkFacts inspect(std::string_view data, ReadChoice read_choice) {
     return malformed(wrong);
   }
   facts.error = read_error(error, data);
+  facts.sloppy = facts.sloppy || choices.kind == JsonKind::null;
   if (usage.kind == JsonKind::object) {
     facts.usage = read_usage(usage.raw);
     facts.usage_only = facts.choices.none() && facts.choices_beyond == 0 && !facts.error;

@@ -19,6 +19,10 @@
 /// (reasoning, images) as observed there.
 namespace weir::openai {
 
+/// What keeps a stream alive before its first content: the only form that no official client stumbles over
+/// (docs/decisions/0013-keep-alives-are-comments.md).
+inline constexpr std::string_view keep_alive_event = ": keep-alive\n\n";
+
 /// A set of choice indices. OpenAI's `n` is at most 128; of chat an index beyond breaks the grammar. Legacy completions
 /// take 2,048 prompts with `n` choices each: those beyond the set are counted.
 inline constexpr std::size_t choices_max = 128;
@@ -39,6 +43,12 @@ struct ChunkFacts {
   ChoiceSet finished;                // those of them whose finish_reason is set
   std::uint32_t choices_beyond = 0;  // choices with an index that the sets cannot hold
   std::uint32_t finished_beyond = 0;
+
+  // What StreamMender goes by.
+  bool sloppy = false;       // something that OpenAI always sends is missing, or "" stands where it sends null
+  bool has_role = false;     // some delta brings one, maybe an empty one
+  bool tools = false;        // some delta brings parts of tool calls
+  bool tool_starts = false;  // one of them has an id or a name, or has not the shape of a mere continuation
 
   std::optional<ReportedError> error;
   std::optional<llm::Usage> usage;  // if `usage` is an object

@@ -253,7 +253,7 @@ void StreamChecker::check_tool_call(std::int64_t index, Choice& choice, const Js
   const auto check_once = [&](const std::optional<JsonValue>& value, bool& has, std::string_view name) {
     if (is_new && !is_text(value)) {
       violate(fmt::format("tool call {} of choice {} begins without its {}", *tool_index, index, name));
-    } else if (!is_new && !is_null_or_absent(value) && has) {
+    } else if (!is_new && is_text(value) && has) {  // an empty text adds nothing
       violate(fmt::format("tool call {} of choice {} repeats its {}", *tool_index, index, name));
     }
     has = has || is_text(value);
