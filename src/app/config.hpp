@@ -126,12 +126,14 @@ struct AuthConfig {
 struct ServerConfig {
   int workers = 0;                           // cores; 0: as many as the machine grants
   int worker_connections = 10'000;           // open client connections per core
+  int connections_per_ip = 0;                // 0: no bound
   std::vector<std::string> trusted_proxies;  // addresses or networks (10.0.0.0/8)
   std::size_t body_max = std::size_t{32} << 20;
   std::size_t head_max = std::size_t{64} << 10;
   std::chrono::milliseconds head_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};       // silence while a body is being read
   std::chrono::milliseconds idle_timeout{75'000};       // keep-alive without a request
+  std::chrono::milliseconds write_timeout{60'000};      // a client that takes nothing
   std::chrono::milliseconds drain_timeout{30'000};      // after SIGTERM: for what is still running
   std::chrono::milliseconds drain_idle_timeout{2'000};  // idle_timeout while draining
   std::chrono::milliseconds drain_delay{0};             // after SIGTERM: goes on accepting with /readyz at 503

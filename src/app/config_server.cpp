@@ -141,12 +141,14 @@ void build_server(const Section& root, Report& report, Config& config) {
   const Section server = root.at("server");
   config.server = {.workers = server.integer("workers"),
                    .worker_connections = server.integer("worker_connections"),
+                   .connections_per_ip = server.integer("connections_per_ip"),
                    .trusted_proxies = server.texts("trusted_proxies"),
                    .body_max = server.bytes("body_max"),
                    .head_max = server.bytes("head_max"),
                    .head_timeout = server.duration("head_timeout"),
                    .body_timeout = server.duration("body_timeout"),
                    .idle_timeout = server.duration("idle_timeout"),
+                   .write_timeout = server.duration("write_timeout"),
                    .drain_timeout = server.duration("drain_timeout"),
                    .drain_idle_timeout = server.duration("drain_idle_timeout"),
                    .drain_delay = server.duration("drain_delay")};

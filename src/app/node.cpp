@@ -32,7 +32,13 @@ http::ServerOptions server_options(const ServerConfig& config) {
   options.body_timeout = config.body_timeout;
   options.idle_timeout = config.idle_timeout;
   options.drain_idle_timeout = config.drain_idle_timeout;
+  options.write_timeout = config.write_timeout;
   options.connections_max = config.worker_connections;
+  for (const std::string& proxy : config.trusted_proxies) {
+    if (const auto network = platform::parse_network(proxy)) {  // always: the configuration was checked
+      options.trusted_proxies.push_back(*network);
+    }
+  }
   return options;
 }
 
@@ -59,7 +65,7 @@ struct Node::Core {
                 .metrics = {}},
         retiring(loop, on_failure(node.log_)),
         router(node.registry_, gateway, {.loopback_only = std::ranges::all_of(node.config_->listen, is_loopback)}),
-        server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_)),
+        server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_),
         lifecycle(loop, on_failure(node.log_)) {
     use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = node.config_->models}));
   }
@@ -134,6 +140,10 @@ struct Node::Core {
       }
     }
     shard.cell(observe::metric::accepted, {}).add(static_cast<double>(server.statistics().accepted));
+    shard.cell(observe::metric::connections_refused, {"full"})
+        .add(static_cast<double>(server.statistics().refused_full));
+    shard.cell(observe::metric::connections_refused, {"address"})
+        .add(static_cast<double>(server.statistics().refused_address));
     return shard;
   }
 
@@ -191,6 +201,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     tls_acceptor_ = std::make_unique<http::Acceptor>(servers, http::Transport::tls);
   }
   acceptor_ = std::make_unique<http::Acceptor>(std::move(servers));
+  peers_.limit(config_->server.connections_per_ip);
   note_loaded();
 }
 
@@ -318,6 +329,7 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     for (const auto& commit : commits) {
       commit();
     }
+    peers_.limit(config->server.connections_per_ip);
     auto missing = std::make_shared<std::size_t>(cores_.size());
     auto arrived = std::make_shared<std::function<void()>>([this, missing, done = std::move(done)] {
       if (--*missing == 0) {

@@ -90,6 +90,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;
   platform::MemoryBudget budget_;
+  http::PeerConnections peers_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;
   admin::Reloading* reloading_ = nullptr;

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "http/forwarded.hpp"
 #include "http/request_body.hpp"
 
 namespace weir::http {
@@ -163,8 +164,15 @@ class ServerCore::Connection {
     } else {
       reader_.on_end(leave);
     }
-    const Request request{
-        .head = head_, .body = body_.view(), .peer = peer_, .started = started_, .received = received_};
+    std::optional<std::string> caller;
+    if (!core_.options_.trusted_proxies.empty()) {
+      caller = forwarded_for(peer_, head_.headers, core_.options_.trusted_proxies);
+    }
+    const Request request{.head = head_,
+                          .body = body_.view(),
+                          .peer = caller ? *caller : peer_,
+                          .started = started_,
+                          .received = received_};
     std::exception_ptr failure;
     try {
       co_await core_.handler_.handle(request, response_, end);
@@ -229,17 +237,43 @@ class ServerCore::Connection {
 };
 
 ServerCore::ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryBudget& budget, ServerOptions options,
-                       net::TaskGroup::OnFailure on_failure)
-    : loop_(loop), handler_(handler), budget_(budget), options_(options), connections_(loop, std::move(on_failure)) {}
+                       net::TaskGroup::OnFailure on_failure, PeerConnections* peers)
+    : loop_(loop),
+      handler_(handler),
+      budget_(budget),
+      options_(std::move(options)),
+      peers_(peers),
+      connections_(loop, std::move(on_failure)) {}
 
 void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted, Transport transport) {
   if (closed_ || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
-    ++statistics_.refused;
+    ++statistics_.refused_full;
     load_.fetch_sub(1, std::memory_order_relaxed);
     return;
   }
+  auto stream = accepted->open_on(loop_);
+  auto lease = admit(*stream);
+  if (!lease) {
+    ++statistics_.refused_address;
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    stream->close();
+    return;
+  }
   ++statistics_.accepted;
-  connections_.spawn("connection", serve(accepted->open_on(loop_), transport));
+  connections_.spawn("connection", serve(std::move(stream), transport, std::move(*lease)));
+}
+
+/// A place for the stream's address among all connections; an empty lease where nobody counts, nothing where it has as
+/// many as it may.
+std::optional<PeerConnections::Lease> ServerCore::admit(const platform::Stream& stream) {
+  if (peers_ == nullptr || !peers_->limited()) {
+    return PeerConnections::Lease();
+  }
+  const auto address = platform::parse_address(stream.peer());
+  const bool uncounted = !address || std::ranges::any_of(options_.trusted_proxies, [&](const auto& network) {
+    return network.contains(*address);
+  });
+  return uncounted ? std::optional<PeerConnections::Lease>(std::in_place) : peers_->acquire(*address);
 }
 
 void ServerCore::use_tls(const net::TlsServer::Options& options) {
@@ -254,7 +288,9 @@ net::TlsStatistics ServerCore::tls_statistics() const {
   return tls_ == nullptr ? net::TlsStatistics() : tls_->statistics();
 }
 
-Task<void> ServerCore::serve(std::unique_ptr<platform::Stream> stream, Transport transport) {
+Task<void> ServerCore::serve(std::unique_ptr<platform::Stream> stream, Transport transport,
+                             PeerConnections::Lease lease) {
+  const PeerConnections::Lease counted(std::move(lease));  // until the connection is closed
   struct Leave {
     std::atomic<int>& load;
     ~Leave() { load.fetch_sub(1, std::memory_order_relaxed); }

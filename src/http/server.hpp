@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "http/head_parser.hpp"
+#include "http/peer_connections.hpp"
 #include "http/response_writer.hpp"
 #include "net/task_group.hpp"
 #include "net/tls.hpp"
@@ -21,7 +22,7 @@ namespace weir::http {
 struct Request {
   const RequestHead& head;
   std::string_view body;       // decoded from its framing; 64 readable bytes follow
-  std::string_view peer;       // "127.0.0.1:5000"
+  std::string_view peer;       // "127.0.0.1:5000"; behind trusted proxies the caller's address
   platform::Instant started;   // the first byte
   platform::Instant received;  // the last byte
 };
@@ -53,11 +54,14 @@ struct ServerOptions {
   std::chrono::milliseconds drain_idle_timeout{2'000};  // the same while draining, for a message that is on its way
   std::chrono::milliseconds write_timeout{60'000};      // a client that takes nothing for so long is gone
   int connections_max = 10'000;                         // per core
+  // Whose X-Forwarded-For is believed, and who may open as many connections as he likes.
+  std::vector<platform::IpNetwork> trusted_proxies;
 };
 
 struct ServerStatistics {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  // over connections_max
+  std::uint64_t refused_full = 0;     // over connections_max
+  std::uint64_t refused_address = 0;  // over what one address may open
 };
 
 /// What the bytes of an accepted connection are.
@@ -70,8 +74,9 @@ enum class Transport : std::uint8_t { plain, tls };
 /// Belongs to one loop, except `load()`.
 class ServerCore {
  public:
+  /// `peers`: counts connections by address, with those of other cores; null: nobody does.
   ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryBudget& budget, ServerOptions options,
-             net::TaskGroup::OnFailure on_failure);
+             net::TaskGroup::OnFailure on_failure, PeerConnections* peers = nullptr);
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
 
@@ -83,7 +88,7 @@ class ServerCore {
   /// Other limits for what begins from now on. The size of heads stays: buffers were made for it.
   void set_options(ServerOptions options) {
     options.head_limits = options_.head_limits;
-    options_ = options;
+    options_ = std::move(options);
   }
   /// From now on each answer says that its connection closes, and idle connections have `drain_idle_timeout` left: to
   /// close one at once would lose the request that its client is just sending.
@@ -100,13 +105,15 @@ class ServerCore {
 
  private:
   class Connection;
-  Task<void> serve(std::unique_ptr<platform::Stream> stream, Transport transport);
+  Task<void> serve(std::unique_ptr<platform::Stream> stream, Transport transport, PeerConnections::Lease lease);
+  [[nodiscard]] std::optional<PeerConnections::Lease> admit(const platform::Stream& stream);
   std::string_view date();
 
   platform::Loop& loop_;
   Handler& handler_;
   platform::MemoryBudget& budget_;
   ServerOptions options_;
+  PeerConnections* peers_;
   platform::Cancellation draining_;  // shortens the waits of idle connections
   platform::Cancellation stopping_;  // ends what still runs when the drain's time is over
   net::TaskGroup connections_;

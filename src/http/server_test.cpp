@@ -93,9 +93,9 @@ class Server : public testing::Test {
 
   void serve(ScriptedHandler::Answer answer, ServerOptions options = {}) {
     handler_ = std::make_unique<ScriptedHandler>(std::move(answer));
-    core_ =
-        std::make_unique<ServerCore>(server_loop_, *handler_, budget_, options,
-                                     [this](std::string_view, const std::string& what) { failures_.push_back(what); });
+    core_ = std::make_unique<ServerCore>(
+        server_loop_, *handler_, budget_, options,
+        [this](std::string_view, const std::string& what) { failures_.push_back(what); }, &peers_);
     acceptor_ = std::make_unique<Acceptor>(std::vector<ServerCore*>{core_.get()});
     auto listener = server_loop_.listen({"10.0.0.1", port}, *acceptor_);
     ASSERT_TRUE(listener);
@@ -178,6 +178,7 @@ class Server : public testing::Test {
   SimulatedLoop& server_loop_ = world_.add_loop("10.0.0.1");
   SimulatedLoop& client_loop_ = world_.add_loop("10.0.0.2");
   platform::MemoryBudget budget_{std::size_t{8} << 20};
+  PeerConnections peers_;
   std::unique_ptr<ScriptedHandler> handler_;
   std::unique_ptr<ServerCore> core_;
   std::unique_ptr<Acceptor> acceptor_;
@@ -637,8 +638,45 @@ TEST_F(Server, refuses_connections_beyond_its_bound_without_losing_count) {
   world_.run(world_.now() + 1s);
   const Heard third = talk("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 10s);
   EXPECT_TRUE(third.ended.has_value());
-  EXPECT_EQ(core_->statistics().refused, 1U);
+  EXPECT_EQ(core_->statistics().refused_full, 1U);
   EXPECT_EQ(core_->load().load(), 2);
+}
+
+TEST_F(Server, one_address_opens_so_many_connections_and_others_are_not_touched) {
+  peers_.limit(2);
+  serve_echo({.trusted_proxies = {*platform::parse_network("10.0.0.3")}});
+  SimulatedLoop& proxy = world_.add_loop("10.0.0.3");
+  SimulatedLoop& other = world_.add_loop("10.0.0.4");
+  const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::vector<std::unique_ptr<Client>> clients;
+  for (SimulatedLoop* loop : {&client_loop_, &client_loop_, &client_loop_, &other, &proxy, &proxy, &proxy}) {
+    clients.push_back(std::make_unique<Client>(*loop, std::vector<Saying>{{.at = 1s, .text = request}}));
+    world_.run(world_.now() + 100ms);
+  }
+  world_.run(world_.now() + 2s);
+  EXPECT_EQ(handler_->bodies.size(), 6U);
+  EXPECT_TRUE(clients[2]->heard.ended.has_value());
+  EXPECT_EQ(core_->statistics().refused_address, 1U);
+  EXPECT_EQ(peers_.refused(), 1U);
+  clients[0]->leave();
+  world_.run(world_.now() + 1s);
+  const Heard next = talk("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(next.text.starts_with("HTTP/1.1 200 ")) << "a place that became free is given again";
+}
+
+TEST_F(Server, a_trusted_proxy_says_who_the_caller_is) {
+  std::vector<std::string> callers;
+  serve(
+      [&callers](const Request& request, ResponseWriter& response, RequestEnd&) -> Task<void> {
+        callers.emplace_back(request.peer.substr(0, request.peer.find(':')));
+        response.start(200);
+        static_cast<void>(co_await response.whole(""));
+      },
+      {.trusted_proxies = {*platform::parse_network("10.0.0.2")}});
+  talk(
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1, 198.51.100.7\r\n\r\n"
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(callers, (std::vector<std::string>{"198.51.100.7", "10.0.0.2"}));
 }
 
 TEST_F(Server, does_not_take_a_refused_request_for_two) {

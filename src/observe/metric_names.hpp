@@ -49,6 +49,10 @@ inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are r
 inline const MetricFamily connections{"weir_client_connections", "Open client connections.", MetricKind::gauge, {}};
 inline const MetricFamily accepted{
     "weir_client_connections_total", "Client connections accepted.", MetricKind::counter, {}};
+inline const MetricFamily connections_refused{"weir_client_connections_refused_total",
+                                              "Client connections closed without an answer, by what was full.",
+                                              MetricKind::counter,
+                                              {"reason"}};
 inline const MetricFamily refused_heads{"weir_bad_requests_total",
                                         "Requests refused before an endpoint saw them, by status.",
                                         MetricKind::counter,
