@@ -21,7 +21,9 @@ sys.path.insert(0, str(HERE))
 from runner import processes, rows, servers, table  # noqa: E402
 from runner.load import Load, LoadFailed  # noqa: E402
 
-ALL_ROWS = ["a", "b", "sse", "single", "fixed", "held", "memory", "ready"]
+PLAIN_ROWS = ["a", "b", "c", "sse", "single", "single_large", "fixed"]  # take turns on one pair of proxies
+HELD_ROWS = ["held", "held_many", "held_tls"]
+ALL_ROWS = [*PLAIN_ROWS, "tls", *HELD_ROWS, "memory", "ready"]
 
 
 def options():
@@ -67,14 +69,14 @@ class Runner:
     def start(self):
         self.upstream.start()
 
-    def new(self, name):
+    def new(self, name, tls=False):
         """A fresh server of this kind, started."""
         self.serial += 1
         directory = self.directory / f"{name}-{self.serial}"
         if name == "nginx":
-            server = servers.Nginx(directory, self.cores.proxy, self.chosen.nginx, self.upstream)
+            server = servers.Nginx(directory, self.cores.proxy, self.chosen.nginx, self.upstream, tls)
         else:
-            server = servers.Weir(directory, self.cores.proxy, self.chosen.weir, self.upstream, self.sizes.models())
+            server = servers.Weir(directory, self.cores.proxy, self.chosen.weir, self.upstream, self.sizes.models(), tls)
         self.started.append(server)
         return server.start()
 
@@ -92,45 +94,55 @@ class Runner:
         """All rows once, for one server after the other; every second round starts with the other one."""
         order = self.names if number % 2 == 0 else self.names[::-1]
         result = {}
-        loaded = [row for row in self.chosen.rows if row in ("a", "b", "sse", "single", "fixed")]
-        if loaded:
-            proxies = [self.new(name) for name in order]
-            for server in [self.upstream, *proxies]:
-                self.bench.warm(server)
-            rate = self.half_rate(proxies) if "fixed" in loaded else 0
-            for row in loaded:
-                with_direct = row in ("sse", "single", "fixed") or self.chosen.direct
-                turns = ([self.upstream] if with_direct else []) + proxies
-                slices = {server.name: [] for server in turns}
-                for _ in range(self.sizes.slices[row]):
-                    for server in turns:
-                        slices[server.name].append(self.measure(row, server, rate))
-                    turns.reverse()
-                result[row] = {name: rows.combined(of_one) for name, of_one in slices.items()}
-                for name, numbers in result[row].items():
-                    self.tell(number, row, name, numbers)
-            for server in proxies:
-                self.drop(server)
-        if "held" in self.chosen.rows:
-            result["held"] = {}
-            for name in order:
-                server = self.new(name)
-                result["held"][name] = self.bench.held(server)
-                self.tell(number, "held", name, result["held"][name])
-                self.drop(server)
+        self.take_turns([row for row in self.chosen.rows if row in PLAIN_ROWS], order, number, result)
+        self.take_turns([row for row in self.chosen.rows if row == "tls"], order, number, result, tls=True)
+        for row in self.chosen.rows:
+            if row in HELD_ROWS:
+                result[row] = {}
+                for name in order:
+                    server = self.new(name, tls=row == "held_tls")
+                    result[row][name] = self.bench.held(server, rows.HELD_MANY if row == "held_many" else rows.HELD)
+                    self.tell(number, row, name, result[row][name])
+                    self.drop(server)
         if "memory" in self.chosen.rows:
             result["memory"] = self.memory(order, number)
         return result
 
+    def take_turns(self, chosen, order, number, result, tls=False):
+        """These rows, each in slices that go around the servers."""
+        if not chosen:
+            return
+        proxies = [self.new(name, tls) for name in order]
+        for server in [self.upstream, *proxies]:
+            self.bench.warm(server)
+        rate = self.half_rate(proxies) if "fixed" in chosen else 0
+        for row in chosen:
+            with_direct = row in ("sse", "single", "single_large", "fixed") or self.chosen.direct
+            turns = ([self.upstream] if with_direct else []) + proxies
+            slices = {server.name: [] for server in turns}
+            for _ in range(self.sizes.slices[row]):
+                for server in turns:
+                    slices[server.name].append(self.measure(row, server, rate))
+                turns.reverse()
+            result[row] = {name: rows.combined(of_one) for name, of_one in slices.items()}
+            for name, numbers in result[row].items():
+                self.tell(number, row, name, numbers)
+        for server in proxies:
+            self.drop(server)
+
     def measure(self, row, server, rate):
-        if row == "a":
+        if row in ("a", "tls"):
             return self.bench.small(server)
         if row == "b":
             return self.bench.large(server)
+        if row == "c":
+            return self.bench.huge(server)
         if row == "sse":
             return self.bench.stream(server)
         if row == "single":
             return self.bench.single(server)
+        if row == "single_large":
+            return self.bench.single_large(server)
         return self.bench.fixed(server, rate)
 
     def half_rate(self, proxies):

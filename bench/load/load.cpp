@@ -16,6 +16,7 @@
 
 #include "load/reply_check.hpp"
 #include "load/target.hpp"
+#include "load/wire.hpp"
 
 namespace weir::load {
 namespace {
@@ -59,6 +60,7 @@ struct Connection {
   Connection(const Options& options, Report& report) : check(options, report) {}
 
   Descriptor socket;
+  Wire wire;
   ReplyCheck check;
   bool busy = false;
   bool wants_write = false;
@@ -79,6 +81,9 @@ class Run {
       request_ += name + ": " + value + "\r\n";
     }
     request_ += "\r\n" + options.body;
+    if (target_.tls) {
+      tls_ = make_tls_context();
+    }
   }
 
   std::expected<Report, std::string> run() {
@@ -125,14 +130,18 @@ class Run {
     int on = 1;
     if (!socket.open() || setsockopt(socket.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0 ||
         setsockopt(socket.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        ::connect(socket.number(), reinterpret_cast<const sockaddr*>(&target_.address), target_.address_bytes) != 0 ||
-        fcntl(socket.number(), F_SETFL, O_NONBLOCK) != 0) {
+        ::connect(socket.number(), reinterpret_cast<const sockaddr*>(&target_.address), target_.address_bytes) != 0) {
+      return false;
+    }
+    Wire wire(socket.number());
+    if ((tls_ != nullptr && !wire.start_tls(*tls_)) || fcntl(socket.number(), F_SETFL, O_NONBLOCK) != 0) {
       return false;
     }
     epoll_event event{.events = EPOLLIN, .data = {.u64 = index}};
     if (epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, socket.number(), &event) != 0) {
       return false;
     }
+    connection.wire = std::move(wire);
     connection.socket = std::move(socket);
     connection.wants_write = false;
     return true;
@@ -219,8 +228,8 @@ class Run {
   void write(std::uint32_t index) {
     auto& connection = *connections_[index];
     while (connection.sent_bytes < request_.size()) {
-      auto sent = ::send(connection.socket.number(), request_.data() + connection.sent_bytes,
-                         request_.size() - connection.sent_bytes, MSG_NOSIGNAL);
+      auto sent =
+          connection.wire.send(request_.data() + connection.sent_bytes, request_.size() - connection.sent_bytes);
       if (sent < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
           break;
@@ -239,7 +248,7 @@ class Run {
 
   void read(std::uint32_t index) {
     auto& connection = *connections_[index];
-    auto bytes = ::recv(connection.socket.number(), buffer_.data(), buffer_.size(), 0);
+    auto bytes = connection.wire.receive(buffer_.data(), buffer_.size());
     if (bytes < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
       return;
     }
@@ -322,7 +331,9 @@ class Run {
         write(index);
       }
       if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0 && connections_[index]->socket.open()) {
-        read(index);
+        do {
+          read(index);
+        } while (connections_[index]->socket.open() && connections_[index]->wire.more_at_hand());
       }
     }
   }
@@ -333,6 +344,7 @@ class Run {
   Target target_;
   std::string request_;
   std::vector<char> buffer_;
+  TlsContext tls_;
   Descriptor epoll_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::deque<std::uint32_t> idle_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
 
   CLI::App app(
       "Loads one HTTP/1.1 address on this machine with chat completions and prints what it saw as one JSON object.");
-  app.add_option("--url", options.url, "http://127.0.0.1:PORT/PATH; only loopback addresses are allowed")->required();
+  app.add_option("--url", options.url, "http://127.0.0.1:PORT/PATH, or https; only loopback addresses are allowed")
+      ->required();
   app.add_option("--connections", options.connections, "connections kept open; in a closed loop the number of callers");
   app.add_option("--rate", options.rate,
                  "open loop: requests per second, each at its time whatever became of those before");
@@ -88,6 +90,7 @@ int main(int argc, char** argv) {
   }
 
   allow_many_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
   auto report = weir::load::run(options);
   if (!report) {
     std::fprintf(stderr, "weir-load: %s\n", report.error().c_str());

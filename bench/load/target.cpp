@@ -8,9 +8,10 @@
 namespace weir::load {
 
 std::expected<Target, std::string> parse_target(std::string_view url) {
-  constexpr std::string_view scheme = "http://";
+  const bool tls = url.starts_with("https://");
+  const std::string_view scheme = tls ? "https://" : "http://";
   if (!url.starts_with(scheme)) {
-    return std::unexpected("the URL must start with http://");
+    return std::unexpected("the URL must start with http:// or https://");
   }
   auto rest = url.substr(scheme.size());
   auto slash = rest.find('/');
@@ -27,6 +28,7 @@ std::expected<Target, std::string> parse_target(std::string_view url) {
   }
 
   Target target;
+  target.tls = tls;
   target.host = authority;
   target.path = slash == std::string_view::npos ? "/" : std::string(rest.substr(slash));
   auto host = authority.substr(0, colon);

@@ -6,6 +6,7 @@ were waited for are in their parent's cutime and cstime. /proc/PID/stat alone co
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -109,13 +110,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_ready(process, port, path, limit_s=15.0):
+def wait_ready(process, port, path, tls=False, limit_s=15.0):
     """Polls until `path` answers 200, never sleeping longer than 0.2 ms. Returns the time of the answer (perf_counter)."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     deadline = time.perf_counter() + limit_s
+    context = ssl._create_unverified_context() if tls else None  # on this machine, made a moment ago
     while time.perf_counter() < deadline:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=limit_s) as client:
+            with socket.create_connection(("127.0.0.1", port), timeout=limit_s) as plain:
+                client = context.wrap_socket(plain) if context else plain
                 client.sendall(request)
                 if client.recv(4096).startswith(b"HTTP/1.1 200"):
                     return time.perf_counter()

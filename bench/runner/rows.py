@@ -8,6 +8,7 @@ import time
 STREAMS = 50
 INTERVAL_MS = 20
 HELD = 2000
+HELD_MANY = 5000
 
 
 class Sizes:
@@ -16,14 +17,14 @@ class Sizes:
     def __init__(self, quick):
         # A row is cut into slices that take turns among the servers: what disturbs the machine for a second or two then meets
         # all of them, and the median over the slices forgets it.
-        self.slices = {"a": 3, "b": 3, "sse": 1, "single": 3, "fixed": 2} if quick else \
-            {"a": 10, "b": 6, "sse": 4, "single": 8, "fixed": 6}
+        self.slices = {"a": 3, "b": 3, "c": 2, "sse": 1, "single": 3, "single_large": 2, "fixed": 2, "tls": 3} if quick else \
+            {"a": 10, "b": 6, "c": 4, "sse": 4, "single": 8, "single_large": 4, "fixed": 6, "tls": 6}
         self.small = 5_000 if quick else 10_000
         self.large = 800 if quick else 2_000
+        self.huge = 80 if quick else 200
         self.events = 75
         self.single = 500 if quick else 1_000
         self.fixed_seconds = 0.7 if quick else 1.0
-        self.held = HELD
         self.rest_seconds = 2 if quick else 10
         self.starts = 3 if quick else 10
 
@@ -68,6 +69,12 @@ class Bench:
                                "--body-bytes", 100_000)
         return per_request(report)
 
+    def huge(self, server):
+        """The same with 1 MB in, 4 callers."""
+        report = self.measured(server, server.chat_url(), "--connections", 4, "--requests", self.sizes.huge,
+                               "--body-bytes", 1_000_000)
+        return per_request(report)
+
     def stream(self, server):
         """50 streams, each with an event every 20 ms, their phases spread evenly."""
         report = self.measured(server, server.stream_url(), "--stream", "--connections", STREAMS, "--requests", STREAMS,
@@ -91,21 +98,26 @@ class Bench:
         """One connection, one request after the other."""
         return latency(self.measured(server, server.chat_url(), "--connections", 1, "--requests", self.sizes.single))
 
+    def single_large(self, server):
+        """The same with 1 MB in."""
+        return latency(self.measured(server, server.chat_url(), "--connections", 1, "--requests", self.sizes.huge,
+                                     "--body-bytes", 1_000_000))
+
     def fixed(self, server, rate):
         """An open loop at a fixed rate; latency counts from when each request was due."""
         report = self.measured(server, server.chat_url(), "--connections", 64, "--rate", f"{rate:.0f}",
                                "--seconds", self.sizes.fixed_seconds)
         return latency(report) | {"rate": rate, "late_p99_us": report["late_us"]["p99"]}
 
-    def held(self, server):
-        """2,000 open streams on a server that has just been started."""
+    def held(self, server, streams):
+        """So many open streams on a server that has just been started."""
         self.load.run(server.stream_url(), "--connections", 4, "--requests", 20, "--stream", "--model", "bench")
         before = server.rss_kib()
-        streams = self.load.hold(server.stream_url(), self.sizes.held, HELD_MODEL)
+        holding = self.load.hold(server.stream_url(), streams, HELD_MODEL)
         time.sleep(1.2)  # each stream's next event passes
         during = server.rss_kib()
-        report = self.load.release(streams)
-        return {"kib_per_stream": (during - before) / self.sizes.held, "rss_mib": during / 1024, "faults": report["errors"]}
+        report = self.load.release(holding)
+        return {"kib_per_stream": (during - before) / streams, "rss_mib": during / 1024, "faults": report["errors"]}
 
     def work(self, server):
         """Some of everything, for the memory row."""

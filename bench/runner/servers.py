@@ -24,9 +24,10 @@ class Server:
     ready_path = "/healthz"
     stream_prefix = ""  # nginx has a location of its own for streams
 
-    def __init__(self, directory, cores):
+    def __init__(self, directory, cores, tls=False):
         self.directory = pathlib.Path(directory)
         self.cores = cores
+        self.tls = tls  # towards its clients
         self.port = processes.free_port()
         self.process = None
         self.ready_ms = None
@@ -41,7 +42,7 @@ class Server:
             began = time.perf_counter()
             self.process = processes.spawn(command, self.cores, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            self.ready_ms = (processes.wait_ready(self.process, self.port, self.ready_path) - began) * 1000
+            self.ready_ms = (processes.wait_ready(self.process, self.port, self.ready_path, self.tls) - began) * 1000
         except RuntimeError as error:
             self.stop()
             said = (self.directory / "output.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -54,10 +55,13 @@ class Server:
             self.process = None
 
     def chat_url(self):
-        return f"http://127.0.0.1:{self.port}/v1/chat/completions"
+        return f"{self.origin()}/v1/chat/completions"
 
     def stream_url(self):
-        return f"http://127.0.0.1:{self.port}{self.stream_prefix}/v1/chat/completions"
+        return f"{self.origin()}{self.stream_prefix}/v1/chat/completions"
+
+    def origin(self):
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def cpu_ns(self):
         return processes.cpu_ns(self.process.pid)
@@ -81,22 +85,26 @@ class Nginx(Server):
     name = "nginx"
     stream_prefix = "/stream"
 
-    def __init__(self, directory, cores, binary, upstream):
-        super().__init__(directory, cores)
+    def __init__(self, directory, cores, binary, upstream, tls=False):
+        super().__init__(directory, cores, tls)
         self.binary = binary
         self.upstream = upstream
 
     def command(self):
         config = self.directory / "nginx.conf"
-        config.write_text(filled("nginx.conf", {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port}))
+        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "SSL": "", "CERTIFICATE": ""}
+        if self.tls:
+            certificate, key = make_certificate(self.directory)
+            values |= {"SSL": " ssl", "CERTIFICATE": f"ssl_certificate {certificate}; ssl_certificate_key {key};"}
+        config.write_text(filled("nginx.conf", values))
         return [self.binary, "-p", str(self.directory), "-c", str(config), "-e", str(self.directory / "error.log")]
 
 
 class Weir(Server):
     name = "weir"
 
-    def __init__(self, directory, cores, command, upstream, models):
-        super().__init__(directory, cores)
+    def __init__(self, directory, cores, command, upstream, models, tls=False):
+        super().__init__(directory, cores, tls)
         self.template = command
         self.upstream = upstream
         self.models = models
@@ -104,9 +112,20 @@ class Weir(Server):
     def command(self):
         config = self.directory / "weir.yaml"
         models = "\n".join(f"  {model}: up/{model}" for model in self.models)
-        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "MODELS": models}
+        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "MODELS": models, "TLS": ""}
+        if self.tls:
+            certificate, key = make_certificate(self.directory)
+            values["TLS"] = f"tls: {{cert_file: {certificate}, key_file: {key}}}"
         config.write_text(filled("weir.yaml", values))
         return [part.replace("FILE", str(config)) for part in shlex.split(self.template)]
+
+
+def make_certificate(directory):
+    """(certificate, key): files for a server on this machine, of the kind that most have today."""
+    certificate, key = directory / "server.crt", directory / "server.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return certificate, key
 
 
 def allow_many_descriptors():
