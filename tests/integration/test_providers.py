@@ -143,12 +143,12 @@ def test_a_reply_that_cannot_be_decoded_is_the_providers_failure(weir, a, b):
 
 
 def sloppy_stream() -> bytes:
-    """Whole calls without index or id, the role with every event, "stop" at the end, usage without choices."""
+    """Whole calls without index or id, an empty role, "stop" at the end, usage without choices."""
     call = {"type": "function", "function": {"name": "weather", "arguments": '{"city": "Köln"}'}}
     deltas = [
         {"role": "", "content": "Let me look. "},
-        {"role": "assistant", "tool_calls": [call, call]},
-        {"role": "assistant", "tool_calls": [{**call, "function": {"name": "time", "arguments": {}}}]},
+        {"tool_calls": [call, call]},
+        {"tool_calls": [{**call, "function": {"name": "time", "arguments": {}}}]},
     ]
     base = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     events = [{**base, "choices": [{"delta": delta, "finish_reason": ""}]} for delta in deltas]

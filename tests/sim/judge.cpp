@@ -533,13 +533,6 @@ class Judge {
       }
       // The usage is the last member, and what the caller did not ask for is cut out of an event that has more to say.
       sent.push_back(usage == std::string::npos ? data : data.substr(0, usage) + "}");
-      // A stream begins with a role; what a sloppy upstream left out is put in.
-      constexpr std::string_view delta = R"("delta":{)";
-      std::string& first = sent.front();
-      if (sent.size() == 1 && !first.contains("\"role\"") && first.contains(delta)) {
-        const bool empty = first[first.find(delta) + delta.size()] == '}';
-        first.insert(first.find(delta) + delta.size(), empty ? R"("role":"assistant")" : R"("role":"assistant",)");
-      }
     }
     for (std::size_t i = 0; i < relayed.size(); ++i) {
       if (i >= sent.size() || relayed[i] != sent[i]) {

@@ -179,13 +179,14 @@ std::optional<std::string> StreamMender::mend_delta(std::string_view delta, std:
   Draft draft(delta);
   const bool begins = !begun_.test(place);
   begun_.set(place);
-  const bool has_role = !draft.text_of("role").empty();
-  if (begins && !has_role) {
+  // One that is missing, or comes with every event, is left alone: many servers do so, and their streams are their own.
+  if (const JsonValue* role = draft.find_value("role"); role != nullptr && text::is_empty(*role)) {
     note(mended, Mend::role);
-    draft.set("role", std::string(R"("assistant")"));
-  } else if (!begins && draft.find_value("role") != nullptr) {
-    note(mended, Mend::role);
-    draft.drop("role");
+    if (begins) {
+      draft.set("role", std::string(R"("assistant")"));
+    } else {
+      draft.drop("role");
+    }
   }
   const JsonValue* calls = draft.find("tool_calls");
   if (calls != nullptr && calls->kind == JsonKind::array && !text::is_empty(*calls)) {

@@ -18,7 +18,7 @@ enum class Mend : std::uint8_t {
   choices,         // missing or null: official clients iterate over them
   choice_index,    // missing: 0
   delta,           // missing or null: {}
-  role,            // missing at a choice's start, empty, or sent again (clients concatenate it)
+  role,            // empty
   finish_reason,   // "" for null, or "stop" although tools were called
   tool_index,      // missing, the same for several calls, or not counted from 0
   tool_id,         // missing at a call's start: made from the call's own id
@@ -46,7 +46,7 @@ class StreamMender {
   explicit StreamMender(std::string_view seed) : seed_(seed) {}
 
   [[nodiscard]] bool wants(const ChunkFacts& facts) const {
-    return facts.sloppy || facts.tool_starts || facts.has_role || (facts.choices & ~begun_).any() ||
+    return facts.sloppy || facts.tool_starts || facts.empty_role || (facts.choices & ~begun_).any() ||
            (facts.tools && renumbered_) || (facts.finished & with_tools_).any();
   }
   /// Takes a valid event into account, and appends what has to be changed in its data, sorted by offset. `usage_cut`:

@@ -69,6 +69,7 @@ TEST(StreamMender, leaves_a_well_formed_stream_alone) {
   const std::vector<std::string> events{
       delta(R"("role":"assistant","content":null)"),
       delta(R"( "content" : "Hi" , "extra":[1,2] )"),
+      delta(R"("role":"assistant","content":"again")"),
       delta(R"("tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}])"),
       delta(R"("tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}])"),
       delta(R"("tool_calls":[{"index":0,"id":"","function":{"name":null,"arguments":":1}"}}])"),
@@ -118,17 +119,11 @@ TEST(StreamMender, puts_right_what_clients_stumble_over_and_nothing_else) {
                choice(R"("index":0,"delta":null,"finish_reason":"stop")"),
                R"([{"index":0,"delta":{},"finish_reason":"stop"}]} delta)"},
           Case{{},
-               delta(R"("content":"Hi")"),
-               R"([{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":null}]} role)"},
-          Case{{},
                delta(R"("role":"","content":"Hi")"),
                R"([{"index":0,"delta":{"role":"assistant","content":"Hi"},"finish_reason":null}]} role)"},
           Case{{begun},
                delta(R"("role":"","content":"Hi")"),
                R"([{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]} role)"},
-          Case{{begun},
-               delta(R"("role":"assistant","content":"Hi","x":1e999)"),
-               R"([{"index":0,"delta":{"content":"Hi","x":1e999},"finish_reason":null}]} role)"},
           Case{{begun},
                delta(R"("content":"Hi")", R"("")"),
                R"([{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]} finish_reason)"},
@@ -212,7 +207,7 @@ struct Habits {
   bool no_choice_index = false;
   bool no_choices_with_usage = false;
   [[nodiscard]] bool sloppy() const {
-    return index != Index::right || no_ids || repeats || object_arguments || role != Role::right ||
+    return index != Index::right || no_ids || repeats || object_arguments || role == Role::empty ||
            no_delta_at_the_end || stop_after_calls || empty_finish_reason || no_choice_index || no_choices_with_usage;
   }
 };

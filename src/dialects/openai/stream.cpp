@@ -113,7 +113,7 @@ void read_delta(std::string_view delta, ChunkFacts& facts) {
     }
     const JsonKind kind = member.value.kind;
     if (kind == JsonKind::string) {
-      facts.has_role = facts.has_role || text::key_equals(member, "role");
+      facts.empty_role = facts.empty_role || (text::is_empty(member.value) && text::key_equals(member, "role"));
     } else if (kind == JsonKind::array && text::key_equals(member, "tool_calls")) {
       text::for_each_element(member.value.raw, [&](const JsonValue& call) {
         facts.tools = true;

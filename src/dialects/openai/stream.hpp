@@ -46,7 +46,7 @@ struct ChunkFacts {
 
   // What StreamMender goes by.
   bool sloppy = false;       // something that OpenAI always sends is missing, or "" stands where it sends null
-  bool has_role = false;     // some delta brings one, maybe an empty one
+  bool empty_role = false;   // some delta brings one
   bool tools = false;        // some delta brings parts of tool calls
   bool tool_starts = false;  // one of them has an id or a name, or has not the shape of a mere continuation
 

@@ -210,12 +210,7 @@ void StreamChecker::check_delta(std::int64_t index, Choice& choice, std::string_
   const auto role = text::find_member(delta, "role");
   if (role && !is_text(role)) {
     violate(fmt::format("choice {} has an empty role", index));
-  } else if (role && choice.has_role) {
-    violate(fmt::format("choice {} repeats its role", index));
-  } else if (!role && !choice.has_role) {
-    violate(fmt::format("choice {} does not begin with its role", index));
   }
-  choice.has_role = true;  // a missing role is reported once
   const auto content = text::find_member(delta, "content");
   if (!is_null_or_absent(content)) {
     if (content->kind == JsonKind::string) {

@@ -45,7 +45,6 @@ class StreamChecker {
     bool has_name = false;
   };
   struct Choice {
-    bool has_role = false;
     bool finished = false;
     std::string content;
     std::map<std::int64_t, ToolCall> tool_calls;
