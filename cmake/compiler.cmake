@@ -14,6 +14,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
+set(WEIR_PROFILE "" CACHE STRING "generate: count what runs, for ./dev profile. A file: optimise with what was counted")
 option(WEIR_WERROR "Turn warnings into errors (CI)" OFF)
 
 # What every target of ours links: language level, warnings, sanitizers, Asio's build mode.
@@ -28,6 +29,15 @@ target_include_directories(weir_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_definitions(weir_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_options(weir_flags INTERFACE -fuse-ld=lld)
+
+if(WEIR_PROFILE STREQUAL "generate")
+  target_compile_options(weir_flags INTERFACE -fprofile-generate)
+  target_link_options(weir_flags INTERFACE -fprofile-generate)
+elseif(WEIR_PROFILE)
+  # Code that is newer than the profile is compiled without one.
+  target_compile_options(weir_flags INTERFACE
+    -fprofile-use=${WEIR_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date -Wno-backend-plugin)
+endif()
 
 if(WEIR_SANITIZE)
   target_compile_options(weir_flags INTERFACE -fsanitize=${WEIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
