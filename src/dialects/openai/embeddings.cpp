@@ -82,7 +82,9 @@ void read_base64(const JsonValue& string, std::vector<float>& out, std::string_v
     return;
   }
   out.resize(bytes->size() / sizeof(float));
-  std::memcpy(out.data(), bytes->data(), bytes->size());
+  if (!out.empty()) {
+    std::memcpy(out.data(), bytes->data(), bytes->size());
+  }
   for (const float value : out) {
     if (!std::isfinite(value)) {
       wrong = "an embedding holds a number that JSON cannot express";
