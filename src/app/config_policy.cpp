@@ -41,6 +41,7 @@ routing::Timeouts effective_timeouts(const Levels& levels) {
   return {.connect = duration(levels, "timeouts", "connect"),
           .first_token = duration(levels, "timeouts", "first_token"),
           .between_events = duration(levels, "timeouts", "between_events"),
+          .after_finish = duration(levels, "timeouts", "after_finish"),
           .attempt = duration(levels, "timeouts", "attempt"),
           .total = duration(levels, "timeouts", "total")};
 }
@@ -59,6 +60,7 @@ std::vector<EffectiveValue> explain_values(const Levels& levels) {
   return {explained(levels, "timeouts", "connect", settings::to_text(timeouts.connect)),
           explained(levels, "timeouts", "first_token", settings::to_text(timeouts.first_token)),
           explained(levels, "timeouts", "between_events", settings::to_text(timeouts.between_events)),
+          explained(levels, "timeouts", "after_finish", settings::to_text(timeouts.after_finish)),
           explained(levels, "timeouts", "attempt", settings::to_text(timeouts.attempt)),
           explained(levels, "timeouts", "total", settings::to_text(timeouts.total)),
           explained(levels, "retry", "attempts", fmt::format("{}", retry.attempts)),

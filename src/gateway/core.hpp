@@ -36,8 +36,7 @@ struct RelayOptions {
   std::size_t adapted_bytes_max = std::size_t{32} << 20;  // of a reply that has to be written otherwise than it came
   std::size_t error_bytes_max = std::size_t{256} << 10;   // of a provider's error body
   // After the last finish reason a stream may still bring its usage and its terminator; a socket that stays open may
-  // not hold the caller up (promise 1). Who asked for usage waits for it a little longer.
-  std::chrono::milliseconds finish_grace{40};
+  // not hold the caller up (promise 1): `timeouts.after_finish`. Who asked for usage waits for it a little longer.
   std::chrono::milliseconds usage_grace{1000};
   // Before the first content of a stream; 0: never.
   std::chrono::milliseconds keep_alive_after{20'000};

@@ -95,7 +95,7 @@ Instant Attempt::next_event_deadline() {
     return committed_ ? now + timeouts.between_events : began_ + timeouts.first_token;
   }
   // Counted from the last event, and in all from the finish: heartbeats hold no caller up, whoever sends them.
-  const RelayOptions& relay = context_.core.relay;
+  const std::chrono::milliseconds usage_grace = std::max(context_.core.relay.usage_grace, timeouts.after_finish);
   if (!whole_since_) {
     whole_since_ = now;
   }
@@ -103,8 +103,7 @@ Instant Attempt::next_event_deadline() {
     last_event_ = now;
   }
   const bool usage_missing = context_.call.request.include_usage && !chat_.usage();
-  return std::min(last_event_ + (usage_missing ? relay.usage_grace : relay.finish_grace),
-                  *whole_since_ + relay.usage_grace);
+  return std::min(last_event_ + (usage_missing ? usage_grace : timeouts.after_finish), *whole_since_ + usage_grace);
 }
 
 Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) {

@@ -13,6 +13,7 @@ struct Timeouts {
   std::chrono::milliseconds connect = std::chrono::seconds(10);        // DNS + TCP + TLS
   std::chrono::milliseconds first_token = std::chrono::minutes(5);     // streamed only: to the first content
   std::chrono::milliseconds between_events = std::chrono::minutes(2);  // streamed only: silence after the first content
+  std::chrono::milliseconds after_finish{40};                          // streamed only: silence after the last finish reason
   std::chrono::milliseconds attempt = std::chrono::minutes(5);         // not streamed only: one attempt, whole answer
   std::chrono::milliseconds total = std::chrono::minutes(10);          // everything: waiting, all attempts, the answer
   friend bool operator==(const Timeouts&, const Timeouts&) = default;

@@ -29,6 +29,7 @@ models:
   smart-hasty: {{steps: [hasty/x, b/x]}}
   smart-nobody: {{steps: [nobody/x, b/x]}}
   alone: a/x
+  patient: {{steps: [a/x], timeouts: {{after_finish: 1m}}}}  # for streams that a busy machine sends slowly
   alone-hasty: hasty/x
   alone-nobody: nobody/x
   stubborn: {{steps: [a/x], retry: {{attempts: 3, backoff_max: 5s}}}}

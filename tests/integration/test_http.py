@@ -10,7 +10,7 @@ from raw_http import RawConnection, get, post
 from weir_server import text_of
 
 CHAT = b'{"model":"alone","messages":[{"role":"user","content":"hi"}]}'
-STREAM = b'{"model":"alone","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+STREAM = b'{"model":"patient","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
 
 @pytest.fixture
