@@ -1,4 +1,6 @@
 // The relay of a streamed answer: whole events, held until the first one with content, then each at once.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>

@@ -1,5 +1,7 @@
 // The relay of an answer that is not streamed: held until its JSON is whole, so that a broken one can still be
 // replaced.
+#include <fmt/format.h>
+
 #include "dialects/openai/usage_scanner.hpp"
 #include "gateway/attempt.hpp"
 
