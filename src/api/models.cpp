@@ -136,7 +136,7 @@ Task<void> one_model(ApiRequest& request, gateway::ModelDirectory& directory) {
     co_return;
   }
   std::string body;
-  const routing::Candidate& candidate = plan->candidates.front();
+  const routing::Candidate& candidate = plan->steps.front().members.front();
   const std::string& provider = candidate.target->provider;
   const bool forwarded = !plan->owned.empty() && plan->name == provider;
   if (!forwarded || provider == table.mock_provider) {

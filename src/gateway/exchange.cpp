@@ -4,19 +4,14 @@
 
 #include <cmath>
 
+#include "gateway/attempt_loop.hpp"
+
 namespace weir::gateway {
 
 using platform::Duration;
 using platform::Instant;
 
 namespace {
-
-std::string joined(std::string_view provider, std::string_view model) {
-  std::string name;
-  name.reserve(provider.size() + 1 + model.size());
-  name.append(provider).append("/").append(model);
-  return name;
-}
 
 /// Why the last attempt failed, without what is the operator's business alone: addresses stand in the record.
 std::string words_for_caller(const AttemptResult& last, const ledger::RequestRecord& record) {
@@ -27,12 +22,6 @@ std::string words_for_caller(const AttemptResult& last, const ledger::RequestRec
     return record.attempts.empty() && !record.skipped.empty() ? record.skipped.back() : "it cannot be reached";
   }
   return last.reason;
-}
-
-/// The label of a target in metrics: a name that a caller made up must not become one.
-std::string target_label(const routing::Plan& plan, const routing::Candidate& candidate) {
-  const bool made_up = !plan.owned.empty();
-  return joined(candidate.target->provider, made_up ? "*" : candidate.upstream_model);
 }
 
 }  // namespace
@@ -95,7 +84,13 @@ Task<void> Exchange::run_stages() {
       co_return;
     }
   }
-  co_await attempts();
+  const AttemptResult last = co_await attempts();
+  switch (last.kind) {
+    case AttemptResult::Kind::delivered: settle(ledger::EndState::complete); break;
+    case AttemptResult::Kind::broken: settle(ledger::EndState::upstream_error); break;
+    case AttemptResult::Kind::caller_left: co_await ended_early(); break;
+    case AttemptResult::Kind::failed: co_await deliver_failure(last); break;
+  }
 }
 
 // Stages with nothing behind them yet pass the call on: gateway/README.md says what will stand there.
@@ -124,88 +119,19 @@ Exchange::Refusal Exchange::lookup() {
   return std::nullopt;
 }
 
-Task<AttemptResult> Exchange::attempt(const routing::Candidate& candidate, providers::Provider& provider,
-                                      Duration backoff, Instant deadline) {
-  const auto begin_row = [&] {
-    ledger::AttemptRecord& row = record_->attempts.emplace_back();
-    row.target = joined(candidate.target->provider, candidate.upstream_model);
-    return &row;
-  };
-  const Attempt::Context context{.core = core_,
-                                 .call = call_,
-                                 .sink = sink_,
-                                 .end = end_,
-                                 .record = *record_,
-                                 .live = live_,
-                                 .waited = waited_,
-                                 .deadline = deadline};
-  attempt_label_ = target_label(plan_, candidate);
-  begin_row()->backoff = backoff;
-  for (bool again = false;; again = true) {
-    Attempt one(context, candidate, provider, again);
-    AttemptResult result = co_await one.run();
-    core_.call_metrics.attempt_ended(attempt_label_, record_->attempts.back(), core_.loop.now());
-    if (again || result.kind != AttemptResult::Kind::failed || !result.closed_before_reply) {
-      co_return result;
-    }
-    // The kept-alive connection had been closed when we wrote to it: the provider saw nothing, so asking again is not a
-    // retry.
-    begin_row()->silent_retry = true;
-  }
-}
-
-Task<void> Exchange::attempts() {
-  const Instant deadline = call_.received + plan_.timeouts.total;
+Task<AttemptResult> Exchange::attempts() {
   sink_.start();
-  AttemptResult last{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
-  const routing::Candidate* left_for_next = nullptr;
-  for (const routing::Candidate& candidate : plan_.candidates) {
-    const auto found = snapshot_->providers.find(candidate.target->provider);
-    if (!candidate.target->off.empty() || found == snapshot_->providers.end()) {
-      record_->skipped.push_back(
-          fmt::format("{}/{}: {}", candidate.target->provider, candidate.upstream_model,
-                      candidate.target->off.empty() ? "the provider is off" : candidate.target->off));
-      continue;
-    }
-    if (left_for_next != nullptr) {
-      core_.call_metrics.fallback(target_label(plan_, *left_for_next), target_label(plan_, candidate));
-    }
-    const Instant target_began = core_.loop.now();
-    Duration backoff{};
-    for (int tries = 1;; ++tries) {
-      last = co_await attempt(candidate, *found->second, backoff, deadline);
-      switch (last.kind) {
-        case AttemptResult::Kind::delivered: settle(ledger::EndState::complete); co_return;
-        case AttemptResult::Kind::broken: settle(ledger::EndState::upstream_error); co_return;
-        case AttemptResult::Kind::caller_left: co_await ended_early(); co_return;
-        case AttemptResult::Kind::failed: break;
-      }
-      const Instant now = core_.loop.now();
-      const Decision decision =
-          decide(last.failure, candidate.target->retry, tries, now - target_began, core_.loop.random());
-      if (decision.step == NextStep::give_up) {
-        record_->attempts.back().end_state =
-            ledger::EndState::complete;  // the provider did its part: the request is at fault
-        co_await deliver_failure(last);
-        co_return;
-      }
-      if (decision.step == NextStep::next_target || now + decision.wait >= deadline) {
-        break;
-      }
-      if (co_await platform::sleep(core_.loop, {now + decision.wait, &end_.cancellation}) ==
-          platform::Wake::cancelled) {
-        co_await ended_early();
-        co_return;
-      }
-      backoff = core_.loop.now() - now;
-      waited_ += backoff;
-    }
-    if (core_.loop.now() >= deadline) {
-      break;
-    }
-    left_for_next = &candidate;
-  }
-  co_await deliver_failure(last);
+  AttemptLoop loop({.attempt = {.core = core_,
+                                .call = call_,
+                                .sink = sink_,
+                                .end = end_,
+                                .record = *record_,
+                                .live = live_,
+                                .waited = waited_,
+                                .deadline = call_.received + plan_.timeouts.total},
+                    .snapshot = *snapshot_,
+                    .plan = plan_});
+  co_return co_await loop.run();
 }
 
 /// Nothing of any answer has left. The provider's own status and body where the last attempt ended so; our words
@@ -313,15 +239,6 @@ void Exchange::settle(ledger::EndState end_state) {
   const Instant now = core_.loop.now();
   record_->duration = now - call_.started;
   record_->added = now - call_.received - waited_ - sink_.stalled();
-  for (ledger::AttemptRecord& attempt : record_->attempts) {
-    if (attempt.end_state == ledger::EndState::open) {
-      attempt.end_state = ledger::EndState::gateway_error;  // an exception went through it
-      attempt.failure = Code::internal;
-      attempt.reason = "the gateway failed";
-      attempt.ended = record_->duration;
-      core_.call_metrics.attempt_ended(attempt_label_, attempt, now);
-    }
-  }
   record_->response_bytes = sink_.bytes_sent();
   if (!record_->attempts.empty()) {
     record_->usage = record_->attempts.back().usage;

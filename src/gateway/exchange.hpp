@@ -41,9 +41,7 @@ class Exchange {
   Refusal lookup();
 
   Task<void> run_stages();
-  WEIR_OWN_FRAME Task<void> attempts();
-  WEIR_OWN_FRAME Task<AttemptResult> attempt(const routing::Candidate& candidate, providers::Provider& provider,
-                                             platform::Duration backoff, platform::Instant deadline);
+  Task<AttemptResult> attempts();
   WEIR_OWN_FRAME Task<void> deliver_failure(const AttemptResult& last);
   WEIR_OWN_FRAME Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt,
                                    std::string reply = {});
@@ -59,7 +57,6 @@ class Exchange {
   KeepAlive sink_;  // in front of the caller's
   routing::Plan plan_;
   platform::Duration waited_{};  // for others: providers, back-offs
-  std::string attempt_label_;    // of the attempt that runs: it is counted also if an exception ends it
   bool settled_ = false;
 };
 

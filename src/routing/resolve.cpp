@@ -8,26 +8,22 @@ namespace weir::routing {
 
 namespace {
 
-/// The members of a step in a random order in which a heavier one tends to stand earlier: the first place goes to each
-/// with a probability of its share, the next places likewise among those left.
-void append_shuffled(const Step& step, platform::Random& random, std::vector<const Target*>& out) {
-  const std::size_t first = out.size();
-  for (const Target& target : step.any_of) {
-    out.push_back(&target);
-  }
-  for (std::size_t at = first; at + 1 < out.size(); ++at) {
+/// Puts the members in a random order in which a heavier one tends to stand earlier: the first place goes to each with
+/// a probability of its share, the next places likewise among those left.
+void shuffle(std::vector<Candidate>& members, platform::Random& random) {
+  const auto weight = [](const Candidate& member) { return static_cast<std::uint64_t>(member.target->weight); };
+  for (auto at = members.begin(); at + 1 < members.end(); ++at) {
     std::uint64_t total = 0;
-    for (std::size_t i = at; i < out.size(); ++i) {
-      total += static_cast<std::uint64_t>(out[i]->weight);
+    for (auto member = at; member != members.end(); ++member) {
+      total += weight(*member);
     }
     std::uint64_t drawn = random.below(total);
-    std::size_t chosen = at;
-    while (drawn >= static_cast<std::uint64_t>(out[chosen]->weight)) {
-      drawn -= static_cast<std::uint64_t>(out[chosen]->weight);
+    auto chosen = at;
+    while (drawn >= weight(*chosen)) {
+      drawn -= weight(*chosen);
       ++chosen;
     }
-    std::rotate(out.begin() + static_cast<std::ptrdiff_t>(at), out.begin() + static_cast<std::ptrdiff_t>(chosen),
-                out.begin() + static_cast<std::ptrdiff_t>(chosen) + 1);
+    std::rotate(at, chosen, chosen + 1);
   }
 }
 
@@ -41,17 +37,20 @@ std::string substitute_star(std::string_view pattern, std::string_view starred) 
 
 Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred, platform::Random& random) {
   Plan plan{.name = policy.name, .timeouts = policy.timeouts};
-  std::vector<const Target*> targets;
+  plan.steps.reserve(policy.steps.size());
   for (const Step& step : policy.steps) {
-    append_shuffled(step, random, targets);
-  }
-  for (const Target* target : targets) {
-    if (starred) {
-      plan.owned.push_back(*target);
-      plan.owned.back().model = substitute_star(target->model, *starred);
-      target = &plan.owned.back();
+    std::vector<Candidate>& members = plan.steps.emplace_back().members;
+    members.reserve(step.any_of.size());
+    for (const Target& target : step.any_of) {
+      const Target* meant = &target;
+      if (starred) {
+        plan.owned.push_back(target);
+        plan.owned.back().model = substitute_star(target.model, *starred);
+        meant = &plan.owned.back();
+      }
+      members.push_back({.target = meant, .upstream_model = meant->model});
     }
-    plan.candidates.push_back({.target = target, .upstream_model = target->model});
+    shuffle(members, random);
   }
   return plan;
 }
@@ -64,7 +63,8 @@ Plan forwarded(const Forward& forward, std::string_view model) {
                         .retry = forward.retry,
                         .off = forward.off});
   plan.name = plan.owned.back().provider;  // `forward` may be a temporary
-  plan.candidates.push_back({.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
+  plan.steps.emplace_back().members.push_back(
+      {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
   return plan;
 }
 

@@ -18,14 +18,19 @@ struct Candidate {
   std::string_view upstream_model;
 };
 
-/// What a model name means: its policy, and the candidates of each step in the order in which they are tried.
+/// One step of a plan: all its members are tried before the next step. Never empty.
+struct PlanStep {
+  std::vector<Candidate> members;  // in the order in which they are tried
+};
+
+/// What a model name means: its policy, and its steps in the order in which they are tried.
 ///
 /// Views and pointers lead into the ModelTable (pin its snapshot) or into `owned`, which moves with the plan.
 struct Plan {
-  std::string_view name;              // the entry's name, for records and labels
-  Timeouts timeouts;                  // `total` holds for the whole call
-  std::vector<Candidate> candidates;  // steps one after the other
-  std::list<Target> owned;            // targets made for this call: a pattern's or a forwarded name
+  std::string_view name;  // the entry's name, for records and labels
+  Timeouts timeouts;      // `total` holds for the whole call
+  std::vector<PlanStep> steps;
+  std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };
 
 /// Pure choice: the same table, name and random numbers give the same plan.

@@ -30,10 +30,14 @@ TEST(Resolve, tries_the_steps_in_order_and_every_member_of_a_step) {
   for (int i = 0; i < 50; ++i) {
     const auto plan = resolve(models, "smart", false, random);
     ASSERT_TRUE(plan);
-    ASSERT_EQ(plan->candidates.size(), 3U);
-    EXPECT_NE(plan->candidates[0].target, plan->candidates[1].target);
-    EXPECT_NE(plan->candidates[0].target->provider, "c");
-    EXPECT_EQ(plan->candidates[2].target->provider, "c");
+    ASSERT_EQ(plan->steps.size(), 2U);
+    const auto& members = plan->steps[0].members;
+    ASSERT_EQ(members.size(), 2U);
+    EXPECT_NE(members[0].target, members[1].target);
+    EXPECT_NE(members[0].target->provider, "c");
+    EXPECT_NE(members[1].target->provider, "c");
+    ASSERT_EQ(plan->steps[1].members.size(), 1U);
+    EXPECT_EQ(plan->steps[1].members[0].target->provider, "c");
   }
 }
 
@@ -44,7 +48,7 @@ TEST(Resolve, gives_the_first_place_by_weight) {
   for (int i = 0; i < 10'000; ++i) {
     const auto plan = resolve(models, "smart", false, random);
     ASSERT_TRUE(plan);
-    first += plan->candidates[0].target->provider == "a" ? 1 : 0;
+    first += plan->steps[0].members[0].target->provider == "a" ? 1 : 0;
   }
   EXPECT_NEAR(first, 9'000, 200);
 }
@@ -55,8 +59,8 @@ TEST(Resolve, passes_the_starred_part_on_and_survives_being_moved) {
   auto plan = resolve(models, "local/qwen3:8b", false, random);
   ASSERT_TRUE(plan);
   const Plan moved = std::move(*plan);
-  EXPECT_EQ(moved.candidates[0].upstream_model, "qwen3:8b");
-  EXPECT_EQ(moved.candidates[0].target->provider, "home");
+  EXPECT_EQ(moved.steps[0].members[0].upstream_model, "qwen3:8b");
+  EXPECT_EQ(moved.steps[0].members[0].target->provider, "home");
   EXPECT_EQ(moved.name, "local/*");
 }
 
@@ -65,7 +69,7 @@ TEST(Resolve, forwards_any_name_of_a_provider_that_allows_it) {
   const ModelTable models = table();
   const auto plan = resolve(models, "openai/org/model", false, random);
   ASSERT_TRUE(plan);
-  EXPECT_EQ(plan->candidates[0].upstream_model, "org/model");
+  EXPECT_EQ(plan->steps[0].members[0].upstream_model, "org/model");
 }
 
 TEST(Resolve, refuses_unknown_names_and_a_missing_name_apart) {
@@ -85,11 +89,11 @@ TEST(Resolve, knows_the_mock_only_where_it_exists) {
   models.mock_provider = "fake";
   const auto named = resolve(models, "mock/echo", false, random);
   ASSERT_TRUE(named);
-  EXPECT_EQ(named->candidates[0].target->provider, "fake");
-  EXPECT_EQ(named->candidates[0].upstream_model, "echo");
+  EXPECT_EQ(named->steps[0].members[0].target->provider, "fake");
+  EXPECT_EQ(named->steps[0].members[0].upstream_model, "echo");
   const auto asked = resolve(models, "smart", true, random);
   ASSERT_TRUE(asked);
-  EXPECT_EQ(asked->candidates[0].target->provider, "fake");
+  EXPECT_EQ(asked->steps[0].members[0].target->provider, "fake");
   EXPECT_EQ(asked->name, "fake");
 }
 

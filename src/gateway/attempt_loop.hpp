@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+
+#include "gateway/attempt.hpp"
+#include "routing/resolve.hpp"
+
+namespace weir::gateway {
+
+/// The attempts of one call: which member of which step is asked, how often, and when it is enough.
+///
+/// All members of a step are asked before the next step. Ends before its call is settled: the row of an attempt that an
+/// exception ended is closed in the destructor. Belongs to one loop.
+class AttemptLoop {
+ public:
+  /// Everything outlives the loop; `deadline` of `attempt` is the whole call's.
+  struct Context {
+    Attempt::Context attempt;
+    const Snapshot& snapshot;
+    const routing::Plan& plan;
+  };
+  explicit AttemptLoop(Context context) : context_(context) {}
+  AttemptLoop(const AttemptLoop&) = delete;
+  AttemptLoop& operator=(const AttemptLoop&) = delete;
+  ~AttemptLoop();
+
+  /// How the last attempt ended. Failed: nothing of any answer has left, and nobody is left to be asked.
+  WEIR_OWN_FRAME Task<AttemptResult> run();
+
+ private:
+  enum class Next : std::uint8_t { member, nothing };
+
+  /// Null, with the reason in the record: it cannot be asked at all.
+  providers::Provider* provider_of(const routing::Candidate& candidate);
+  /// Asks one member, and again where that may help; how it ended is in last_.
+  WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider);
+  ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
+  [[nodiscard]] platform::Instant now() const { return context_.attempt.core.loop.now(); }
+  [[nodiscard]] ledger::RequestRecord& record() { return context_.attempt.record; }
+
+  Context context_;
+  AttemptResult last_{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
+  std::string label_;  // of the member that is asked, in metrics
+};
+
+}  // namespace weir::gateway
