@@ -1,6 +1,7 @@
 // Whole calls against scripted providers in simulated time: how they end, what is tried, what the record says.
 #include "gateway/exchange.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <deque>
