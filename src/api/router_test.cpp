@@ -1,6 +1,7 @@
 // Endpoints over simulated sockets, without providers: what each kind of request gets.
 #include "api/router.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>

@@ -5,6 +5,8 @@
 #include "dialects/openai/usage_scanner.hpp"
 #include "gateway/attempt.hpp"
 
+#include <fmt/format.h>
+
 namespace weir::gateway {
 
 using providers::UpstreamReply;

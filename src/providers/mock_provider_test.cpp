@@ -1,6 +1,7 @@
 // The mock provider: the same request gives the same answer, and each fault is what it says.
 #include "providers/mock_provider.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dialects/openai/reply.hpp"

@@ -1,6 +1,7 @@
 #include "settings/expand.hpp"
 
 #include <fmt/format.h>
+#include <utility>
 
 #include <cctype>
 #include <utility>

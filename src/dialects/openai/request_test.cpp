@@ -1,5 +1,6 @@
 #include "dialects/openai/request.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <limits>

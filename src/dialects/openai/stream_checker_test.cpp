@@ -1,5 +1,6 @@
 #include "dialects/openai/stream_checker.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>

@@ -1,5 +1,6 @@
 #include "dialects/openai/stream.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <initializer_list>
