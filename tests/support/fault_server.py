@@ -3,7 +3,8 @@
 It answers POST .../chat/completions and .../completions with a deterministic text, streamed or not, POST .../embeddings
 with the vectors VECTORS, and breaks where it is told to: each request takes the next behaviour of the plan, else the one
 that its model name spells (`cut_fin,after=2`), else the default. GET .../models is apart: it is answered with
-FaultServer.models, as FaultServer.models_behaviour says, and recorded in FaultServer.model_requests. It records every request byte for byte, and notices when its client hangs up in the middle of an answer.
+FaultServer.models, as FaultServer.models_behaviour says, and recorded in FaultServer.model_requests. A case that has a path of its own
+(FaultServer.script) shares nothing with others: hundreds can run at once. It records every request byte for byte, and notices when its client hangs up in the middle of an answer.
 
 In a test:            with FaultServer("a") as server: server.plan("reset_before_head"); ... server.requests[0].body
 On its own:           python fault_server.py --port 0      (prints `fault server on http://127.0.0.1:PORT/v1`)
@@ -67,6 +68,10 @@ KINDS = {
     "html": "status 200 with an HTML page",
     "short_body": "Content-Length promises more bytes than come before FIN",
     "truncated_chunk": "a chunk that promises more bytes than come before FIN",
+    "long_body": "Content-Length promises fewer bytes than come",
+    "bad_json": "status 200, whole, JSON by its type and broken by its text",
+    "empty": "status 200 with no body at all",
+    "trickle": "a whole answer, a byte at a time, with `seconds` between two bytes of the first `after`",
     "raw": "the bytes of `pieces`, each its own write once the client has read the one before, then `end`",
 }
 
@@ -161,6 +166,7 @@ class FaultServer:
         self.open_connections = 0
         self._wanted_port = port
         self._plan: Iterator[Behaviour] = iter(())
+        self._scripts: dict[str, list[Behaviour]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -203,6 +209,20 @@ class FaultServer:
             self._plan = iter(())
             self.default = Behaviour.of(behaviour, **fields)
 
+    def script(self, case: str, *behaviours: Behaviour | str | dict[str, Any]) -> str:
+        """What the requests below the path of this case get, one each and the last for ever; returns its base URL.
+
+        A connection that was kept alive may be found closed and be replaced: what closes one before the answer is no step of
+        the script when it meets such a connection, since the gateway asks again at once and is not asked to count that.
+        """
+        with self._changed:
+            self._scripts[case] = [Behaviour.of(behaviour) for behaviour in behaviours]
+        return self.base_url.removesuffix("/v1") + f"/{case}/v1"
+
+    def requests_of(self, case: str) -> list[RecordedRequest]:
+        with self._changed:
+            return [request for request in self.requests if request.target.startswith(f"/{case}/")]
+
     def forget(self) -> None:
         """Back to the start: every answer whole, no request recorded."""
         with self._changed:
@@ -210,6 +230,7 @@ class FaultServer:
             self.default = Behaviour()
             self.models_behaviour = Behaviour()
             self.requests = []
+            self._scripts = {}
 
     def wait_for(self, condition, what: str, seconds: float = 30.0) -> None:
         """Until condition() holds; it is looked at whenever a request comes or its state changes."""
@@ -254,7 +275,7 @@ class FaultServer:
                 self._changed.notify_all()
                 return
             request.number = len(self.requests)
-            request.behaviour = next(self._plan, None) or self._spelt_by_model(request) or self.default
+            request.behaviour = self._scripted(request) or next(self._plan, None) or self._spelt_by_model(request) or self.default
             self.requests.append(request)
             self._changed.notify_all()
 
@@ -267,6 +288,13 @@ class FaultServer:
         with self._changed:
             request.events_sent += 1
             self._changed.notify_all()
+
+    def _scripted(self, request: RecordedRequest) -> Behaviour | None:
+        script = self._scripts.get(request.target.split("/")[1])
+        if not script:
+            return None
+        repeated = request.number_on_connection > 0 and script[0].kind in {"close_before_head", "reset_before_head"}
+        return script[0] if repeated or len(script) == 1 else script.pop(0)
 
     @staticmethod
     def _spelt_by_model(request: RecordedRequest) -> Behaviour | None:
@@ -438,6 +466,38 @@ class Connection:
         body = self._body(request, behaviour)
         await self._write(response(200, body, length=len(body) + 100))
         raise Broken(reset=False)
+
+    async def _long_body(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
+        body = self._body(request, behaviour)
+        await self._write(response(200, body, length=len(body) - 10))
+        return True
+
+    async def _bad_json(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
+        await self._write(response(200, b'{"id": "chatcmpl-1", "object": "chat.completion", "choices": [{"index": 0, ', self._provider_headers(request)))
+        return True
+
+    async def _empty(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
+        content_type = "text/event-stream; charset=utf-8" if is_streamed(request) else "application/json"
+        await self._write(response(200, b"", self._provider_headers(request), content_type=content_type))
+        return True
+
+    async def _trickle(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
+        """The writes of a whole answer, each byte of them on its own."""
+        whole, self._write_whole = dataclasses.replace(behaviour, kind="ok", after=0), self._write
+        slow = behaviour.after
+
+        async def byte_by_byte(*parts: bytes) -> None:
+            nonlocal slow
+            for byte in b"".join(parts):
+                await self._write_whole(bytes([byte]))
+                slow -= 1
+                await asyncio.sleep(behaviour.seconds if slow >= 0 else 0)
+
+        self._write = byte_by_byte
+        try:
+            return await self._completion(request, whole)
+        finally:
+            self._write = self._write_whole
 
     async def _truncated_chunk(self, request: RecordedRequest, behaviour: Behaviour) -> bool:
         streamed = is_streamed(request)
@@ -734,12 +794,75 @@ async def until_read(connected: socket.socket) -> None:
         await asyncio.sleep(0)
 
 
+# What providers say with an error status: status, code, type and message as documented or recorded. The first of each status is the
+# one that a table without further wishes takes.
+PROVIDER_ERRORS = {
+    "400 context_length_exceeded": (400, "context_length_exceeded", "invalid_request_error",
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens. Please reduce the length of the messages."),
+    "400 content_policy_violation": (400, "content_policy_violation", "invalid_request_error",
+        "Your request was rejected as a result of our safety system."),
+    "400 invalid value": (400, "invalid_value", "invalid_request_error", "Invalid value: 'tool'. Supported values are: 'system', 'user'."),
+    "401 invalid_api_key": (401, "invalid_api_key", "invalid_request_error",
+        "Incorrect API key provided: sk-fault*****. You can find your API key at https://platform.openai.com/account/api-keys."),
+    "403": (403, "insufficient_permissions", "invalid_request_error", "You do not have access to this organization."),
+    "404 model_not_found": (404, "model_not_found", "invalid_request_error", "The model `x` does not exist or you do not have access to it."),
+    "408": (408, None, "invalid_request_error", "Request timed out."),
+    "429 rate_limit_exceeded": (429, "rate_limit_exceeded", "requests",
+        "Rate limit reached for gpt-4o in organization org-1 on requests per min (RPM): Limit 500, Used 500, Requested 1."),
+    "429 insufficient_quota": (429, "insufficient_quota", "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details."),
+    "500": (500, None, "server_error", "The server had an error while processing your request. Sorry about that!"),
+    "502": (502, None, "server_error", "Bad gateway."),
+    "503 server_is_overloaded": (503, "server_is_overloaded", "service_unavailable_error", "The engine is currently overloaded, please try again later"),
+    "504": (504, None, "server_error", "Gateway timeout."),
+    "529": (529, None, "overloaded_error", "Overloaded"),
+}  # fmt: skip
+
+
+def provider_error(name: str, **fields: Any) -> Behaviour:
+    status, code, kind, message = PROVIDER_ERRORS[name]
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return Behaviour("status", status=status, code=code, message=message, body=json.dumps({"error": error}), **fields)
+
+
 @contextlib.contextmanager
 def refusing_url():
     """A base URL whose port is taken by nobody who listens: connecting to it is refused."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
+
+
+def unresolvable_url() -> str:
+    """A base URL whose name no resolver can know: a label of it is longer than a name may have, so that nobody is even asked."""
+    return f"http://{'x' * 64}.invalid/v1"
+
+
+TLS_HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
+
+
+@contextlib.contextmanager
+def tls_alert_url():
+    """A base URL behind which every TLS handshake ends with an alert, after the client's first message."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connected, _ = listener.accept()
+            except OSError:
+                return
+            with connected, contextlib.suppress(OSError):
+                connected.recv(65536)
+                connected.sendall(TLS_HANDSHAKE_FAILURE)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
 
 
 def main() -> None:

@@ -124,7 +124,7 @@ def run_suite(name: str, build: Path, python: Path, arguments: list[str], scratc
         return run_planted(build, arguments, scratch)
     paths = {
         "structure": ["tests/structure", "tests/support"],
-        "integration": ["tests/integration"],
+        "integration": ["tests/integration", "tests/faults"],
         "two_core": ["tests/integration/test_two_cores.py"],
     }[name]
     return run_pytest(python, name, paths, arguments, binary, scratch)

@@ -1,0 +1,149 @@
+"""Every way a provider can fail, and what follows: the one place where it is decided. docs/failures.md is written from it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fault_server import Behaviour, provider_error
+
+# Limits that a failure is meant to run into, on the provider that has it.
+SHORT_TIMEOUTS = "{first_token: 2s, between_events: 2s, attempt: 2s}"
+
+GROUPS = {
+    "connection": "No connection",
+    "status": "An error status",
+    "head": "No answer, or none that is HTTP",
+    "answer": "An answer that breaks before its first content",
+    "content": "An answer that breaks after content has left",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    group: str
+    cause: str                          # what it is taken for: everything else follows from it
+    failure: str                        # `failure` of the attempt's row
+    alone: tuple[int, str]              # what the caller gets where nothing is left to try: status and code
+    behaviour: Behaviour | None = None  # None: there is nobody to behave; `where` says what is there instead
+    where: str = ""                     # instead of the fault server: refused, unresolvable, tls_alert, untrusted
+    streamed: bool = True               # it can happen to a streamed answer
+    whole: bool = True                  # and to one that is not
+    repeats: bool = True                # the same target is asked again, where `retry.attempts` allows
+    other_key: bool = False             # the next key of the same target is asked, which counts as no attempt
+    moves_on: bool = True               # the next target is asked
+    own_words: bool = False             # the caller gets the provider's own status and body
+    slow: bool = False                  # it is a limit of ours that ends it
+
+    @property
+    def id(self) -> str:
+        return "".join(letter if letter.isalnum() else "-" for letter in self.name.lower()).strip("-")
+
+
+def status(name: str, cause: str, alone: tuple[int, str], failure: str = "upstream_error", label: str = "", **fields: Any) -> Fault:
+    """An error status with the body that a provider sends with it."""
+    behaviour = fields.pop("behaviour", None) or provider_error(name)
+    return Fault(label or name, "status", cause, failure, alone, behaviour, **fields)
+
+
+CREDENTIALS = {"alone": (502, "upstream_credentials"), "failure": "upstream_credentials", "repeats": False, "other_key": True}
+CALLERS = {"repeats": False, "moves_on": False, "own_words": True}
+AT_THE_TARGET = {"own_words": True}
+
+FAULTS = [
+    Fault("the name does not resolve", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="unresolvable"),
+    Fault("the connection is refused", "connection", "transport", "refused", (502, "upstream_unreachable"), where="refused"),
+    Fault("TLS ends with an alert", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="tls_alert"),
+    Fault("a certificate that nobody vouches for", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="untrusted"),
+
+    status("400 invalid value", "callers_fault", (400, "invalid_value"), label="400 for a value in the request", **CALLERS),
+    status("400 content_policy_violation", "content_policy", (400, "content_policy_violation"), **CALLERS),
+    status("401 invalid_api_key", "credential", **CREDENTIALS),
+    status("403", "credential", label="403", **CREDENTIALS),
+    status("404 model_not_found", "model_missing", (404, "model_not_found"), repeats=False, **AT_THE_TARGET),
+    status("408", "slow", (408, ""), label="408", **AT_THE_TARGET),
+    status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), **AT_THE_TARGET),
+    status("500", "overload", (500, ""), label="500", **AT_THE_TARGET),
+    status("502", "overload", (502, ""), label="502", **AT_THE_TARGET),
+    status("502", "overload", (502, "upstream_error"), label="502 with a page of HTML",
+           behaviour=Behaviour("status", status=502, body="<html><h1>Bad Gateway</h1></html>")),
+    status("503 server_is_overloaded", "overload", (503, "server_is_overloaded"), label="503", **AT_THE_TARGET),
+    status("504", "overload", (504, ""), label="504", **AT_THE_TARGET),
+    status("529", "overload", (529, ""), label="529", **AT_THE_TARGET),
+
+    Fault("RST before the head", "head", "transport", "reset", (502, "upstream_broken"), Behaviour("reset_before_head")),
+    Fault("FIN before the head", "head", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("close_before_head")),
+    Fault("bytes that are no HTTP", "head", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("garbage")),
+    Fault("no byte at all", "head", "slow", "timeout", (504, "upstream_timeout"), Behaviour("silence"), repeats=False, slow=True),
+
+    Fault("200 with a page of HTML", "answer", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("html")),
+    Fault("200 with broken JSON", "answer", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("bad_json")),
+    Fault("200 and nothing, not streamed", "answer", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("empty"), streamed=False),
+    Fault("200 and no event", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("empty"), whole=False),
+    Fault("200 with an error object", "answer", "overload", "upstream_error", (502, "upstream_error"), Behaviour("error_event"), streamed=False),
+    Fault("an error in the first event", "answer", "overload", "upstream_error", (502, "upstream_error"), Behaviour("error_event", role=False), whole=False),
+    Fault("an error in the second event", "answer", "overload", "upstream_error", (502, "upstream_error"), Behaviour("error_event"), whole=False),
+    Fault("a broken first event", "answer", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("malformed", role=False), whole=False),
+    Fault("RST right after the head", "answer", "transport", "reset", (502, "upstream_broken"), Behaviour("cut_rst", role=False), whole=False),
+    Fault("RST after the first event", "answer", "transport", "reset", (502, "upstream_broken"), Behaviour("cut_rst"), whole=False),
+    Fault("RST within the body", "answer", "transport", "reset", (502, "upstream_broken"), Behaviour("cut_rst"), streamed=False),
+    Fault("FIN right after the head", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("cut_fin", role=False), whole=False),
+    Fault("FIN after the first event", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("cut_fin"), whole=False),
+    Fault("FIN within the body", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("cut_fin"), streamed=False),
+    Fault("an end without a finish reason", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("end_early"), whole=False),
+    Fault("a length that is too long", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("short_body"), streamed=False),
+    Fault("a length that is too short", "answer", "malformed", "upstream_malformed", (502, "upstream_malformed"), Behaviour("long_body"), streamed=False),
+    Fault("FIN inside a chunk", "answer", "transport", "end_of_stream", (502, "upstream_broken"), Behaviour("truncated_chunk")),
+    Fault("no content after the first event", "answer", "slow", "timeout", (504, "upstream_timeout"), Behaviour("stall"), whole=False, repeats=False, slow=True),
+    Fault("half a body and no more", "answer", "slow", "timeout", (504, "upstream_timeout"), Behaviour("stall"), streamed=False, repeats=False, slow=True),
+    Fault("a first event that trickles in too slowly", "answer", "slow", "timeout", (504, "upstream_timeout"),
+          Behaviour("trickle", after=10_000, seconds=0.05), repeats=False, slow=True),
+
+    Fault("RST after content", "content", "transport", "reset", (200, "upstream_broken"), Behaviour("cut_rst", after=2), whole=False),
+    Fault("FIN after content", "content", "transport", "end_of_stream", (200, "upstream_broken"), Behaviour("cut_fin", after=2), whole=False),
+    Fault("FIN of a body that only FIN ends", "content", "transport", "end_of_stream", (200, "upstream_broken"),
+          Behaviour("cut_fin", after=2, framing="close"), whole=False),
+    Fault("an end without a finish reason, after content", "content", "transport", "end_of_stream", (200, "upstream_broken"),
+          Behaviour("end_early", after=2), whole=False),
+    Fault("RST after the last word", "content", "transport", "reset", (200, "upstream_broken"), Behaviour("cut_rst", after=4), whole=False),
+    Fault("a broken event after content", "content", "malformed", "upstream_malformed", (200, "upstream_malformed"), Behaviour("malformed", after=2), whole=False),
+    Fault("an error event after content", "content", "overload", "upstream_error", (200, "upstream_error"), Behaviour("error_event", after=2), whole=False),
+    Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, slow=True),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failure in one situation. `left` is what weir may still try."""
+
+    fault: Fault
+    stream: bool
+    left: str  # nothing, retry (of the same target), target (another one)
+
+    @property
+    def id(self) -> str:
+        return f"{self.fault.id}.{'streamed' if self.stream else 'whole'}.{self.left}"
+
+    @property
+    def answered_by(self) -> str | None:
+        """Whose whole answer the caller gets: the same target's, the other one's, or nobody's."""
+        if self.fault.group == "content":
+            return None
+        if self.left == "retry" and self.fault.repeats:
+            return "same"
+        if self.left == "target" and self.fault.moves_on:
+            return "other"
+        return None
+
+
+LEFT = ("nothing", "retry", "target")
+
+
+def all_cases() -> list[Case]:
+    return [
+        Case(fault, stream, left)
+        for fault in FAULTS
+        for stream in (True, False)
+        if (fault.streamed if stream else fault.whole)
+        for left in LEFT
+        if not (fault.behaviour is None and left == "retry")  # nobody is there the second time either
+    ]
