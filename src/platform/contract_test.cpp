@@ -763,6 +763,23 @@ CONTRACT(a_reader_tells_a_reset_from_an_end) {
   EXPECT_EQ(more.error(), Code::reset);
 }
 
+CONTRACT(a_reset_right_behind_data_is_told_from_an_end) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {});
+  reading.reader.start();
+  co_await reading.here.write("unread");
+  reading.pair.dialler->abort();  // both are there before the reader looks
+  std::size_t seen = 0;
+  while (true) {
+    const auto more = co_await reading.reader.more(seen, {});
+    if (!more) {
+      EXPECT_EQ(more.error(), Code::reset);
+      break;
+    }
+    seen = reading.reader.bytes().size();
+  }
+  EXPECT_EQ(reading.reader.ended(), Code::reset);
+}
+
 CONTRACT(a_pinned_buffer_stays_where_it_is) {
   Reading reading(machine.loop(), co_await connect(machine.loop()), {.initial_bytes = 64, .bytes_max = 1024});
   reading.reader.start();

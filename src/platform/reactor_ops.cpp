@@ -73,7 +73,8 @@ void SocketOps::ReadOp::complete(void* scheduler, Operation* base, const boost::
     } else if (op.ec_ == asio::error::operation_aborted) {
       reader->on_read(std::unexpected(Code::cancelled));
     } else {
-      reader->on_read(std::unexpected(op.ec_ == asio::error::eof ? Code::end_of_stream : Code::reset));
+      const bool orderly = op.ec_ == asio::error::eof && !op.broken;
+      reader->on_read(std::unexpected(orderly ? Code::end_of_stream : Code::reset));
     }
   }
   ops.release();
@@ -117,6 +118,7 @@ void SocketOps::verify() {
   if (seen < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
     return;
   }
+  read_.broken = read_.broken || seen < 0;
   read_.look_again = true;
   cancel();
 }

@@ -46,6 +46,7 @@ class SocketOps final : public UnverifiedHook {
     SocketOps& ops;
     bool emptied = false;  // the last recv() took all that was there
     bool look_again = false;
+    bool broken = false;  // verify() took the error from the socket, where it is told only once
   };
   struct WriteOp final : ReactorOp {
     explicit WriteOp(SocketOps& owner);
