@@ -63,7 +63,9 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
   if (const auto backoff = number(attempt, "backoff_ms"); backoff && *backoff > 0) {
     fmt::format_to(to, "     waited {} before trying again\n", time(*backoff));
   }
-  fmt::format_to(to, "  {}. {} at +{}: {}\n", index, text(attempt, "target"), time(started), connection_of(attempt));
+  const std::string key = text(attempt, "key");
+  fmt::format_to(to, "  {}. {}{} at +{}: {}\n", index, text(attempt, "target"),
+                 key.empty() ? "" : fmt::format(" with key {}", key), time(started), connection_of(attempt));
   const int status = static_cast<int>(number(attempt, "status").value_or(0));
   if (const auto first_byte = number(attempt, "first_byte_ms")) {
     fmt::format_to(to, "     answered {} after {}", status, time(*first_byte - started));
@@ -81,7 +83,9 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
     }
     out += '\n';
   } else {
-    fmt::format_to(to, "     left after {}: {} ({})\n", time(ended - started), reason, text(attempt, "failure"));
+    const std::string cause = text(attempt, "cause");
+    fmt::format_to(to, "     left after {}: {} ({}{})\n", time(ended - started), reason, text(attempt, "failure"),
+                   cause.empty() ? "" : fmt::format(", cause: {}", cause));
   }
   if (const auto* mended = attempt.if_contains("mended"); mended != nullptr && mended->is_object()) {
     out += "     events put right:";

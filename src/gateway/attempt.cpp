@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "dialects/openai/causes.hpp"
 #include "dialects/openai/reply.hpp"
 #include "gateway/passthrough.hpp"
 #include "http/head_writer.hpp"
@@ -206,7 +207,7 @@ Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply) {
   }
   const openai::ReplyFacts facts = context_.call.operation().inspect_reply(body);
   if (facts.error) {
-    co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
+    co_return failed_in_success(body, "it answered 200 with an error");
   }
   co_return failed(Code::upstream_malformed, fmt::format("it answered {} to a request for a stream", type));
 }
@@ -237,10 +238,11 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
     answer.body.append(*bytes);
   }
   provider_.conceal(answer.body);
-  const Code code = is_credential_refusal(answer.status) ? Code::upstream_credentials : Code::upstream_error;
-  AttemptResult result = failed(
-      code, fmt::format("it answered {} {}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status))),
-      words_of(answer.body));
+  const llm::Cause cause = openai::cause_of(answer.status, openai::read_error_words(answer.body));
+  AttemptResult result =
+      failed(is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
+             fmt::format("it answered {} {}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status))),
+             words_of(answer.body), cause);
   result.failure.status = answer.status;
   result.failure.retry_after = retry_after;
   if (whole && text::scan_document(answer.body)) {
@@ -284,7 +286,24 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   }
 }
 
-AttemptResult Attempt::failed(Code code, std::string reason, std::string upstream_words) {
+AttemptResult Attempt::failed_in_success(std::string_view body, std::string reason) {
+  const openai::ErrorWords words = openai::read_error_words(body);
+  const llm::Cause cause = openai::cause_of(row().status, words);
+  AttemptResult result = failed(is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
+                                std::move(reason), words.message, cause);
+  const int worth = openai::status_of(row().status, words);
+  if (auto error = openai::error_object_of(body); worth != 0 && error) {
+    result.failure.status = worth;
+    provider_.conceal(*error);
+    result.answer = {.status = worth, .headers = {}, .body = std::move(*error)};
+  }
+  return result;
+}
+
+AttemptResult Attempt::failed(Code code, std::string reason, std::string upstream_words,
+                              std::optional<llm::Cause> cause) {
+  cause = cause.value_or(cause_of(code));
+  row().cause = cause;
   row().end_state = ledger::EndState::upstream_error;
   row().failure = code;
   row().reason = reason;
@@ -295,12 +314,14 @@ AttemptResult Attempt::failed(Code code, std::string reason, std::string upstrea
   row().upstream_words = std::move(upstream_words);
   row().ended = since_start();
   context_.live.note(ledger::LiveStep::attempt_ended);
-  return {
-      .kind = AttemptResult::Kind::failed, .failure = {.code = as_upstream_code(code)}, .reason = std::move(reason)};
+  return {.kind = AttemptResult::Kind::failed,
+          .failure = {.code = as_upstream_code(code), .cause = *cause},
+          .reason = std::move(reason)};
 }
 
-Task<AttemptResult> Attempt::broken(Code code, std::string reason, std::string upstream_words) {
-  AttemptResult result = failed(code, reason, std::move(upstream_words));
+Task<AttemptResult> Attempt::broken(Code code, std::string reason, std::string upstream_words,
+                                    std::optional<llm::Cause> cause) {
+  AttemptResult result = failed(code, reason, std::move(upstream_words), cause);
   result.kind = AttemptResult::Kind::broken;
   context_.record.error_code = weir::to_string(result.failure.code);
   context_.record.error_message = reason;

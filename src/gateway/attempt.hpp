@@ -100,8 +100,13 @@ class Attempt {
   }
   /// The head as the caller gets it; the commit point is now.
   void commit(const providers::UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes);
-  AttemptResult failed(Code code, std::string reason, std::string upstream_words = {});
-  WEIR_OWN_FRAME Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {});
+  /// No cause: it follows from the code.
+  AttemptResult failed(Code code, std::string reason, std::string upstream_words = {},
+                       std::optional<llm::Cause> cause = {});
+  /// An error that came inside of a success, before anything had left: worth what the status would have been.
+  AttemptResult failed_in_success(std::string_view body, std::string reason);
+  WEIR_OWN_FRAME Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {},
+                                            std::optional<llm::Cause> cause = {});
   AttemptResult left();
   AttemptResult complete();
   [[nodiscard]] platform::Duration since_start() const;

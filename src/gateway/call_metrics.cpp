@@ -90,7 +90,8 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
     cells.seconds->observe(seconds(*attempt.ended - *attempt.started));
   }
   // Who left or sent something impossible says nothing about the provider.
-  const bool answered = attempt.end_state == ledger::EndState::complete || is_callers_fault(attempt.status);
+  const bool answered =
+      attempt.end_state == ledger::EndState::complete || (attempt.cause && is_about_request(*attempt.cause));
   if (answered || attempt.end_state == ledger::EndState::upstream_error) {
     cells.recent.add(now, answered);
   }

@@ -139,7 +139,7 @@ Task<AttemptResult> Exchange::attempts() {
 Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   record_->error_code = weir::to_string(last.failure.code);
   record_->error_message = last.reason;
-  if (!last.answer || is_credential_refusal(last.failure.status)) {
+  if (!last.answer || is_credential_refusal(last.failure.cause)) {
     const std::string_view what =
         record_->attempts.empty()
             ? "No target of this model can be asked"
@@ -184,7 +184,7 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
     co_await ended_early();
     co_return;
   }
-  settle(is_callers_fault(answer.status) ? ledger::EndState::complete : ledger::EndState::upstream_error);
+  settle(is_about_request(last.failure.cause) ? ledger::EndState::complete : ledger::EndState::upstream_error);
 }
 
 Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, std::string reply) {

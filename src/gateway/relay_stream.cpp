@@ -171,6 +171,9 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
         reply);
   }
   if (facts.error) {
+    if (!committed_) {
+      co_return failed_in_success(event.data, "it reported an error in the stream");
+    }
     co_return co_await stream_stopped({.code = Code::upstream_error,
                                        .message = "it reported an error in the stream",
                                        .upstream_words = facts.error->message},

@@ -61,7 +61,7 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
                      fmt::format("its answer is not {}: {}", operation.answer, facts.malformed_why));
   }
   if (facts.error) {
-    co_return failed(Code::upstream_error, "it answered 200 with an error", facts.error->message);
+    co_return failed_in_success(body, "it answered 200 with an error");
   }
   row().usage = facts.usage.value_or(llm::Usage{});
   std::string adapted;

@@ -4,15 +4,25 @@
 
 namespace weir::gateway {
 
+using llm::Cause;
+
 namespace {
 
-/// Failures that may be gone at the next try. A target that was too slow is not asked again while others wait to be
-/// asked, and a refused key stays refused.
+/// Whether the same target may do better at the next try. A target that was too slow is not asked again while others
+/// wait to be asked.
 bool may_repeat(const AttemptFailure& failure, const routing::Retry& retry) {
+  switch (failure.cause) {
+    case Cause::rate:
+    case Cause::overload:
+    case Cause::transport:
+    case Cause::malformed:
+    case Cause::slow: break;
+    default: return false;
+  }
   if (failure.status != 0 && (failure.status < 200 || failure.status > 299)) {
     return std::ranges::find(retry.status_codes, failure.status) != retry.status_codes.end();
   }
-  return failure.code != Code::upstream_timeout;
+  return failure.cause != Cause::slow;
 }
 
 /// Doubles, full jitter: anything between nothing and the bound, so that callers who failed together do not return
@@ -26,28 +36,35 @@ platform::Duration backoff(const routing::Retry& retry, int attempts, platform::
 
 }  // namespace
 
-bool is_callers_fault(int status) {
-  switch (status) {
-    case 400:
-    case 409:
-    case 411:
-    case 413:
-    case 414:
-    case 415:
-    case 416:
-    case 422:
-    case 431: return true;
-    default: return false;
+Cause cause_of(Code code) {
+  switch (code) {
+    case Code::upstream_unreachable:
+    case Code::upstream_broken:
+    case Code::unreachable:
+    case Code::refused:
+    case Code::reset:
+    case Code::end_of_stream: return Cause::transport;
+    case Code::upstream_timeout:
+    case Code::timeout: return Cause::slow;
+    case Code::upstream_malformed: return Cause::malformed;
+    case Code::upstream_error: return Cause::overload;
+    case Code::upstream_credentials: return Cause::credential;
+    default: return Cause::gateway;
   }
 }
 
-bool is_credential_refusal(int status) {
-  return status == 401 || status == 402 || status == 403;
+bool is_about_request(Cause cause) {
+  return cause == Cause::callers_fault || cause == Cause::content_policy || cause == Cause::context_window ||
+         cause == Cause::unsupported;
+}
+
+bool is_credential_refusal(Cause cause) {
+  return cause == Cause::credential || cause == Cause::key_quota;
 }
 
 Decision decide(const AttemptFailure& failure, const routing::Retry& retry, int attempts, platform::Duration on_target,
                 platform::Random& random) {
-  if (is_callers_fault(failure.status)) {
+  if (failure.cause == Cause::callers_fault || failure.cause == Cause::content_policy) {
     return {.step = NextStep::give_up};
   }
   if (attempts >= retry.attempts || !may_repeat(failure, retry)) {

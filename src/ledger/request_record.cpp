@@ -121,7 +121,7 @@ std::size_t room_for(const RequestRecord& record) {
   }
   for (const AttemptRecord& attempt : record.attempts) {
     room += fixed_bytes_max + room_for(attempt.target) + room_for(attempt.reason) + room_for(attempt.upstream_words) +
-            room_for(attempt.upstream_request_id);
+            room_for(attempt.upstream_request_id) + room_for(attempt.key);
   }
   return room;
 }
@@ -160,6 +160,10 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
     }
     row.literal("}");
   }
+  if (attempt.cause) {
+    row.plain(",\"cause\":", llm::to_string(*attempt.cause));
+  }
+  row.text_if(",\"key\":", attempt.key);
   row.literal("}");
 }
 

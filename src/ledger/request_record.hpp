@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "llm/cause.hpp"
 #include "llm/usage.hpp"
 #include "observe/log.hpp"
 #include "platform/clock.hpp"
@@ -46,6 +47,8 @@ struct AttemptRecord {
   std::uint64_t events = 0;  // of the stream, those before the commit included
   std::uint64_t response_bytes = 0;
   std::vector<std::uint32_t> mended;  // events, by openai::Mend; empty: none
+  std::optional<llm::Cause> cause;    // of the failure
+  std::string key;                    // the label of the key that was used, never the key; empty: none was
 };
 
 /// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.
