@@ -209,9 +209,9 @@ def test_the_providers_own_error_keeps_its_status_and_body(weir, a, status, stre
 
 @STREAMED
 def test_a_callers_own_mistake_is_answered_at_once_by_the_provider_that_saw_it(weir, a, b, stream):
-    a.always(Behaviour("status", status=400, code="context_length_exceeded", message="too long"))
+    a.always(Behaviour("status", status=400, code="invalid_value", message="no such role"))
     reply = weir.chat("smart", stream=stream)
-    assert reply.status == 400 and reply.json["error"]["code"] == "context_length_exceeded"
+    assert reply.status == 400 and reply.json["error"]["code"] == "invalid_value"
     assert len(a.requests) == 1 and b.requests == []
     assert weir.record(reply.request_id)["end_state"] == "complete", "the provider did what it should"
 

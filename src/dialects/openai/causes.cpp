@@ -142,7 +142,7 @@ constexpr std::array rules{
     CauseRule{.word = "provider_overloaded", .cause = Cause::overload, .source = openrouter},
     CauseRule{.word = "capacity_exceeded", .cause = Cause::overload, .source = groq},
     CauseRule{.word = "unavailable_error", .cause = Cause::overload, .source = llama_cpp},
-    CauseRule{.word = "server_error", .cause = Cause::overload, .source = guide},
+    CauseRule{.status = 200, .word = "server_error", .cause = Cause::overload, .source = guide},
     CauseRule{.word = "authentication_error", .cause = Cause::credential, .source = llama_cpp},
     CauseRule{.status = 200, .word = "invalid_request_error", .cause = Cause::callers_fault, .source = guide},
 };
