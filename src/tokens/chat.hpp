@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tokens/tokenizer.hpp"
+
+namespace weir::tokens {
+
+/// What a prompt weighs, and whether that is what the provider counts too.
+struct PromptCount {
+  std::int64_t tokens = 0;
+  bool exact = true;  // false: images, audio, tools or tool calls are in it, whose weight providers do not publish
+  friend bool operator==(const PromptCount&, const PromptCount&) = default;
+};
+
+/// Counts the prompt of a chat request: `body` is the whole JSON object, validated before. Every message has an
+/// overhead of 3, a name one of 1, and the reply is primed with 3.
+/// Source: OpenAI cookbook, "How to count tokens with tiktoken" (2023-2025).
+PromptCount count_chat(Tokenizer& tokenizer, std::string_view body);
+
+/// Counts the prompt of a completion or embedding request: a text, a list of texts, a list of token numbers or a list
+/// of such lists, in the member `name` ("prompt", "input").
+PromptCount count_prompt(Tokenizer& tokenizer, std::string_view body, std::string_view name);
+
+}  // namespace weir::tokens
