@@ -1,63 +1,56 @@
+// `weir demo`: providers fail in front of one's eyes, chapter by chapter, and `explain` tells what happened.
 #include <fmt/format.h>
 
-#include <future>
-#include <thread>
+#include <array>
+#include <chrono>
+#include <memory>
 
 #include "admin/story.hpp"
 #include "app/commands.hpp"
-#include "app/node.hpp"
-#include "http/client.hpp"
-#include "http/head_writer.hpp"
-#include "http/sse_parser.hpp"
-#include "net/cores.hpp"
-#include "net/run.hpp"
-#include "text/json_value.hpp"
+#include "app/demo_stage.hpp"
 
 namespace weir::app {
 
 namespace {
 
-/// The demo's log goes nowhere: the story is told on the screen.
-class SilentLog final : public observe::Log {
- public:
-  void message(observe::Level, std::string_view, std::string) override {}
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+using namespace std::chrono_literals;
+using providers::MockFault;
+using providers::MockFaultKind;
+
+/// One failure of the model server `first`. The chapters share a gateway, in which each has its own providers.
+struct Chapter {
+  std::string_view name;  // the model of its calls
+  std::string_view title;
+  std::string_view told;        // what is wrong with `first`, and what to look for
+  MockFault fault{.every = 1};  // of `first`
+  std::chrono::milliseconds first_token{150};
+  bool dead = false;
+  int calls = 1;
+  std::size_t keys = 0;
 };
 
-/// A weir in this process: a model server of the demo, or the gateway itself. Real sockets on loopback.
-class Stage {
- public:
-  explicit Stage(Config config) : node_(cores_.loops(), std::make_shared<const Config>(std::move(config)), log_) {}
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
-  ~Stage() { kill(); }
+constexpr std::chrono::milliseconds patience = 700ms;  // with the first content of the slow one
 
-  Result<void> start() {
-    auto listening = node_.listen();
-    if (listening) {
-      cores_.start();
-      running_ = true;
-    }
-    return listening;
-  }
-  void kill() {
-    if (!std::exchange(running_, false)) {
-      return;
-    }
-    std::promise<void> stopped;
-    node_.shut_down({.grace = std::chrono::milliseconds(0)}, [&stopped] { stopped.set_value(); });
-    stopped.get_future().wait();
-    cores_.stop();
-  }
-  [[nodiscard]] std::string url() const { return node_.urls().front(); }
-  [[nodiscard]] const Node& node() const { return node_; }
-
- private:
-  SilentLog log_;
-  net::Cores cores_{1};
-  Node node_;
-  bool running_ = false;
+constexpr std::array chapters{
+    Chapter{.name = "well", .title = "All is well", .told = "The model means: ask `first`; if it fails, ask `second`."},
+    Chapter{.name = "dead",
+            .title = "A dead provider",
+            .told = "`first` has just been killed. The same call again:",
+            .dead = true},
+    Chapter{.name = "slow",
+            .title = "A slow provider",
+            .told = "`first` would need 30 s to its first word; `timeouts.first_token` is 0.7 s here.",
+            .first_token = 30s},
+    Chapter{.name = "cut",
+            .title = "A cut stream",
+            .told = "`first` cuts the connection after eight words. Some of its text is already with the caller.",
+            .fault = {.kind = MockFaultKind::cut, .after_events = 8}},
+    Chapter{.name = "limited",
+            .title = "A rate-limited key",
+            .told = "`first` has two keys. To the second call it says 429, come back in 30 s.",
+            .fault = {.kind = MockFaultKind::status, .status = 429, .retry_after = 30s, .every = 2},
+            .calls = 2,
+            .keys = 2},
 };
 
 Config on_any_port() {
@@ -66,123 +59,94 @@ Config on_any_port() {
   return config;
 }
 
-Config model_server(std::string_view name) {
-  Config config = on_any_port();
+/// The two targets give the same text, as a model at temperature 0 does: what one began, the other can prove to
+/// continue.
+ProviderConfig model(const Chapter& chapter, bool first) {
   ProviderConfig mock{.name = "mock", .dialect = "mock"};
-  mock.mock.first_token = std::chrono::milliseconds(150);
-  mock.mock.tokens_per_second = 20;
-  mock.mock.text =
-      fmt::format("This is the {} model server. Words arrive one after the other, as a model would send them.", name);
-  config.providers.push_back(std::move(mock));
+  mock.mock.first_token = first ? chapter.first_token : 150ms;
+  mock.mock.tokens_per_second = 25;
+  mock.mock.text = "I am a model. My words arrive one after the other, whatever happens to those who send them.";
+  if (first) {
+    mock.mock.fault = chapter.fault;
+  }
+  return mock;
+}
+
+Config model_server(const Chapter& chapter, bool first) {
+  Config config = on_any_port();
+  config.providers.push_back(model(chapter, first));
   config.models.exact["chat"] = {.name = "chat", .steps = {{.any_of = {{.provider = "mock", .model = "chat"}}}}};
   return config;
 }
 
-Config gateway_before(const std::string& first, const std::string& second) {
-  Config config = on_any_port();
-  routing::ModelPolicy smart{.name = "smart"};
-  for (const auto& [name, url] : {std::pair{"first", first}, std::pair{"second", second}}) {
-    ProviderConfig provider{.name = name, .dialect = "openai"};
-    const std::size_t colon = url.rfind(':');
-    provider.base_url = {.text = url + "/v1",
-                         .host = "127.0.0.1",
-                         .port = static_cast<std::uint16_t>(std::stoi(url.substr(colon + 1))),
-                         .path = "/v1"};
-    config.providers.push_back(std::move(provider));
-    routing::Target target{.provider = name, .model = "chat"};
-    target.retry.attempts = 2;
-    target.retry.backoff = std::chrono::milliseconds(200);
-    smart.steps.push_back({.any_of = {std::move(target)}});
+void add_target(Config& config, const Chapter& chapter, bool first, const Stage& server) {
+  ProviderConfig provider{.name = {}, .dialect = "openai"};
+  provider.base_url = {.text = server.url() + "/v1", .host = "127.0.0.1", .port = server.port(), .path = "/v1"};
+  if (first && chapter.fault.kind == MockFaultKind::cut) {
+    // Played by the mock inside the gateway: a weir as a model server would end even this with a true word.
+    provider = model(chapter, first);
   }
-  config.models.exact["smart"] = std::move(smart);
-  return config;
+  for (std::size_t i = 0; i < chapter.keys; ++i) {
+    provider.keys.push_back({.name = fmt::format("key-{}", i + 1), .value = Secret(fmt::format("sk-demo-{}", i + 1))});
+  }
+  // Named after the chapter: what is learnt of one is not known of another.
+  provider.name = fmt::format("{}-{}", chapter.name, first ? "first" : "second");
+  routing::Target target{.provider = provider.name, .model = "chat"};
+  config.providers.push_back(std::move(provider));
+  target.timeouts.first_token = patience;
+  target.retry.attempts = 2;
+  target.retry.backoff = 200ms;
+  config.models.exact[std::string(chapter.name)].steps.push_back({.any_of = {std::move(target)}});
 }
 
-/// Asks the gateway as an application would, and prints the words as they arrive.
-Task<void> ask(platform::RealLoop& loop, std::uint16_t port, std::string& id) {
-  http::Client client(loop, {.peer = {.host = "127.0.0.1", .port = port}, .idle_max = 0});
-  constexpr std::string_view body =
-      R"({"model":"smart","stream":true,"messages":[{"role":"user","content":"Who are you?"}]})";
-  std::string head;
-  http::HeadWriter writer(head);
-  static_cast<void>(writer.request_line("POST", "/v1/chat/completions"));
-  writer.field(http::KnownHeader::host, "127.0.0.1");
-  writer.field(http::KnownHeader::content_type, "application/json");
-  writer.content_length(body.size());
-  writer.end();
-  const platform::Until until{.deadline = loop.now() + std::chrono::seconds(30)};
-  http::ClientFacts facts;
-  auto response = co_await client.send(head, {&body, 1}, {}, facts, until);
-  if (!response) {
-    fmt::print("  no answer: {}\n", response.error().message);
-  } else {
-    const http::Headers& headers = (*response)->head().headers;
-    id = headers.value("x-weir-request-id");
-    fmt::print("  [{} answers] ", headers.value("x-weir-target"));
-    http::SseParser parser(std::size_t{1} << 20);
-    while (true) {
-      const auto bytes = co_await (*response)->read(until);
-      if (!bytes || bytes->empty()) {
-        break;
-      }
-      parser.feed(*bytes);
-      for (auto event = parser.next(); event && *event; event = parser.next()) {
-        const std::string_view data = (*event)->data;
-        if (const std::size_t at = data.find("\"content\":\""); at != std::string_view::npos && at + 11 < data.size()) {
-          const std::string_view rest = data.substr(at + 11);
-          fmt::print("{}", rest.substr(0, rest.find('"')));
-          std::fflush(stdout);
-        }
-      }
-    }
-    fmt::print("\n");
-    response->reset();
-  }
-  co_await client.close();
-}
-
-std::string ask_gateway(const Stage& gateway) {
-  const std::string url = gateway.url();
-  std::string id;
-  platform::RealLoop loop;
-  net::run_to_end(loop, ask(loop, static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))), id));
-  return id;
+void show_story(const Stage& gateway, const std::string& id) {
+  const ledger::RecordPtr record = gateway.node().ring().find(id);
+  const auto story =
+      record == nullptr ? fail(Code::not_found, "the call left no record") : admin::story_of(ledger::to_json(*record));
+  fmt::print("\n{}", story ? *story : story.error().message + "\n");
 }
 
 }  // namespace
 
 int demo() {
-  Stage first(model_server("first"));
-  Stage second(model_server("second"));
-  for (Stage* server : {&first, &second}) {
-    if (const auto started = server->start(); !started) {
-      fmt::print(stderr, "weir demo: {}\n", started.error().message);
-      return 1;
+  std::vector<std::unique_ptr<Stage>> servers;
+  Config config = on_any_port();
+  for (const Chapter& chapter : chapters) {
+    config.models.exact[std::string(chapter.name)].name = chapter.name;
+    for (const bool first : {true, false}) {
+      auto& server = *servers.emplace_back(std::make_unique<Stage>(model_server(chapter, first)));
+      if (const auto started = server.start(); !started) {
+        fmt::print(stderr, "weir demo: {}\n", started.error().message);
+        return 1;
+      }
+      add_target(config, chapter, first, server);
     }
   }
-  Stage gateway(gateway_before(first.url(), second.url()));
+  Stage gateway(std::move(config));
   if (const auto started = gateway.start(); !started) {
     fmt::print(stderr, "weir demo: {}\n", started.error().message);
     return 1;
   }
-  fmt::print(
-      "Two model servers run on this machine ({} and {}), and weir at {} in front of them.\n"
-      "The model \"smart\" means: ask `first`, and if it fails, `second`.\n\n"
-      "1. Both are well. A call streams:\n",
-      first.url(), second.url(), gateway.url());
-  ask_gateway(gateway);
-  first.kill();
-  fmt::print("\n2. `first` has just been killed. The same call again:\n");
-  const std::string id = ask_gateway(gateway);
-  fmt::print("\n3. The caller noticed nothing. `weir explain last` tells what happened:\n\n");
-  const ledger::RecordPtr record = gateway.node().ring().find(id);
-  if (record == nullptr) {
-    fmt::print(stderr, "weir demo: the call left no record\n");
-    return 1;
+  fmt::print("Model servers run on this machine, two for each chapter, and weir at {} in front of them.\n",
+             gateway.url());
+  bool all_told = true;
+  for (std::size_t i = 0; i < chapters.size(); ++i) {
+    const Chapter& chapter = chapters[i];
+    fmt::print("\n{}. {}\n   {}\n", i + 1, chapter.title, chapter.told);
+    if (chapter.dead) {
+      servers[2 * i]->kill();
+    }
+    std::string id;
+    for (int call = 0; call < chapter.calls; ++call) {
+      id = ask(gateway, chapter.name);
+    }
+    all_told = all_told && gateway.node().ring().find(id) != nullptr;
+    if (i > 0) {
+      fmt::print("\n   `weir explain last` tells what happened:\n");
+      show_story(gateway, id);
+    }
   }
-  const auto story = admin::story_of(ledger::to_json(*record));
-  fmt::print("{}", story ? *story : story.error().message + "\n");
-  return record->end_state == ledger::EndState::complete ? 0 : 1;
+  return all_told ? 0 : 1;
 }
 
 }  // namespace weir::app

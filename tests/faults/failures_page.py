@@ -18,8 +18,8 @@ Each row is a failure, as a server on real TCP commits it. It is tested streamed
 - **nothing left**: what the caller gets where none of these is left, or none of them could help
 
 Where something is left, the caller gets a whole answer and no sign of the failure but the headers `x-weir-target` and `x-weir-attempts`.
-Each attempt has its row in the record of the call, with its target, the provider's status and words, the word of the last column as
-`failure`, and a sentence for people: `weir explain last` tells all of it.
+Each attempt has its row in the record of the call, with its target, the provider's status and words, the words of the columns `cause` and
+`failure`, and a sentence for people: `weir explain last` tells all of it. What follows is decided by the cause alone.
 """
 
 NOTES = {
@@ -65,12 +65,12 @@ def page() -> str:
     for group, title in GROUPS.items():
         text += f"\n## {title}\n\n{NOTES[group]}" + ("\n" if NOTES[group] else "")
         other_key = [" Other key |", "---|"] if "key" in LEFT else ["", ""]
-        text += f"| What happens | Answer | Again |{other_key[0]} Next target | Nothing left | `failure` |\n"
-        text += f"|---|---|---|{other_key[1]}---|---|---|\n"
+        text += f"| What happens | Answer | `cause` | Again |{other_key[0]} Next target | Nothing left | `failure` |\n"
+        text += f"|---|---|---|---|{other_key[1]}---|---|---|\n"
         for fault in FAULTS:
             if fault.group == group:
                 cells = [
-                    fault.name, when(fault), yes(fault.repeats and group != "content"),
+                    fault.name, when(fault), f"`{fault.cause}`", yes(fault.repeats and group != "content"),
                     *([yes(fault.other_key)] if "key" in LEFT else []), yes(fault.moves_on and group != "content"), nothing_left(fault), f"`{fault.failure}`",
                 ]  # fmt: skip
                 text += f"| {' | '.join(cells)} |\n"

@@ -6,7 +6,11 @@ from typing import Any
 from fault_server import Behaviour, provider_error
 
 # Limits that a failure is meant to run into, on the provider that has it.
-SHORT_TIMEOUTS = "{first_token: 2s, between_events: 2s, attempt: 2s}"
+SHORT_TIMEOUTS = {
+    "head": "{first_token: 2s, attempt: 2s}",
+    "answer": "{first_token: 2s, attempt: 2s}",
+    "content": "{between_events: 2s}",
+}
 
 GROUPS = {
     "connection": "No connection",
@@ -35,6 +39,11 @@ class Fault:
     slow: bool = False                  # it is a limit of ours that ends it
 
     @property
+    def about_request(self) -> bool:
+        """The provider did what it should: it is the request that cannot be answered, or not by this model."""
+        return self.cause in {"callers_fault", "content_policy", "context_window", "unsupported"}
+
+    @property
     def id(self) -> str:
         return "".join(letter if letter.isalnum() else "-" for letter in self.name.lower()).strip("-")
 
@@ -57,16 +66,26 @@ FAULTS = [
 
     status("400 invalid value", "callers_fault", (400, "invalid_value"), label="400 for a value in the request", **CALLERS),
     status("400 content_policy_violation", "content_policy", (400, "content_policy_violation"), **CALLERS),
+    status("400 context_length_exceeded", "context_window", (400, "context_length_exceeded"), repeats=False, own_words=True),
+    status("400 unsupported_parameter", "unsupported", (400, "unsupported_parameter"), repeats=False, own_words=True),
     status("401 invalid_api_key", "credential", **CREDENTIALS),
     status("403", "credential", label="403", **CREDENTIALS),
+    status("402", "key_quota", label="402", **CREDENTIALS),
     status("404 model_not_found", "model_missing", (404, "model_not_found"), repeats=False, **AT_THE_TARGET),
     status("408", "slow", (408, ""), label="408", **AT_THE_TARGET),
     status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), **AT_THE_TARGET),
+    status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), label="429, to come back in a second",
+           behaviour=provider_error("429 rate_limit_exceeded", retry_after="1"), **AT_THE_TARGET),
+    status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), label="429, to come back in an hour",
+           behaviour=provider_error("429 rate_limit_exceeded", retry_after="3600"), repeats=False, **AT_THE_TARGET),
+    status("429 insufficient_quota", "key_quota", **CREDENTIALS),
     status("500", "overload", (500, ""), label="500", **AT_THE_TARGET),
     status("502", "overload", (502, ""), label="502", **AT_THE_TARGET),
     status("502", "overload", (502, "upstream_error"), label="502 with a page of HTML",
            behaviour=Behaviour("status", status=502, body="<html><h1>Bad Gateway</h1></html>")),
     status("503 server_is_overloaded", "overload", (503, "server_is_overloaded"), label="503", **AT_THE_TARGET),
+    status("503 server_is_overloaded", "overload", (503, "server_is_overloaded"), label="503, to come back in an hour",
+           behaviour=provider_error("503 server_is_overloaded", retry_after="3600"), repeats=False, **AT_THE_TARGET),
     status("504", "overload", (504, ""), label="504", **AT_THE_TARGET),
     status("529", "overload", (529, ""), label="529", **AT_THE_TARGET),
 

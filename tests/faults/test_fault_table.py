@@ -47,7 +47,7 @@ def fragments(case: Case, server: FaultServer, urls: dict[str, str], suffix: str
     name, provider = case.id + suffix, provider_of(case, suffix)
     then = ("ok",) if case.left == "retry" else ()
     url = urls[case.fault.where] if case.fault.where else server.script(name, case.fault.behaviour, *then)
-    timeouts = f", timeouts: {SHORT_TIMEOUTS}" if case.fault.slow else ""
+    timeouts = f", timeouts: {SHORT_TIMEOUTS[case.fault.group]}" if case.fault.slow else ""
     steps = f"{provider}/x" + (", spare/x" if case.left == "target" else "")
     attempts = 2 if case.left == "retry" else 1
     return (
@@ -135,10 +135,9 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
     first, *rest = counted(record)
 
     # The first attempt: what failed, why, and whose fault it was held to be.
-    assert (first["target"], first["failure"]) == (f"{provider}/x", fault.failure), record
+    assert (first["target"], first["cause"], first["failure"]) == (f"{provider}/x", fault.cause, fault.failure), record
     assert first["reason"] and "secret-1" not in json.dumps(record)
-    blamed = "complete" if fault.cause in {"callers_fault", "content_policy", "context_window"} and not rest else "upstream_error"
-    assert first["end_state"] == blamed, record
+    assert first["end_state"] == ("complete" if fault.about_request and not fault.moves_on else "upstream_error"), record
     if fault.group == "status":
         assert first["status"] == fault.behaviour.status
 
@@ -158,7 +157,7 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
         return
 
     assert rest == [], "nothing else is tried"
-    assert record["end_state"] == ("complete" if blamed == "complete" else "upstream_error")
+    assert record["end_state"] == ("complete" if fault.about_request else "upstream_error"), record
     status, code = fault.alone
     assert reply.status == record["status"] == status, reply
     if fault.group == "content":

@@ -131,13 +131,18 @@ def test_a_stream_that_outlives_the_drain_ends_with_an_error_event(tmp_path):
             assert weir.process.wait(PATIENCE) == 0
 
 
-def test_demo_shows_a_stream_that_survives_its_target(tmp_path):
+def test_demo_shows_how_calls_survive_their_providers(tmp_path):
     shown = subprocess.run(
         [BINARY, "demo"], cwd=tmp_path, env=clean_environment(tmp_path), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert shown.returncode == 0, shown
-    assert "explain" in shown.stdout
+    for chapter in ("All is well", "A dead provider", "A slow provider", "A cut stream", "A rate-limited key"):
+        assert chapter in shown.stdout, shown.stdout
+    told = "I am a model. My words arrive one after the other, whatever happens to those who send them."
+    assert shown.stdout.count(told) >= 5 and shown.stdout.count("weir explain last") == 4, shown.stdout
+    for word in ("Connection refused", "cause: transport", "cause: slow", "cause: rate"):
+        assert word in shown.stdout, shown.stdout
 
 
 def test_explain_of_what_is_not_there(tmp_path):
