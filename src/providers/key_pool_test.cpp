@@ -1,0 +1,224 @@
+#include "providers/key_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace weir::providers {
+namespace {
+
+using namespace std::chrono_literals;
+using llm::Cause;
+using platform::Instant;
+
+constexpr Instant start{1h};
+
+std::shared_ptr<KeyPool> pool(std::vector<KeyPool::KeyOptions> keys, KeyChoice choice = KeyChoice::round_robin) {
+  return std::make_shared<KeyPool>("acme", std::move(keys), choice);
+}
+std::vector<KeyPool::KeyOptions> abc() {
+  return {{.label = "a", .value = Secret("sk-a")},
+          {.label = "b", .value = Secret("sk-b")},
+          {.label = "c", .value = Secret("sk-c")}};
+}
+std::string labels(KeyPool& keys, int calls, Instant now = start, std::string_view model = "m") {
+  std::string out;
+  for (int i = 0; i < calls; ++i) {
+    const auto lease = keys.take(model, {}, now);
+    out += lease ? lease->label() : "-";
+  }
+  return out;
+}
+/// Takes that key and reports about it.
+void report(KeyPool& keys, std::string_view label, std::optional<Cause> cause, Instant now,
+            const RateLimits& limits = {}, std::string_view model = "m") {
+  KeySet others;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    others.set(i, keys.label(i) != label);
+  }
+  auto lease = keys.take(model, others, now);
+  if (!lease) {
+    lease.emplace(*keys.take_anyway(model, others, now));
+  }
+  keys.report(*lease, model, cause, limits, now);
+}
+
+TEST(KeyPool, keys_take_turns) {
+  EXPECT_EQ(labels(*pool(abc()), 7), "abcabca");
+}
+
+TEST(KeyPool, priority_takes_the_lowest_number_and_the_next_while_it_is_out) {
+  auto keys = abc();
+  keys[0].priority = 2;
+  keys[1].priority = 1;
+  keys[2].priority = 1;
+  const auto made = pool(keys, KeyChoice::priority);
+  EXPECT_EQ(labels(*made, 4), "bcbc");
+  report(*made, "b", Cause::credential, start);
+  EXPECT_EQ(labels(*made, 2), "cc");
+  report(*made, "c", Cause::credential, start);
+  EXPECT_EQ(labels(*made, 2), "aa");
+}
+
+TEST(KeyPool, least_used_counts_what_is_in_flight) {
+  const auto made = pool(abc(), KeyChoice::least_used);
+  const auto a = made->take("m", {}, start);
+  auto b = made->take("m", {}, start);
+  EXPECT_EQ(a->label() + b->label(), "ab");
+  EXPECT_EQ(labels(*made, 2), "cc") << "given back at once, it has none in flight";
+  const auto c = made->take("m", {}, start);
+  EXPECT_EQ(c->label(), "c");
+  b.reset();
+  EXPECT_EQ(labels(*made, 2), "bb");
+}
+
+TEST(KeyPool, weighted_is_smooth_and_exact) {
+  auto keys = abc();
+  keys[0].weight = 5;
+  const auto made = pool(keys, KeyChoice::weighted);
+  EXPECT_EQ(labels(*made, 7), "aabacaa");
+  std::map<char, int> counts;
+  for (const char c : labels(*made, 7000)) {
+    ++counts[c];
+  }
+  EXPECT_EQ(counts['a'], 5000);
+  EXPECT_EQ(counts['b'], 1000);
+}
+
+TEST(KeyPool, a_refused_key_is_out_and_tried_again_by_one_call_ever_more_rarely) {
+  const auto made = pool(abc());
+  report(*made, "b", Cause::credential, start);
+  EXPECT_EQ(labels(*made, 4), "acac");
+  EXPECT_EQ(labels(*made, 2, start + 9s), "ac");
+  {
+    const auto a = made->take("m", {}, start + 10s);
+    const auto second = made->take("m", {}, start + 10s);
+    EXPECT_TRUE(a->label() == "b" || second->label() == "b");
+    EXPECT_EQ(labels(*made, 4, start + 10s).find('b'), std::string::npos) << "one call at a time tries it";
+  }
+  report(*made, "b", Cause::credential, start + 10s);
+  EXPECT_EQ(labels(*made, 3, start + 29s).find('b'), std::string::npos) << "twice as long now";
+  EXPECT_NE(labels(*made, 3, start + 30s).find('b'), std::string::npos);
+  report(*made, "b", std::nullopt, start + 30s);
+  EXPECT_EQ(made->states(start + 30s)[1].last_error, std::nullopt);
+  EXPECT_NE(labels(*made, 3, start + 30s).find('b'), std::string::npos);
+  report(*made, "b", Cause::credential, start + 40s);
+  EXPECT_EQ(labels(*made, 3, start + 49s).find('b'), std::string::npos);
+  EXPECT_NE(labels(*made, 3, start + 50s).find('b'), std::string::npos) << "from the start again after a success";
+}
+
+TEST(KeyPool, a_probe_that_told_nothing_leaves_the_key_out_for_all_but_one) {
+  const auto made = pool({{.label = "a", .value = Secret("sk-a")}});
+  report(*made, "a", Cause::key_quota, start);
+  EXPECT_FALSE(made->take("m", {}, start + 59s));
+  report(*made, "a", Cause::transport, start + 60s);
+  const auto probe = made->take("m", {}, start + 60s);
+  EXPECT_TRUE(probe);
+  EXPECT_FALSE(made->take("m", {}, start + 60s));
+}
+
+TEST(KeyPool, what_is_not_the_keys_fault_leaves_it_in) {
+  const auto made = pool(abc());
+  for (const Cause cause :
+       {Cause::callers_fault, Cause::overload, Cause::context_window, Cause::content_policy, Cause::unsupported,
+        Cause::model_missing, Cause::transport, Cause::malformed, Cause::slow, Cause::gateway}) {
+    report(*made, "a", cause, start);
+    EXPECT_EQ(made->states(start)[0].failures, 0U) << llm::to_string(cause);
+    EXPECT_FALSE(made->states(start)[0].out_until);
+  }
+}
+
+TEST(KeyPool, a_key_rests_as_long_as_the_provider_said_for_that_model_alone) {
+  const auto made = pool(abc());
+  report(*made, "a", Cause::rate, start, {.retry_after = 30s});
+  EXPECT_EQ(labels(*made, 4, start + 29s), "bcbc");
+  EXPECT_NE(labels(*made, 3, start + 29s, "other").find('a'), std::string::npos);
+  EXPECT_NE(labels(*made, 3, start + 30s).find('a'), std::string::npos);
+}
+
+TEST(KeyPool, a_rate_limit_without_a_time_closes_nothing) {
+  const auto made = pool({{.label = "a", .value = Secret("sk-a")}});
+  report(*made, "a", Cause::rate, start);
+  EXPECT_TRUE(made->take("m", {}, start));
+  EXPECT_EQ(made->states(start)[0].failures, 1U);
+}
+
+TEST(KeyPool, a_wait_of_a_day_is_not_believed_for_longer_than_ten_minutes) {
+  const auto made = pool({{.label = "a", .value = Secret("sk-a")}});
+  report(*made, "a", Cause::rate, start, {.retry_after = 86400s});
+  EXPECT_EQ(made->closed_until("m", start), start + 10min);
+  EXPECT_TRUE(made->take("m", {}, start + 10min));
+}
+
+TEST(KeyPool, a_key_with_nothing_left_comes_last_but_comes) {
+  const auto made = pool(abc());
+  const RateLimits nothing_left{
+      .retry_after = {}, .requests = {.remaining = 0, .reset = 60s}, .tokens = {.remaining = 5, .reset = 1s}};
+  report(*made, "a", std::nullopt, start, nothing_left);
+  report(*made, "b", std::nullopt, start, nothing_left);
+  EXPECT_EQ(labels(*made, 3), "ccc");
+  report(*made, "c", Cause::credential, start);
+  EXPECT_EQ(labels(*made, 2), "ab");
+  EXPECT_EQ(made->states(start)[0].requests_left, 0);
+  EXPECT_NE(labels(*made, 3, start + 61s).find('a'), std::string::npos);
+}
+
+TEST(KeyPool, tells_when_the_first_key_is_usable_again) {
+  const auto made = pool({{.label = "a", .value = Secret("sk-a")}, {.label = "b", .value = Secret("sk-b")}});
+  EXPECT_FALSE(made->closed_until("m", start));
+  report(*made, "a", Cause::key_quota, start);
+  EXPECT_FALSE(made->closed_until("m", start));
+  report(*made, "b", Cause::rate, start, {.retry_after = 7s});
+  EXPECT_EQ(made->closed_until("m", start), start + 7s);
+  EXPECT_EQ(made->closed_until("other", start), std::nullopt);
+  EXPECT_FALSE(made->take("m", {}, start));
+  EXPECT_EQ(made->take_anyway("m", {}, start)->label(), "b") << "the one that comes back first";
+}
+
+TEST(KeyPool, gives_each_key_once_to_one_call) {
+  const auto made = pool(abc());
+  KeySet tried;
+  std::string order;
+  while (const auto lease = made->take("m", tried, start)) {
+    order += lease->label();
+    tried.set(lease->index());
+  }
+  EXPECT_EQ(order, "abc");
+  EXPECT_FALSE(made->take_anyway("m", tried, start));
+}
+
+TEST(KeyPool, a_renewed_key_is_as_good_as_new_and_both_values_are_concealed) {
+  const auto made = pool({{.label = "a", .value = Secret()}, {.label = "b", .value = Secret("sk-b")}});
+  EXPECT_EQ(labels(*made, 2), "bb") << "a key that is not known yet is not used";
+  made->renew(0, Secret("sk-old"));
+  auto old = made->take("m", {}, start);
+  EXPECT_EQ(old->value().reveal(), "sk-old");
+  made->renew(0, Secret("sk-new"));
+  made->report(*old, "m", Cause::credential, {}, start);
+  EXPECT_FALSE(made->states(start)[0].out_until) << "the old value was refused, not the new one";
+  std::string words = "no sk-old no sk-new no sk-b";
+  made->conceal(words);
+  EXPECT_EQ(words, "no [secret] no [secret] no [secret]");
+}
+
+TEST(KeyPool, remembers_a_bounded_number_of_models) {
+  const auto made = pool({{.label = "a", .value = Secret("sk-a")}});
+  for (int i = 0; i < 1000; ++i) {
+    report(*made, "a", Cause::rate, start, {.retry_after = 60s}, "model-" + std::to_string(i));
+  }
+  EXPECT_LE(made->states(start)[0].resting.size(), 64U);
+  EXPECT_TRUE(made->closed_until("model-999", start));
+}
+
+TEST(KeyPool, counts_what_is_in_flight_whatever_happens_to_the_lease) {
+  const auto made = pool(abc());
+  {
+    auto lease = made->take("m", {}, start);
+    const KeyPool::Lease moved = std::move(*lease);
+    EXPECT_EQ(made->states(start)[0].in_flight, 1);
+  }
+  EXPECT_EQ(made->states(start)[0].in_flight, 0);
+}
+
+}  // namespace
+}  // namespace weir::providers
