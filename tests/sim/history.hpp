@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ledger/request_record.hpp"
@@ -18,11 +19,15 @@ namespace weir::sim {
 using platform::Duration;
 using platform::Instant;
 
+/// What a provider says when a request is too long for its model.
+inline constexpr std::string_view context_window = "context_length_exceeded";
+
 /// What an upstream means to do with one request.
 struct Intent {
   Upset upset = Upset::none;
   Phase phase = Phase::before_head;
   int status = 200;                   // of Upset::error before the head
+  std::string_view says;              // with it: the provider's code, a literal; empty: none
   std::optional<int> retry_after;     // in seconds
   std::size_t words = 1;              // pieces of text in the answer
   std::size_t upset_after_words = 1;  // for Phase::after_content and within_body

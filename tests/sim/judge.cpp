@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 namespace weir::sim {
 
@@ -233,6 +234,13 @@ class Judge {
     return found == row_->attempts.end() ? nullptr : &*found;
   }
 
+  /// It answered that its model has too small a window: another one may have a larger one.
+  [[nodiscard]] bool is_too_long(const AttemptRecord& attempt) const {
+    return std::ranges::any_of(upstreams_, [&](const UpstreamCall* upstream) {
+      return attempt_of(*upstream) == &attempt && upstream->intent.says == context_window;
+    });
+  }
+
   void judge_row() {
     std::map<std::string, std::size_t> asked;
     std::map<std::string, std::size_t> answered;
@@ -249,7 +257,12 @@ class Judge {
       if (attempt.end_state == EndState::complete && i + 1 < row_->attempts.size()) {
         violate("attempt {} is complete, and another follows", i + 1);
       }
-      if (callers_fault(attempt.status) && i + 1 < row_->attempts.size()) {
+      if (is_too_long(attempt)) {
+        const auto rest = std::span(row_->attempts).subspan(i + 1);
+        if (std::ranges::find(rest, attempt.target, &AttemptRecord::target) != rest.end()) {
+          violate("{} said that the request is too long for its model, and was asked again", provider_of(attempt));
+        }
+      } else if (callers_fault(attempt.status) && i + 1 < row_->attempts.size()) {
         violate("{} said that the request itself is wrong, and somebody else was asked", provider_of(attempt));
       }
       judge_limits(attempt);
@@ -757,7 +770,9 @@ class Judge {
       if (call_->status != row_->attempts.back().status && !body_lost && row_->keep_alives == 0) {
         violate("the provider said {}, the client got {}", row_->attempts.back().status, call_->status);
       }
-      return;
+      if (!is_too_long(row_->attempts.back()) || body_lost) {
+        return;
+      }
     }
     for (const UpstreamCall* upstream : upstreams_) {
       const AttemptRecord* attempt = attempt_of(*upstream);

@@ -20,6 +20,9 @@ std::string_view to_string(Upset upset) {
     case Upset::error: return "error";
     case Upset::missing_done: return "missing [DONE]";
     case Upset::held_open: return "held open";
+    case Upset::nonsense: return "nonsense with 200";
+    case Upset::wrong_length: return "wrong length";
+    case Upset::trickle: return "trickle";
     case Upset::kinds: break;
   }
   return "?";
@@ -60,7 +63,10 @@ std::string_view to_string(ClientPhase phase) {
   return "?";
 }
 
-void Reached::count_status(int status, bool retry_after) {
+void Reached::count_status(int status, bool retry_after, std::string_view says) {
+  if (!says.empty()) {
+    ++cells_[{std::string(says), std::string(to_string(Phase::before_head))}];
+  }
   ++cells_[{fmt::format("status {}{}", status, retry_after ? " + Retry-After" : ""),
             std::string(to_string(Phase::before_head))}];
 }
@@ -98,9 +104,16 @@ const std::vector<Reached::Cell>& Reached::possible() {
     add("error before the body came", {"before head"});
     add("missing [DONE]", {"after content"});
     add("held open", {"after end"});
+    add("nonsense with 200", {"before head"});
+    add("wrong length", {"within body"});
+    add("trickle", {"event held", "after content", "within body"});
+    add("truncated chunk", {"event held", "after content"});
+    for (const char* says : {"context_length_exceeded", "content_policy_violation", "insufficient_quota"}) {
+      add(says, {"before head"});
+    }
     add("last event, no line end", {"after end"});
     add("last event, one line end", {"after end"});
-    for (const int status : {400, 401, 403, 404, 408, 422, 500, 502, 504, 529}) {
+    for (const int status : {400, 401, 402, 403, 404, 408, 422, 500, 502, 504, 529}) {
       add(fmt::format("status {}", status), {"before head"});
     }
     for (const int status : {429, 503}) {

@@ -24,6 +24,9 @@ enum class Upset : std::uint8_t {
   error,         // an error status, or an error event
   missing_done,  // everything but `[DONE]`
   held_open,     // everything, but the body never ends
+  nonsense,      // 200 and a page of HTML, or broken JSON, or nothing at all
+  wrong_length,  // of a body that is not streamed: too long, so that its end never comes, or too short
+  trickle,       // for a while every byte comes on its own
   kinds
 };
 std::string_view to_string(Upset upset);
@@ -50,7 +53,9 @@ std::string_view to_string(ClientPhase phase);
 class Reached {
  public:
   void count(Upset upset, Phase phase) { ++cells_[{std::string(to_string(upset)), std::string(to_string(phase))}]; }
-  void count_status(int status, bool retry_after);
+  void count_status(int status, bool retry_after, std::string_view says);
+  /// A chunk that promises more than came before the connection ended.
+  void count_truncated_chunk(Phase phase) { ++cells_[{"truncated chunk", std::string(to_string(phase))}]; }
   void count(Mischief mischief, ClientPhase phase) {
     ++cells_[{std::string(to_string(mischief)), std::string(to_string(phase))}];
   }

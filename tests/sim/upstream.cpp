@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 namespace weir::sim {
 
@@ -141,6 +142,14 @@ class Upstream::Conversation {
       co_await pause(upstream_.world_.pick({0us, 5ms}));
       bytes.remove_prefix(half);
     }
+    for (; trickling_ > 0 && !bytes.empty(); --trickling_) {
+      const std::string_view one[] = {bytes.substr(0, 1)};
+      if (!co_await writer_.write(one, always())) {
+        co_return false;
+      }
+      co_await pause(upstream_.world_.pick({0us, 30ms}));
+      bytes.remove_prefix(1);
+    }
     const std::string_view slices[] = {bytes};
     co_return (co_await writer_.write(slices, always())).has_value();
   }
@@ -195,6 +204,7 @@ class Upstream::Conversation {
           history().reached.count_slow_in_time(phase);
         }
         co_return !gone_.cancelled();
+      case Upset::trickle: trickling_ = 60; co_return true;
       default: co_return true;
     }
   }
@@ -202,13 +212,14 @@ class Upstream::Conversation {
   Task<bool> answer_error() {
     const Intent& intent = call_->intent;
     history().reached.count(Upset::error, Phase::before_head);
-    history().reached.count_status(intent.status, intent.retry_after.has_value());
+    history().reached.count_status(intent.status, intent.retry_after.has_value(), intent.says);
     if (intent.early) {
       history().reached.count_early_error();
     }
+    const std::string code = intent.says.empty() ? "null" : fmt::format("\"{}\"", intent.says);
     const std::string body =
-        fmt::format(R"({{"error":{{"message":"upstream {} says {}","type":"server_error","param":null,"code":null}}}})",
-                    upstream_.plan_.name, intent.status);
+        fmt::format(R"({{"error":{{"message":"upstream {} says {}","type":"server_error","param":null,"code":{}}}}})",
+                    upstream_.plan_.name, intent.status, code);
     std::string head = fmt::format(
         "HTTP/1.1 {} Whatever\r\nContent-Type: application/json\r\nX-Request-Id: up-{}\r\nContent-Length: {}\r\n",
         intent.status, call_->serial, body.size());
@@ -217,6 +228,22 @@ class Upstream::Conversation {
     }
     call_->body = body;
     if (!co_await write(head + "\r\n" + body)) {
+      co_return false;
+    }
+    call_->body_ended = true;
+    co_return true;
+  }
+
+  Task<bool> answer_nonsense() {
+    const auto& [type, body] = upstream_.one_of<std::pair<std::string_view, std::string_view>>(
+        {{"text/html", "<html><body>Welcome to the hotel network</body></html>"},
+         {"application/json", R"({"id":"chatcmpl-1","choices":[{"index":0,)"},
+         {"application/json", ""},
+         {"text/event-stream", ""}});
+    call_->body = body;
+    if (!co_await write(
+            fmt::format("HTTP/1.1 200 OK\r\nContent-Type: {}\r\nX-Request-Id: up-{}\r\nContent-Length: {}\r\n\r\n{}",
+                        type, call_->serial, body.size(), body))) {
       co_return false;
     }
     call_->body_ended = true;
@@ -234,6 +261,9 @@ class Upstream::Conversation {
     }
     if (!co_await misbehave(Phase::before_head)) {
       co_return false;
+    }
+    if (call_->intent.upset == Upset::nonsense) {
+      co_return co_await answer_nonsense();
     }
     if (call_->intent.upset == Upset::malformed) {
       co_await write("HTTP/1.1 twohundred\r\nContent-Length: -1\r\n\r\n<html>");
@@ -288,7 +318,12 @@ class Upstream::Conversation {
   Task<bool> cut_stream(Phase phase) {
     if (!unended_ && upstream_.chance(0.7)) {
       const std::string event = fmt::format("data: {}", chunk(R"({"content":"half a word"})", "null"));
-      if (!co_await write_body(event.substr(0, 1 + upstream_.random_.below(event.size() - 1)))) {
+      const std::string_view part = std::string_view(event).substr(0, 1 + upstream_.random_.below(event.size() - 1));
+      if (chunked_ && upstream_.chance(0.3)) {
+        history().reached.count_truncated_chunk(phase);
+        co_return co_await write(fmt::format("{:x}\r\n{}", event.size(), part)) && co_await misbehave(phase);
+      }
+      if (!co_await write_body(part)) {
         co_return false;
       }
       co_await pause(upstream_.world_.pick({0us, 5ms}));
@@ -373,6 +408,7 @@ class Upstream::Conversation {
         co_return *over;
       }
     }
+    trickling_ = 0;  // behind the finish the gateway waits for nobody
     call_->finish_sent = true;
     const bool done_missing = intent.upset == Upset::missing_done;
     const std::string usage =
@@ -435,26 +471,36 @@ class Upstream::Conversation {
     for (std::size_t i = 1; i < pieces.size(); ++i) {
       total += pieces[i].size();
     }
-    if (!co_await send_head(false, upstream_.chance(0.7) ? std::optional(total) : std::nullopt)) {
+    const bool wrong_length = intent.upset == Upset::wrong_length;
+    const bool too_long = wrong_length && upstream_.chance(0.5);
+    if (wrong_length) {
+      history().reached.count(Upset::wrong_length, Phase::within_body);
+      total = too_long ? total + 1 + upstream_.random_.below(100) : total - 1 - upstream_.random_.below(total / 2);
+    }
+    if (!co_await send_head(false, wrong_length || upstream_.chance(0.7) ? std::optional(total) : std::nullopt)) {
       co_return false;
     }
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       call_->words_sent = i;
-      if (i < intent.words && upset_now(Phase::within_body)) {
+      if (i < intent.words && !wrong_length && upset_now(Phase::within_body)) {
         if (!co_await misbehave(Phase::within_body)) {
           co_return false;
         }
       }
+      call_->body += pieces[i];  // noted before: what is written in part counts as held, too
       if (!co_await write_body(pieces[i])) {
         co_return false;
       }
-      call_->body += pieces[i];
       co_await pause(upstream_.world_.pick(upstream_.plan_.pace));
     }
     call_->words_sent = intent.words;
-    call_->finish_sent = call_->done_sent = !malformed;
+    call_->finish_sent = call_->done_sent = !malformed && !wrong_length;
     if (!call_->first_content) {
       call_->first_content = upstream_.loop_.now();
+    }
+    if (too_long) {
+      stream_->close();
+      co_return false;
     }
     if (intent.upset == Upset::held_open && chunked_) {
       history().reached.count(Upset::held_open, Phase::after_end);
@@ -477,6 +523,7 @@ class Upstream::Conversation {
   bool until_close_ = false;
   bool crlf_ = false;
   bool unended_ = false;  // the last event lacks line ends
+  int trickling_ = 0;     // bytes that still come one by one
 };
 
 Upstream::Upstream(platform::SimulatedWorld& world, platform::SimulatedLoop& loop, const UpstreamPlan& plan,
@@ -541,11 +588,12 @@ Intent Upstream::decide(const Request& request) {
   if (!chance(plan_.upset_share)) {
     return intent;
   }
-  intent.upset = plan_.only_slow ? Upset::slow
-                 : plan_.only_status || chance(0.2)
-                     ? Upset::error
-                     : one_of({Upset::reset, Upset::fin, Upset::silence, Upset::slow, Upset::malformed, Upset::error,
-                               Upset::missing_done, Upset::held_open});
+  intent.upset =
+      plan_.only_slow ? Upset::slow
+      : plan_.only_status || chance(0.2)
+          ? Upset::error
+          : one_of({Upset::reset, Upset::fin, Upset::silence, Upset::slow, Upset::malformed, Upset::error,
+                    Upset::missing_done, Upset::held_open, Upset::nonsense, Upset::wrong_length, Upset::trickle});
   intent.phase = request.stream ? one_of({Phase::before_head, Phase::first_event_held, Phase::after_content})
                                 : one_of({Phase::before_head, Phase::within_body});
   if (plan_.only_slow && request.stream) {
@@ -559,10 +607,27 @@ Intent Upstream::decide(const Request& request) {
     intent.phase = Phase::before_head;
   }
   if (intent.upset == Upset::error && intent.phase == Phase::before_head) {
-    intent.status = one_of({400, 401, 403, 404, 408, 422, 429, 500, 502, 503, 504, 529});
+    intent.status = one_of({400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503, 504, 529});
     if ((intent.status == 429 || intent.status == 503) && chance(0.5)) {
       intent.retry_after = static_cast<int>(one_of<std::uint64_t>({0, 1, 2, 60}));
     }
+    if (intent.status == 400) {
+      intent.says = one_of<std::string_view>({"", context_window, "content_policy_violation"});
+    } else if (intent.status == 429 && chance(0.3)) {
+      intent.says = "insufficient_quota";
+    }
+  }
+  if (intent.upset == Upset::wrong_length && request.stream) {
+    intent.upset = Upset::nonsense;
+  }
+  if (intent.upset == Upset::nonsense) {
+    intent.phase = Phase::before_head;
+  }
+  if (intent.upset == Upset::wrong_length) {
+    intent.phase = Phase::within_body;
+  }
+  if (intent.upset == Upset::trickle && intent.phase == Phase::before_head) {
+    intent.phase = request.stream ? Phase::first_event_held : Phase::within_body;
   }
   if (intent.upset == Upset::missing_done || intent.upset == Upset::held_open) {
     intent.phase = Phase::after_end;
