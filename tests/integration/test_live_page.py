@@ -32,6 +32,7 @@ models:
   llama-3.1-8b: {{steps: [gone/llama, local/llama-3.1-8b]}}
   busy: first/chat
   broken: cloud/gpt-4o,fault=cut,after_events=3
+  limited: {{steps: ["cloud/gpt-4o,fault=status,status=429", local/llama-3.1-8b]}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
 """
@@ -169,6 +170,17 @@ def test_a_call_that_falls_back_is_seen_before_it_ends(browser, weir, gated):
     told = page.evaluate(f"{row('smart', '.story pre')}.textContent")
     assert told.strip() == weir.command("explain", reply.request_id).stdout.strip()
     assert page.evaluate("document.querySelector('.call-head').getAttribute('aria-expanded')") == "true"
+    assert page.errors == []
+
+
+def test_why_an_attempt_was_left_is_told_by_its_cause(browser, weir):
+    page = browser.page()
+    live(page, weir)
+    assert weir.chat("limited").status == 200
+    page.wait_for(f"{row('limited')}?.dataset.state === 'ok'")
+    outcome = f"{row('limited')}.querySelector('.attempt .outcome')"
+    assert page.evaluate(f"{outcome}.textContent") == "429 rate limited"
+    assert page.evaluate(f"{outcome}.title").endswith("(cause: rate)")
     assert page.errors == []
 
 

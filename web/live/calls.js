@@ -47,6 +47,16 @@ const shortWords = {
   timeout: "took too long",
 };
 
+const causeWords = {
+  credential: "key refused",
+  key_quota: "quota spent",
+  rate: "rate limited",
+  context_window: "too long for it",
+  content_policy: "against its policy",
+  unsupported: "not supported",
+  model_missing: "no such model",
+};
+
 /** How an attempt stands, in a few words. */
 function outcome(attempt, ended) {
   if (attempt.end_state === "complete") {
@@ -59,6 +69,7 @@ function outcome(attempt, ended) {
     return attempt.connected_ms === undefined ? "connecting …" : "waiting for the first token …";
   }
   if (attempt.end_state === "client_abort") return "the caller left";
+  if (causeWords[attempt.cause]) return `${attempt.status || ""} ${causeWords[attempt.cause]}`.trim();
   return shortWords[attempt.failure] ?? (attempt.reason.replace(/^it answered /, "") || attempt.failure);
 }
 
@@ -90,11 +101,11 @@ class Bar {
   }
   update(attempt, total, now, isLast, call) {
     this.target.textContent = attempt.target;
-    this.target.title = attempt.target;
+    this.target.title = attempt.key ? `${attempt.target}, key ${attempt.key}` : attempt.target;
     const words = outcome(attempt, call.ended);
     if (this.outcome.textContent !== words) {
       this.outcome.textContent = words;
-      this.outcome.title = attempt.reason || words;
+      this.outcome.title = attempt.cause ? `${attempt.reason} (cause: ${attempt.cause})` : attempt.reason || words;
       this.outcome.className = `outcome${attempt.end_state === "upstream_error" || attempt.end_state === "gateway_error" ? " is-bad" : ""}`;
     }
     const parts = segments(attempt, now, isLast, call.ended);
@@ -228,6 +239,7 @@ function facts(record) {
   fact("Caller's own id", record.client_request_id);
   fact("Endpoint", record.endpoint);
   fact("Route", record.route);
+  fact("Not asked", record.skipped?.join("; "));
   fact("First token", record.ttft_ms === undefined ? undefined : time(record.ttft_ms));
   fact("Bytes in, out", `${record.request_bytes}, ${record.response_bytes}`);
   fact("Cached tokens", record.tokens_cached);
