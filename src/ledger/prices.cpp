@@ -1,0 +1,129 @@
+#include "ledger/prices.hpp"
+
+#include <algorithm>
+
+namespace weir::ledger {
+namespace {
+
+/// 128 bits hold any sum of 64-bit products of counts and prices.
+using Wide = __int128;
+
+Wide times(std::int64_t count, Money price) {
+  return static_cast<Wide>(count) * price.in_picodollars();
+}
+
+Money narrowed(Wide amount) {
+  return amount > Money::most().in_picodollars() ? Money::most()
+                                                 : Money::picodollars(static_cast<std::int64_t>(amount));
+}
+
+std::int64_t at_most(std::optional<std::int64_t> count, std::int64_t limit) {
+  return std::clamp(count.value_or(0), std::int64_t{0}, limit);
+}
+
+}  // namespace
+
+Tier tier_of(std::string_view word) {
+  if (word == "priority" || word == "fast") {
+    return Tier::priority;
+  }
+  return word == "flex" ? Tier::flex : word == "batch" ? Tier::batch : Tier::standard;
+}
+
+std::string_view to_string(Tier tier) {
+  switch (tier) {
+    case Tier::standard: return "standard";
+    case Tier::batch: return "batch";
+    case Tier::flex: return "flex";
+    case Tier::priority: return "priority";
+  }
+  return "standard";
+}
+
+Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier) const {
+  // From the one that says most about this request to the base: of the sets with a threshold that is reached, the
+  // highest; before it the same for the tier.
+  const auto highest = [&](Tier wanted, bool threshold) {
+    const Special* best = nullptr;
+    for (const Special& special : specials) {
+      if (special.tier == wanted && (special.prompt_min > 0 || special.prompt_max) == threshold &&
+          prompt_tokens >= special.prompt_min && (!special.prompt_max || prompt_tokens <= *special.prompt_max) &&
+          (best == nullptr || special.prompt_min > best->prompt_min)) {
+        best = &special;
+      }
+    }
+    return best != nullptr ? &best->rates : nullptr;
+  };
+  const Rates* chain[4] = {tier == Tier::standard ? nullptr : highest(tier, true), highest(Tier::standard, true),
+                           tier == Tier::standard ? nullptr : highest(tier, false), &base};
+  Rates rates;
+  const auto take = [](std::optional<Money>& price, const std::optional<Money>& offered) {
+    if (!price) {
+      price = offered;
+    }
+  };
+  for (const Rates* offered : chain) {
+    if (offered == nullptr) {
+      continue;
+    }
+    if (!rates.output) {
+      // A set with a price of its own for output and none for thoughts means the former for both.
+      rates.reasoning = offered->reasoning ? offered->reasoning : rates.reasoning;
+      rates.reasoning = rates.reasoning ? rates.reasoning : offered->output;
+    }
+    take(rates.input, offered->input);
+    take(rates.cached_input, offered->cached_input);
+    take(rates.cache_write, offered->cache_write);
+    take(rates.output, offered->output);
+  }
+  return rates;
+}
+
+std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier) {
+  if (!usage.input_tokens) {
+    return std::nullopt;
+  }
+  const std::int64_t input = std::max(*usage.input_tokens, std::int64_t{0});
+  const Rates rates = price.rates_for(input, tier);
+  if (!rates.input) {
+    return std::nullopt;
+  }
+  const std::int64_t cached = at_most(usage.cached_input_tokens, input);
+  const std::int64_t written = at_most(usage.cache_write_tokens, input - cached);
+  Wide sum = times(input - cached - written, *rates.input) + times(cached, rates.cached_input.value_or(*rates.input)) +
+             times(written, rates.cache_write.value_or(*rates.input));
+  const bool output_is_free = rates.output && *rates.output == Money{};
+  if (!usage.output_tokens) {
+    // Embeddings tell none, and cost none.
+    return output_is_free ? std::optional(narrowed(sum)) : std::nullopt;
+  }
+  const std::int64_t output = std::max(*usage.output_tokens, std::int64_t{0});
+  if (output > 0) {
+    if (!rates.output) {
+      return std::nullopt;
+    }
+    const std::int64_t thoughts = at_most(usage.reasoning_tokens, output);
+    sum += times(output - thoughts, *rates.output) + times(thoughts, rates.reasoning.value_or(*rates.output));
+  }
+  return narrowed(sum);
+}
+
+std::optional<Money> worst_cost(const ModelPrice& price, std::int64_t input_tokens, std::int64_t output_tokens) {
+  std::optional<Money> worst;
+  // The tier is the caller's to ask for: priority is the dearest.
+  for (const Tier tier : {Tier::standard, Tier::priority}) {
+    const Rates rates = price.rates_for(input_tokens, tier);
+    if (!rates.input || (!rates.output && output_tokens > 0)) {
+      return std::nullopt;
+    }
+    const Money input =
+        std::max({*rates.input, rates.cached_input.value_or(Money{}), rates.cache_write.value_or(Money{})});
+    const Money output = std::max(rates.output.value_or(Money{}), rates.reasoning.value_or(Money{}));
+    const Money cost = narrowed(times(std::max(input_tokens, std::int64_t{0}), input) +
+                                times(std::max(output_tokens, std::int64_t{0}), output));
+    worst = std::max(worst.value_or(Money{}), cost);
+  }
+  return worst;
+}
+
+}  // namespace weir::ledger

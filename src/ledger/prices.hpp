@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ledger/money.hpp"
+#include "llm/usage.hpp"
+
+namespace weir::ledger {
+
+/// The level of service that a provider says it gave (`service_tier` of its reply).
+enum class Tier : std::uint8_t { standard, batch, flex, priority };
+/// OpenAI's words; what is not known is standard. `fast` is another name for priority.
+Tier tier_of(std::string_view word);
+std::string_view to_string(Tier tier);
+
+/// What one token of each kind costs. An absent price is not zero: cached and written input then cost what input costs,
+/// reasoning what output costs, and without a price of input or output the cost is unknown.
+struct Rates {
+  std::optional<Money> input;
+  std::optional<Money> cached_input;
+  std::optional<Money> cache_write;
+  std::optional<Money> output;
+  std::optional<Money> reasoning;
+  friend bool operator==(const Rates&, const Rates&) = default;
+};
+
+/// All prices of one model. A plain value.
+struct ModelPrice {
+  /// Rates that replace those of the base, each for itself, for a tier or for long prompts. The whole request is
+  /// charged at them, not only what stands above the threshold.
+  struct Special {
+    Tier tier = Tier::standard;
+    std::int64_t prompt_min = 0;             // applies from so many prompt tokens
+    std::optional<std::int64_t> prompt_max;  // of a band
+    Rates rates;
+    friend bool operator==(const Special&, const Special&) = default;
+  };
+  std::string name;  // the entry of the table, or the pattern of the config
+  Rates base;
+  std::vector<Special> specials;
+  std::optional<std::int64_t> input_tokens_max;   // what the model takes
+  std::optional<std::int64_t> output_tokens_max;  // what it gives
+
+  /// The rates that one request is charged at.
+  [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier) const;
+};
+
+/// What a usage costs; nothing where it cannot be known, because a count or a price is missing. Exact.
+std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier = Tier::standard);
+
+/// The most that a call can cost: the dearest of the rates for input, and all output as reasoning where that is dearer.
+std::optional<Money> worst_cost(const ModelPrice& price, std::int64_t input_tokens, std::int64_t output_tokens);
+
+}  // namespace weir::ledger
