@@ -154,6 +154,13 @@ Result<std::string> story_of(std::string_view record_json) {
     fmt::format_to(to, "Tokens: {:.0f} in, {:.0f} out, as the provider counted them.\n", tokens_in.value_or(0),
                    tokens_out.value_or(0));
   }
+  if (index > 0) {
+    if (const auto cost = number(record, "cost_usd")) {
+      fmt::format_to(to, "Cost: ${}.\n", *cost);
+    } else if (record.contains("cost_usd")) {
+      out += "Cost: unknown, because a target that was asked has no price or told no usage.\n";
+    }
+  }
   return out;
 }
 

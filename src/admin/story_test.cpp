@@ -66,7 +66,10 @@ TEST(Story, tells_each_target_why_it_was_left_and_what_came_of_it) {
             "     answered 200 after 89 ms, first content after 189 ms\n"
             "     complete after 989 ms, 12 events\n"
             "The caller got the whole answer: status 200, after 1.50 s; weir itself took 0.30 ms of it.\n"
-            "Tokens: 3 in, 12 out, as the provider counted them.\n");
+            "Tokens: 3 in, 12 out, as the provider counted them.\n"
+            "Cost: unknown, because a target that was asked has no price or told no usage.\n");
+  record.cost = ledger::Money::parse("0.00472");
+  EXPECT_TRUE(story_of(ledger::to_json(record)).value_or("").ends_with("\nCost: $0.00472.\n"));
 }
 
 TEST(Story, tells_how_it_ended_for_the_caller) {

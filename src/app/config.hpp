@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/secret.hpp"
+#include "ledger/price_book.hpp"
 #include "net/tls_version.hpp"
 #include "providers/mock_options.hpp"
 #include "providers/presets.hpp"
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -177,6 +179,7 @@ struct Config {
   HttpClientConfig http_client;
   KeepAliveConfig keep_alive;
   LogConfig log;
+  std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one
   std::string data_dir = "./weir-data";
 };
 

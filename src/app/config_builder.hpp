@@ -28,6 +28,8 @@ void choose_proxies(const settings::Section& root, const settings::Environment& 
 /// Reads and checks the files that the options about TLS name: a bad one stops the start and not the first call.
 void read_tls_files(const settings::Section& root, const settings::ReadFile& read_file, settings::Report& report,
                     Config& config);
+/// The operator's prices, and whose built-in ones each provider has.
+void build_prices(const settings::Section& root, settings::Report& report, Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);
 
 }  // namespace weir::app

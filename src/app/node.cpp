@@ -87,6 +87,7 @@ struct Node::Core {
       next->providers.emplace(provider.name, kept != nullptr ? std::move(kept) : make(*next_config, provider));
     }
     gateway.relay = relay_options(*next_config);
+    gateway.prices.use(next_config->prices);
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
     gateway.snapshot = next;

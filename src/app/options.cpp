@@ -12,6 +12,7 @@ std::unique_ptr<settings::Schema> option_schema() {
   add_mock_options(table);
   add_model_options(table);
   add_policy_options(table, "");
+  add_price_options(table);
   add_later_options(table);
   auto schema = std::make_unique<settings::Schema>(std::move(table));
   for (const auto& [name, path] : option_aliases()) {

@@ -144,30 +144,8 @@ void add_limits(OptionTable& table) {
   }
 }
 
-void add_prices_and_stores(OptionTable& table) {
+void add_stores(OptionTable& table) {
   const OptionTable options = {
-      {.path = "prices",
-       .state = later,
-       .sentence = "US dollars per million tokens, on top of the built-in table; a * in a name stands for anything."},
-      {.path = "prices.*", .sentence = "The prices of one target."},
-      {.path = "prices.*.input",
-       .type = Type::number,
-       .form = "US dollars",
-       .min = "0",
-       .sentence = "Tokens sent.",
-       .example = "2.50"},
-      {.path = "prices.*.cached_input",
-       .type = Type::number,
-       .form = "US dollars",
-       .min = "0",
-       .sentence = "Tokens sent that the provider had cached.",
-       .example = "1.25"},
-      {.path = "prices.*.output",
-       .type = Type::number,
-       .form = "US dollars",
-       .min = "0",
-       .sentence = "Tokens generated.",
-       .example = "10.00"},
       {.path = "queue", .state = later, .sentence = "Calls that wait for a provider that is full."},
       {.path = "queue.max_waiting",
        .type = Type::integer,
@@ -356,7 +334,7 @@ void add_operation(OptionTable& table) {
 void add_later_options(OptionTable& table) {
   add_caching(table);
   add_limits(table);
-  add_prices_and_stores(table);
+  add_stores(table);
   add_operation(table);
 }
 

@@ -69,6 +69,12 @@ providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidat
   return nullptr;
 }
 
+void AttemptLoop::find_cost() {
+  Core& core = context_.attempt.core;
+  ledger::AttemptRecord& row = record().attempts.back();
+  ledger::settle_cost(row, core.prices.find(row.target, record().time));
+}
+
 ledger::AttemptRecord& AttemptLoop::begin_row(const routing::Candidate& candidate) {
   ledger::AttemptRecord& row = record().attempts.emplace_back();
   row.target = joined(candidate.target->provider, candidate.upstream_model);
@@ -86,6 +92,7 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     row.silent_retry = fresh_connection;
     Attempt one(context_.attempt, candidate, provider, fresh_connection);
     last_ = co_await one.run();
+    find_cost();
     context_.attempt.core.call_metrics.attempt_ended(label_, record().attempts.back(), now());
     if (last_.kind != AttemptResult::Kind::failed) {
       co_return Next::nothing;

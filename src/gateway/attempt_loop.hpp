@@ -34,6 +34,7 @@ class AttemptLoop {
   providers::Provider* provider_of(const routing::Candidate& candidate);
   /// Asks one member, and again where that may help; how it ended is in last_.
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider);
+  void find_cost();
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
   [[nodiscard]] platform::Instant now() const { return context_.attempt.core.loop.now(); }
   [[nodiscard]] ledger::RequestRecord& record() { return context_.attempt.record; }

@@ -48,6 +48,7 @@ CallMetrics::TargetCells& CallMetrics::target(std::string_view label) {
                                                      .tokens_in = &shard_.cell(metric::tokens, {label, "input"}),
                                                      .tokens_out = &shard_.cell(metric::tokens, {label, "output"}),
                                                      .seconds = &shard_.cell(metric::attempt_seconds, {label}),
+                                                     .cost = &shard_.cell(metric::cost, {label}),
                                                      .recent = {}})
             .first;
   }
@@ -101,6 +102,11 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
   }
   if (attempt.usage.output_tokens) {
     cells.tokens_out->add(static_cast<double>(*attempt.usage.output_tokens));
+  }
+  if (!attempt.cost) {
+    shard_.cell(metric::unpriced, {label, attempt.price ? "usage" : "price"}).add();
+  } else if (*attempt.cost != ledger::Money{}) {
+    cells.cost->add(static_cast<double>(attempt.cost->in_picodollars()) / 1e12);
   }
   for (std::size_t i = 0; i < attempt.mended.size(); ++i) {
     if (attempt.mended[i] != 0) {

@@ -60,6 +60,7 @@ class CallMetrics {
     observe::Cell* tokens_in;
     observe::Cell* tokens_out;
     observe::Cell* seconds;
+    observe::Cell* cost;
     RecentOutcomes recent;
   };
   observe::Cell& in_flight();

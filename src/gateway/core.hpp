@@ -9,6 +9,7 @@
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
 #include "ledger/live_feed.hpp"
+#include "ledger/price_book.hpp"
 #include "net/task_group.hpp"
 #include "observe/log.hpp"
 #include "platform/loop.hpp"
@@ -55,6 +56,7 @@ struct Core {
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;
+  ledger::PriceCache prices;  // of calls that end now
   // Work beside the calls; cancelled and joined before the providers go.
   net::TaskGroup background{loop, [&told = log](std::string_view task, const std::string& what) {
                               told.message(observe::Level::error, "gateway",

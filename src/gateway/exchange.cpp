@@ -243,6 +243,7 @@ void Exchange::settle(ledger::EndState end_state) {
   if (!record_->attempts.empty()) {
     record_->usage = record_->attempts.back().usage;
   }
+  record_->cost = ledger::cost_of(*record_);
   record_->usage_source = record_->usage == llm::Usage{} ? "none" : "provider";
   if (record_->target.empty() && !record_->attempts.empty()) {
     record_->target = record_->attempts.back().target;

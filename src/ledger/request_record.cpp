@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "dialects/openai/mend.hpp"
 #include "observe/json_time.hpp"
@@ -77,6 +78,15 @@ class Row {
     }
   }
   template <std::size_t n>
+  void money(const char (&key)[n], const std::optional<Money>& amount) {
+    literal(key);
+    if (amount) {
+      at_ = amount->write(at_);
+    } else {
+      literal("null");
+    }
+  }
+  template <std::size_t n>
   void flag(const char (&key)[n], bool value) {
     literal(key);
     bytes(value ? "true" : "false");
@@ -121,7 +131,8 @@ std::size_t room_for(const RequestRecord& record) {
   }
   for (const AttemptRecord& attempt : record.attempts) {
     room += fixed_bytes_max + room_for(attempt.target) + room_for(attempt.reason) + room_for(attempt.upstream_words) +
-            room_for(attempt.upstream_request_id) + room_for(attempt.key);
+            room_for(attempt.upstream_request_id) + room_for(attempt.key) +
+            (attempt.price ? room_for(attempt.price->name) : 0);
   }
   return room;
 }
@@ -145,6 +156,10 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   row.flag(",\"silent_retry\":", attempt.silent_retry);
   row.text_if(",\"upstream_request_id\":", attempt.upstream_request_id);
   row.usage(attempt.usage);
+  row.money(",\"cost_usd\":", attempt.cost);
+  if (attempt.price) {
+    row.text(",\"price\":", attempt.price->name);
+  }
   row.number(",\"events\":", attempt.events);
   row.number(",\"response_bytes\":", attempt.response_bytes);
   if (!attempt.mended.empty()) {
@@ -195,6 +210,7 @@ void write_record(Row& row, const RequestRecord& record) {
   row.number(",\"response_bytes\":", record.response_bytes);
   row.usage(record.usage);
   row.plain(",\"usage_source\":", record.usage_source);
+  row.money(",\"cost_usd\":", record.cost);
   if (!record.skipped.empty()) {
     row.literal(",\"skipped\":");
     std::string_view separator = "[";
@@ -216,6 +232,27 @@ void write_record(Row& row, const RequestRecord& record) {
 }
 
 }  // namespace
+
+void settle_cost(AttemptRecord& attempt, std::shared_ptr<const ModelPrice> price) {
+  const bool never_asked = attempt.status == 0 && !attempt.connected;
+  if (never_asked || attempt.status >= 300) {
+    attempt.cost = Money{};
+    return;
+  }
+  attempt.cost = price ? cost_of(*price, attempt.usage) : std::nullopt;
+  attempt.price = std::move(price);
+}
+
+std::optional<Money> cost_of(const RequestRecord& record) {
+  Money sum;
+  for (const AttemptRecord& attempt : record.attempts) {
+    if (!attempt.cost) {
+      return std::nullopt;
+    }
+    sum += *attempt.cost;
+  }
+  return sum;
+}
 
 std::string_view to_string(EndState state) {
   switch (state) {

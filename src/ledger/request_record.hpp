@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "ledger/prices.hpp"
 #include "llm/cause.hpp"
 #include "llm/usage.hpp"
 #include "observe/log.hpp"
@@ -44,7 +45,9 @@ struct AttemptRecord {
   bool silent_retry = false;        // repeats an attempt whose reused connection turned out to be closed
   std::string upstream_request_id;  // the provider's x-request-id
   llm::Usage usage;
-  std::uint64_t events = 0;  // of the stream, those before the commit included
+  std::shared_ptr<const ModelPrice> price;  // null: unknown
+  std::optional<Money> cost;                // absent: unknown
+  std::uint64_t events = 0;                 // of the stream, those before the commit included
   std::uint64_t response_bytes = 0;
   std::vector<std::uint32_t> mended;  // events, by openai::Mend; empty: none
   std::optional<llm::Cause> cause;    // of the failure
@@ -75,7 +78,8 @@ struct RequestRecord final : observe::LogLine {
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   llm::Usage usage;
-  std::string usage_source;  // provider, none
+  std::string usage_source;   // provider, none
+  std::optional<Money> cost;  // of all attempts; absent: of one at least it is unknown
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why
 
@@ -83,6 +87,12 @@ struct RequestRecord final : observe::LogLine {
   /// or key.
   void append_to(std::string& out) const override;
 };
+
+/// Finds what the attempt costs, by `price`, which may be null. An attempt that the provider refused or never got costs
+/// nothing; one that it answered without telling a usage, or that was left while it worked, has an unknown cost.
+void settle_cost(AttemptRecord& attempt, std::shared_ptr<const ModelPrice> price);
+/// The sum over the attempts; nothing where one is unknown.
+std::optional<Money> cost_of(const RequestRecord& record);
 
 using RecordPtr = std::shared_ptr<const RequestRecord>;
 

@@ -48,6 +48,48 @@ TEST(RequestRecord, becomes_one_line_of_json_with_exact_times) {
   EXPECT_FALSE(attempt.contains("ended_ms"));
 }
 
+AttemptRecord attempt_with(int status, bool connected, llm::Usage usage) {
+  AttemptRecord attempt;
+  attempt.status = status;
+  attempt.connected = connected ? std::optional<platform::Duration>(1ms) : std::nullopt;
+  attempt.usage = usage;
+  return attempt;
+}
+
+TEST(RequestRecord, tells_what_each_attempt_cost_or_that_nobody_knows) {
+  const auto price = std::make_shared<const ModelPrice>(ModelPrice{
+      .name = "x \"y\"", .base = {.input = Money::parse("0.000001"), .output = Money::parse("0.000002")}});
+  const llm::Usage usage{.input_tokens = 10, .output_tokens = 5};
+  struct Case {
+    AttemptRecord attempt;
+    std::shared_ptr<const ModelPrice> price;
+    const char* cost;
+  };
+  for (const Case& one : {Case{attempt_with(200, true, usage), price, "0.00002"},
+                          Case{attempt_with(200, true, usage), nullptr, "null"},
+                          Case{attempt_with(200, true, {}), price, "null"},    // left before its usage came
+                          Case{attempt_with(0, true, {}), price, "null"},      // may have worked on it
+                          Case{attempt_with(0, false, {}), nullptr, "0"},      // never reached
+                          Case{attempt_with(503, true, {}), nullptr, "0"}}) {  // refused
+    RequestRecord record;
+    settle_cost(record.attempts.emplace_back(one.attempt), one.price);
+    record.cost = cost_of(record);
+    const std::string text = to_json(record);
+    EXPECT_NE(text.find(std::string("\"cost_usd\":") + one.cost + ",\"attempts\""), std::string::npos) << text;
+    EXPECT_TRUE(boost::json::parse(text).is_object());
+  }
+}
+
+TEST(RequestRecord, costs_what_all_attempts_cost) {
+  RequestRecord record;
+  EXPECT_EQ(cost_of(record), Money{});
+  record.attempts.resize(2);
+  record.attempts[0].cost = Money::parse("0.25");
+  EXPECT_EQ(cost_of(record), std::nullopt);
+  record.attempts[1].cost = Money::parse("0.5");
+  EXPECT_EQ(cost_of(record), Money::parse("0.75"));
+}
+
 TEST(RequestRecord, tells_a_clock_that_went_backwards) {
   RequestRecord record = example();
   record.added = -1500us;

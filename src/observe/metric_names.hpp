@@ -35,6 +35,12 @@ inline const MetricFamily fallbacks{
     "weir_fallbacks_total", "Calls that went on to another target.", MetricKind::counter, {"from", "to"}};
 inline const MetricFamily tokens{
     "weir_tokens_total", "Tokens as the providers counted them.", MetricKind::counter, {"target", "kind"}};
+inline const MetricFamily cost{
+    "weir_cost_usd_total", "What attempts cost, in US dollars, where it is known.", MetricKind::counter, {"target"}};
+inline const MetricFamily unpriced{"weir_unpriced_attempts_total",
+                                   "Attempts whose cost is unknown, by what was missing: price or usage.",
+                                   MetricKind::counter,
+                                   {"target", "missing"}};
 inline const MetricFamily events{
     "weir_stream_events_total", "Events that came in streams.", MetricKind::counter, {"target"}};
 inline const MetricFamily mended{"weir_mended_events_total",

@@ -1,0 +1,40 @@
+#include "app/options_table.hpp"
+
+#include <string>
+
+namespace weir::app {
+
+using settings::Type;
+
+void add_price_options(OptionTable& table) {
+  table.push_back({.path = "prices",
+                   .sentence = "US dollars per million tokens, before the built-in table; a * in a name stands for "
+                               "anything, an exact name wins. What has no price has an unknown cost, never zero."});
+  table.push_back({.path = "prices.*", .sentence = "All prices of one target, provider/model."});
+  struct Row {
+    const char* name;
+    const char* sentence;
+    const char* example;
+  };
+  for (const Row& row :
+       {Row{"input", "Tokens sent.", "2.50"},
+        Row{"cached_input", "Tokens sent that the provider had cached; else they cost what input does.", "1.25"},
+        Row{"cache_write", "Tokens that the provider put into its cache; else they cost what input does.", "3.75"},
+        Row{"output", "Tokens generated.", "10.00"},
+        Row{"reasoning", "Tokens generated as thoughts; else they cost what output does.", "12.00"}}) {
+    table.push_back({.path = std::string("prices.*.") + row.name,
+                     .type = Type::number,
+                     .form = "US dollars",
+                     .min = "0",
+                     .max = "1000",
+                     .sentence = row.sentence,
+                     .example = row.example});
+  }
+  table.push_back({.path = "prices.*.from",
+                   .type = Type::text,
+                   .form = "YYYY-MM-DD",
+                   .sentence = "The first day, in UTC, on which these prices hold; before it, what else is known does.",
+                   .example = "2026-07-01"});
+}
+
+}  // namespace weir::app

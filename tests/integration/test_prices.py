@@ -1,0 +1,85 @@
+"""What a call cost: in its record, in the metrics, in the words of `weir explain`."""
+
+import re
+
+import pytest
+
+from fault_server import FaultServer
+from weir_server import Weir
+
+CONFIG = """
+listen: 127.0.0.1:0
+providers:
+  a: {{dialect: openai, base_url: "{a}", keys: none}}
+  b: {{dialect: openai, base_url: "{a}", keys: none}}
+  mock: {{dialect: mock}}
+models: {{priced: a/x, other: a/other, unpriced: b/gpt-4o, fallback: {{steps: [a/x, a/other]}}}}
+prices:
+  "a/*": {{input: 2, output: 10}}
+  a/x: {{input: 1.5, cached_input: 0.25, output: 3}}
+retry: {{attempts: 1}}
+auth: {{mode: none}}
+"""
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    with FaultServer("a") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def weir(upstream, tmp_path_factory):
+    with Weir(tmp_path_factory.mktemp("weir"), CONFIG.format(a=upstream.base_url)) as server:
+        yield server
+
+
+def cost(tokens: dict, price_in: float, price_out: float) -> float:
+    return (tokens["tokens_in"] * price_in + tokens["tokens_out"] * price_out) / 1e6
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model, price_in, price_out, price", [("priced", 1.5, 3, "a/x"), ("other", 2, 10, "a/*")])
+def test_a_call_has_its_cost(weir, upstream, model, price_in, price_out, price, stream):
+    upstream.forget()
+    record = weir.record(weir.chat(model, stream=stream).request_id)
+    assert record["tokens_in"] > 0 and record["tokens_out"] > 0 and not record.get("tokens_cached")
+    assert record["cost_usd"] == pytest.approx(cost(record, price_in, price_out), abs=1e-12)
+    assert record["attempts"][0]["cost_usd"] == record["cost_usd"] and record["attempts"][0]["price"] == price
+
+
+def test_a_failed_attempt_is_free_and_the_next_is_charged(weir, upstream):
+    upstream.forget()
+    upstream.plan("status", "ok")
+    record = weir.record(weir.chat("fallback").request_id)
+    first, second = record["attempts"]
+    assert first["cost_usd"] == 0 and second["cost_usd"] == record["cost_usd"] == pytest.approx(cost(second, 2, 10), abs=1e-12)
+    assert f"Cost: ${record['cost_usd']}" in weir.command("explain", record["id"]).stdout
+
+
+def test_no_price_is_not_price_zero(weir, upstream):
+    # A server of one's own that serves a model of a well-known name is not that company.
+    upstream.forget()
+    before = metric(weir, 'weir_unpriced_attempts_total{target="b/gpt-4o",missing="price"}')
+    record = weir.record(weir.chat("unpriced").request_id)
+    assert record["cost_usd"] is None and record["attempts"][0]["cost_usd"] is None and "price" not in record["attempts"][0]
+    assert metric(weir, 'weir_unpriced_attempts_total{target="b/gpt-4o",missing="price"}') == before + 1
+    assert "Cost: unknown" in weir.command("explain", record["id"]).stdout
+
+
+def test_refused_calls_and_the_mock_cost_nothing(weir):
+    assert weir.record(weir.chat("no-such-model").request_id)["cost_usd"] == 0
+    assert weir.record(weir.chat("mock/x").request_id)["cost_usd"] == 0
+
+
+def test_the_metric_is_the_sum(weir, upstream):
+    upstream.forget()
+    before = metric(weir, 'weir_cost_usd_total{target="a/x"}')
+    record = weir.record(weir.chat("priced").request_id)
+    assert metric(weir, 'weir_cost_usd_total{target="a/x"}') - before == pytest.approx(record["cost_usd"], abs=1e-12)
+
+
+def metric(weir, name: str) -> float:
+    page = weir.request("GET", "/metrics/prometheus").body.decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
