@@ -57,20 +57,20 @@ AttemptRecord attempt_with(int status, bool connected, llm::Usage usage) {
 }
 
 TEST(RequestRecord, tells_what_each_attempt_cost_or_that_nobody_knows) {
-  const auto price = std::make_shared<const ModelPrice>(ModelPrice{
-      .name = "x \"y\"", .base = {.input = Money::parse("0.000001"), .output = Money::parse("0.000002")}});
+  const auto price = std::make_shared<const ModelPrice>(
+      ModelPrice{.name = "x \"y\"", .base = {.input = Money::parse("0.000001"), .output = Money::parse("0.000002")}});
   const llm::Usage usage{.input_tokens = 10, .output_tokens = 5};
   struct Case {
     AttemptRecord attempt;
     std::shared_ptr<const ModelPrice> price;
     const char* cost;
   };
-  for (const Case& one : {Case{attempt_with(200, true, usage), price, "0.00002"},
-                          Case{attempt_with(200, true, usage), nullptr, "null"},
-                          Case{attempt_with(200, true, {}), price, "null"},    // left before its usage came
-                          Case{attempt_with(0, true, {}), price, "null"},      // may have worked on it
-                          Case{attempt_with(0, false, {}), nullptr, "0"},      // never reached
-                          Case{attempt_with(503, true, {}), nullptr, "0"}}) {  // refused
+  for (const Case& one :
+       {Case{attempt_with(200, true, usage), price, "0.00002"}, Case{attempt_with(200, true, usage), nullptr, "null"},
+        Case{attempt_with(200, true, {}), price, "null"},    // left before its usage came
+        Case{attempt_with(0, true, {}), price, "null"},      // may have worked on it
+        Case{attempt_with(0, false, {}), nullptr, "0"},      // never reached
+        Case{attempt_with(503, true, {}), nullptr, "0"}}) {  // refused
     RequestRecord record;
     settle_cost(record.attempts.emplace_back(one.attempt), one.price);
     record.cost = cost_of(record);
