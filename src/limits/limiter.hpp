@@ -1,0 +1,159 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "limits/limit.hpp"
+#include "limits/sliding_window.hpp"
+
+namespace weir::limits {
+
+/// Why a call is refused: of several limits that are reached, the one that needs the longest wait, so that who waits
+/// that long is admitted if nobody else comes.
+struct Refusal {
+  ScopeKind scope = ScopeKind::global;
+  std::optional<WindowLimit> window;  // nothing: too many calls at the same time
+  std::int64_t in_flight_limit = 0;
+  std::optional<platform::Duration> retry_after;  // nothing: never, the call asks for more than the limit
+};
+
+/// How a caller stands with the tightest of his limits.
+struct Standing {
+  std::int64_t limit = 0;
+  std::int64_t remaining = 0;
+  platform::Duration reset{};  // until nothing is used any more
+};
+
+/// Counts for all cores.
+///
+/// Outlives its tickets. Thread-safe.
+class Limiter {
+ public:
+  struct Options {
+    std::size_t scopes_max = 65'536;
+  };
+  explicit Limiter(Options options) : options_(options) {}
+  Limiter() : Limiter(Options{}) {}
+  Limiter(const Limiter&) = delete;
+  Limiter& operator=(const Limiter&) = delete;
+  ~Limiter() = default;
+
+  static constexpr std::size_t scopes_per_call_max = scope_kinds;
+
+ private:
+  struct Key {
+    ScopeKind kind;
+    std::string id;
+  };
+  struct KeyView {
+    ScopeKind kind;
+    std::string_view id;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(const KeyView& key) const;
+    std::size_t operator()(const Key& key) const { return (*this)(KeyView{key.kind, key.id}); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return a.kind == b.kind && std::string_view(a.id) == std::string_view(b.id);
+    }
+  };
+  struct Counted {
+    Unit unit;
+    SlidingWindow window;
+  };
+  struct State {
+    std::vector<Counted> windows;
+    std::int64_t in_flight = 0;
+    std::uint32_t tickets = 0;  // that name this state: it stays
+  };
+  using States = std::unordered_map<Key, State, Hash, Equal>;
+  struct Shard {
+    std::mutex mutex;
+    States states;
+    std::array<State, scope_kinds> overflow;  // of those for whom there is no place
+    std::size_t next_bucket = 0;              // where the search for idle ones goes on
+  };
+
+ public:
+  /// What one call took. Gives its place in flight back when it is destroyed; requests and tokens count on, as they
+  /// must. Belongs to its call.
+  class Ticket {
+   public:
+    Ticket() = default;
+    Ticket(Ticket&& other) noexcept { *this = std::move(other); }
+    Ticket& operator=(Ticket&& other) noexcept;
+    ~Ticket() { release(); }
+
+    /// The call is over.
+    void release();
+    /// As if it had never been: for a call that another part of the gateway refused.
+    void give_back();
+    /// What was really used, in place of the estimate. More than that counts from `now` on.
+    void settle_tokens(std::int64_t tokens, platform::Instant now);
+    [[nodiscard]] const std::optional<Standing>& standing(Unit unit) const {
+      return standings_[static_cast<std::size_t>(unit)];
+    }
+
+   private:
+    friend class Limiter;
+    struct Held {
+      Shard* shard;
+      State* state;
+      const LimitSet* limits;  // only to be compared while the call runs: it pins them
+    };
+    std::array<Held, scopes_per_call_max> held_{};
+    std::size_t count_ = 0;
+    std::int64_t requests_ = 0;
+    std::int64_t tokens_ = 0;
+    std::int64_t in_flight_ = 0;
+    platform::Instant taken_at_{};
+    std::array<std::optional<Standing>, 2> standings_;
+  };
+
+  struct Ask {
+    std::int64_t requests = 1;
+    std::int64_t tokens = 0;
+    std::int64_t in_flight = 1;
+  };
+  /// All of it in every scope, or nothing in any. The limit sets must live as long as the ticket; at most
+  /// scopes_per_call_max scopes, each of another kind. An empty ticket where none has a limit.
+  std::expected<Ticket, Refusal> take(std::span<const Scope> scopes, Ask ask, platform::Instant now);
+
+  /// Scopes that are remembered, and calls in flight in all of them together (one call in two scopes counts twice).
+  [[nodiscard]] std::size_t scopes() const;
+  [[nodiscard]] std::int64_t in_flight() const;
+
+ private:
+  static constexpr std::size_t shard_count = 16;
+  class Locks;
+  struct Wanted;
+  class Pins;
+
+  static bool is_idle(State& state, platform::Instant now);
+  void drop_idle(Shard& shard, platform::Instant now, std::vector<States::node_type>& dropped) const;
+
+  Options options_;
+  mutable std::array<Shard, shard_count> shards_;
+};
+
+/// OpenAI's headers: x-ratelimit-limit-requests and so on. Owns the texts.
+struct RateLimitHeaders {
+  explicit RateLimitHeaders(const Limiter::Ticket& ticket);
+  std::vector<std::pair<std::string_view, std::string>> headers;
+};
+/// As OpenAI writes durations: "6m0s", "1s", "7.66s", "120ms".
+std::string to_reset_text(platform::Duration duration);
+
+}  // namespace weir::limits
