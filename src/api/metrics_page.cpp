@@ -52,11 +52,10 @@ std::string http_client(const observe::MetricShard& shard) {
 }
 
 std::string connection_pool(const observe::MetricShard& shard) {
-  // Each running call has at most one upstream connection, and none waits for one: it dials.
   return JsonObject()
-      .number("active", sum_of(shard, metric::in_flight).value)
+      .number("active", sum_of(shard, metric::pool_active).value)
       .number("idle", sum_of(shard, metric::pool_idle).value)
-      .number("pending", 0)
+      .number("pending", sum_of(shard, metric::pool_waiting).value)
       .number("reused", sum_of(shard, metric::pool_reused).value)
       .str();
 }

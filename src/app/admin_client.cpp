@@ -16,7 +16,7 @@ constexpr auto patience = std::chrono::seconds(70);  // longer than weir takes t
 
 Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
                Result<AdminReply>& out) {
-  http::Client client(loop, {.peer = {.host = url.host, .port = url.port}, .idle_max = 0});
+  http::Client client(loop, {.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path}, .idle_max = 0});
   std::string head;
   http::HeadWriter writer(head);
   static_cast<void>(writer.request_line(method == http::Method::post ? "POST" : "GET", url.path + path));

@@ -50,10 +50,11 @@ using providers::MockOptions;
 struct BaseUrl {
   std::string text;  // as configured, without a trailing slash; empty for dialect mock
   bool tls = false;  // https
-  std::string host;  // IPv6 without brackets
+  std::string host;  // IPv6 without brackets; "localhost" for a Unix socket
   std::uint16_t port = 80;
-  std::string path;   // "" or "/v1": no trailing slash
-  std::string query;  // "api-version=1"; sent with every request, before the caller's own
+  std::string unix_path;  // not empty: dialed instead of host and port
+  std::string path;       // "" or "/v1": no trailing slash
+  std::string query;      // "api-version=1"; sent with every request, before the caller's own
   friend bool operator==(const BaseUrl&, const BaseUrl&) = default;
 };
 
@@ -139,6 +140,7 @@ struct ServerConfig {
   std::chrono::milliseconds drain_timeout{30'000};      // after SIGTERM: for what is still running
   std::chrono::milliseconds drain_idle_timeout{2'000};  // idle_timeout while draining
   std::chrono::milliseconds drain_delay{0};             // after SIGTERM: goes on accepting with /readyz at 503
+  unsigned unix_socket_mode = 0660;                     // of the files of Unix sockets that are listened on
 };
 
 /// Connections to providers.

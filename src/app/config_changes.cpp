@@ -52,6 +52,8 @@ std::vector<std::string> needs_restart(const Config& started, const Config& now)
   restart.compare("listen", addresses(started.listen), addresses(now.listen));
   restart.compare<std::string_view>("tls", started.listen_tls ? "on" : "off", now.listen_tls ? "on" : "off");
   restart.compare("server.workers", started.server.workers, now.server.workers);
+  restart.compare("server.unix_socket_mode", fmt::format("{:04o}", started.server.unix_socket_mode),
+                  fmt::format("{:04o}", now.server.unix_socket_mode));
   restart.compare("server.head_max", started.server.head_max, now.server.head_max);
   restart.compare<std::string_view>("log.file", started.log.file.empty() ? "standard error" : started.log.file,
                                     now.log.file.empty() ? "standard error" : now.log.file);

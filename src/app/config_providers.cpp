@@ -114,12 +114,18 @@ class ProviderBuilder {
     }
     // Ollama's own format comes later; its OpenAI-compatible one begins at /v1.
     if (preset_->word == "ollama" && !text.ends_with("/v1")) {
-      text += "/v1";
+      const bool bare_socket = text.starts_with("unix:") && text.find(':', 5) == std::string::npos;
+      text += bare_socket ? ":/v1" : "/v1";
     }
     text += query;
     if (auto url = settings::parse_url(text)) {
-      provider_.base_url = {
-          .text = text, .tls = url->tls, .host = url->host, .port = url->port, .path = url->path, .query = url->query};
+      provider_.base_url = {.text = text,
+                            .tls = url->tls,
+                            .host = url->host,
+                            .port = url->port,
+                            .unix_path = url->unix_path,
+                            .path = url->path,
+                            .query = url->query};
     }
   }
 

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "app/config_builder.hpp"
+#include "platform/address.hpp"
 #include "settings/url.hpp"
 
 namespace weir::app {
@@ -62,7 +63,7 @@ Result<ProxyConfig> parse_proxy(std::string_view text) {
   }
   const std::string address = std::string(scheme) + std::string(text);
   const auto url = settings::parse_url(address);
-  if (!url || !url->path.empty()) {
+  if (!url || !url->path.empty() || !url->query.empty()) {
     return fail(Code::invalid_request, "holds no address of a proxy; write http://host:port");
   }
   proxy.host = url->host;
@@ -70,8 +71,10 @@ Result<ProxyConfig> parse_proxy(std::string_view text) {
   return proxy;
 }
 
-/// Whether an entry of NO_PROXY means `host`: itself, a name below it, `*`, with or without a port.
+/// Whether an entry of NO_PROXY means `host`: itself, a name below it, a network that it is in, `*`, with or without a
+/// port.
 bool is_excepted(std::string_view list, std::string_view host, std::uint16_t port) {
+  const auto address = platform::parse_bare_address(host);
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     std::string_view entry = list.substr(0, comma);
@@ -94,6 +97,12 @@ bool is_excepted(std::string_view list, std::string_view host, std::uint16_t por
     }
     if (entry.starts_with('[') && entry.ends_with(']')) {
       entry = entry.substr(1, entry.size() - 2);
+    }
+    if (address) {
+      if (const auto network = platform::parse_network(entry); network && network->contains(*address)) {
+        return true;
+      }
+      continue;  // the end of an address is no name above it
     }
     const std::string_view bare = entry.starts_with('.') ? entry.substr(1) : entry;
     if (bare.empty() || bare.size() > host.size()) {

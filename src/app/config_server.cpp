@@ -30,8 +30,10 @@ LogLevel log_level(std::string_view word) {
 std::string parse_listen(std::string_view text, Listen& listen) {
   if (text.starts_with("unix:")) {
     listen = {.host = "", .port = 0, .unix_path = std::string(text.substr(5))};
-    return listen.unix_path.empty() ? "has no path after unix:"
-                                    : "is a Unix socket, which is not built yet in this version";
+    return listen.unix_path.empty()             ? "has no path after unix:"
+           : !listen.unix_path.starts_with('/') ? "has no absolute path after unix:"
+           : listen.unix_path.size() > 107      ? "has a path of more than the 107 bytes that a Unix socket may have"
+                                                : "";
   }
   auto parsed = settings::parse_host_port(text);
   if (!parsed) {
@@ -68,7 +70,8 @@ void build_listen(const Section& root, Report& report, Config& config) {
           fmt::format("{} can be reached from other machines, and caller keys are not checked yet in this "
                       "version; listen on 127.0.0.1:{}, behind a proxy that checks callers if others must reach it",
                       to_string(listen), listen.port));
-    } else if (std::ranges::find(config.listen, listen) != config.listen.end() && listen.port != 0) {
+    } else if (std::ranges::find(config.listen, listen) != config.listen.end() &&
+               (listen.port != 0 || !listen.unix_path.empty())) {
       report.error(item.origin, path, fmt::format("{} is listed twice", to_string(listen)));
     } else {
       config.listen.push_back(std::move(listen));
@@ -122,6 +125,9 @@ bool points_at(const std::vector<Listen>& listen, const BaseUrl& url) {
     return false;
   }
   return std::ranges::any_of(listen, [&url](const Listen& own) {
+    if (!url.unix_path.empty()) {
+      return own.unix_path == url.unix_path;
+    }
     const bool same_host = own.host == url.host || url.host == "localhost";
     return own.unix_path.empty() && own.port != 0 && own.port == url.port && same_host;
   });
@@ -152,6 +158,15 @@ void build_server(const Section& root, Report& report, Config& config) {
                    .drain_timeout = server.duration("drain_timeout"),
                    .drain_idle_timeout = server.duration("drain_idle_timeout"),
                    .drain_delay = server.duration("drain_delay")};
+  const std::string mode = server.text("unix_socket_mode");
+  const bool octal = mode.size() >= 3 && mode.size() <= 4 &&
+                     std::ranges::all_of(mode, [](char digit) { return digit >= '0' && digit <= '7'; });
+  if (octal && std::stoul(mode, nullptr, 8) <= 0777) {
+    config.server.unix_socket_mode = static_cast<unsigned>(std::stoul(mode, nullptr, 8));
+  } else {
+    report.error(server.origin("unix_socket_mode"), "server.unix_socket_mode",
+                 fmt::format("\"{}\" is no file mode; write three octal digits in quotes, for example \"0660\"", mode));
+  }
   for (const std::string& proxy : config.server.trusted_proxies) {
     if (!settings::is_address_or_network(proxy)) {
       report.error(server.origin("trusted_proxies"), "server.trusted_proxies",

@@ -60,7 +60,12 @@ class Finder {
       return;
     }
     // The very line that weir prints for clients to paste; this process must not become its own provider.
-    const BaseUrl address{.text = *text, .tls = url->tls, .host = url->host, .port = url->port, .path = url->path};
+    const BaseUrl address{.text = *text,
+                          .tls = url->tls,
+                          .host = url->host,
+                          .port = url->port,
+                          .unix_path = url->unix_path,
+                          .path = url->path};
     if (points_at(listen(), address)) {
       lines_.push_back("skipped: OPENAI_BASE_URL: it is where weir itself listens");
       return;
@@ -100,7 +105,9 @@ class Finder {
     std::vector<Listen> addresses;
     for (std::string_view rest = *text; !rest.empty();) {
       const std::size_t comma = rest.find(',');
-      if (auto parsed = settings::parse_host_port(rest.substr(0, comma))) {
+      if (rest.starts_with("unix:")) {
+        addresses.push_back({.host = "", .port = 0, .unix_path = std::string(rest.substr(0, comma).substr(5))});
+      } else if (auto parsed = settings::parse_host_port(rest.substr(0, comma))) {
         addresses.push_back({.host = parsed->host, .port = parsed->port, .unix_path = ""});
       }
       rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);

@@ -24,7 +24,7 @@ void Handover::say(observe::Level level, std::string_view message) {
   log_.message(level, "handover", std::string(message));
 }
 
-void Handover::begin(const std::vector<int>& listening) {
+void Handover::begin(const std::vector<platform::Successor::Socket>& listening) {
   if (starting_ || done_) {
     say(observe::Level::warn, "a new process is starting already: the signal is ignored");
     return;

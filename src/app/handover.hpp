@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "observe/log.hpp"
+#include "platform/process.hpp"
 
 namespace weir::app {
 
@@ -24,7 +25,7 @@ class Handover {
   ~Handover();
 
   /// Starts the successor; while one is starting already, only says so.
-  void begin(const std::vector<int>& listening);
+  void begin(const std::vector<platform::Successor::Socket>& listening);
   [[nodiscard]] bool done() const { return done_; }
 
  private:

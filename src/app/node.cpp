@@ -14,6 +14,7 @@
 #include "app/version.hpp"
 #include "base/assert.hpp"
 #include "observe/metric_names.hpp"
+#include "platform/random.hpp"
 #include "providers/mock_provider.hpp"
 #include "providers/openai_provider.hpp"
 
@@ -42,6 +43,16 @@ http::ServerOptions server_options(const ServerConfig& config) {
   return options;
 }
 
+net::Dialer::Options dialer_options(const HttpClientConfig& config) {
+  net::Dialer::Options options{.name_ttl = config.dns_cache_ttl, .keep_alive = std::nullopt};
+  if (config.tcp_keepalive) {
+    options.keep_alive = {.idle = std::chrono::ceil<std::chrono::seconds>(config.tcp_keepalive_idle),
+                          .interval = std::chrono::ceil<std::chrono::seconds>(config.tcp_keepalive_interval),
+                          .count = config.tcp_keepalive_count};
+  }
+  return options;
+}
+
 gateway::RelayOptions relay_options(const Config& config) {
   gateway::RelayOptions options;
   options.keep_alive_after = config.keep_alive.enabled ? config.keep_alive.after : std::chrono::milliseconds(0);
@@ -63,9 +74,11 @@ struct Node::Core {
                 .relay = {},
                 .budget = &node.budget_,
                 .metrics = {}},
+        dialer(loop, dialer_options(node.config_->http_client)),
         retiring(loop, on_failure(node.log_)),
         router(node.registry_, gateway, {.loopback_only = std::ranges::all_of(node.config_->listen, is_loopback)}),
-        server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_),
+        server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_,
+               &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
     use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = node.config_->models}));
   }
@@ -88,6 +101,7 @@ struct Node::Core {
     }
     gateway.relay = relay_options(*next_config);
     gateway.prices.use(next_config->prices);
+    dialer.set_options(dialer_options(next_config->http_client));
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
     gateway.snapshot = next;
@@ -109,7 +123,8 @@ struct Node::Core {
     const auto retire = [this](providers::Provider* gone) {
       retiring.spawn("close a provider", close(std::unique_ptr<providers::Provider>(gone)));
     };
-    std::shared_ptr<providers::Provider> made(node_.make_provider(gateway.loop, from, provider).release(), retire);
+    std::shared_ptr<providers::Provider> made(node_.make_provider(gateway.loop, dialer, from, provider).release(),
+                                              retire);
     open_providers.push_back(made.get());
     return made;
   }
@@ -132,7 +147,17 @@ struct Node::Core {
     for (const providers::Provider* provider : open_providers) {
       provider->collect(shard);
     }
-    shard.cell(observe::metric::connections, {}).add(server.load().load(std::memory_order_relaxed));
+    const auto open = static_cast<double>(server.load().load(std::memory_order_relaxed));
+    const auto active = static_cast<double>(server.statistics().active);
+    shard.cell(observe::metric::connections, {"active"}).add(active);
+    shard.cell(observe::metric::connections, {"idle"}).add(std::max(0.0, open - active));
+    const net::DialerStatistics& names = dialer.statistics();
+    for (const auto& [outcome, count] : {std::pair{"asked", names.lookups},
+                                         {"failed", names.failed_lookups},
+                                         {"cached", names.cache_hits},
+                                         {"stale", names.stale_hits}}) {
+      shard.cell(observe::metric::dns_lookups, {outcome}).add(static_cast<double>(count));
+    }
     if (node_.config_->listen_tls) {
       const net::TlsStatistics tls = server.tls_statistics();
       for (const auto& [outcome, count] :
@@ -148,11 +173,12 @@ struct Node::Core {
     return shard;
   }
 
-  const Node& node_;
+  Node& node_;
   gateway::Core gateway;
   std::shared_ptr<const Config> config;              // in use
   std::vector<providers::Provider*> open_providers;  // all that are not closed, those that are replaced too
   bool stopped = false;
+  net::Dialer dialer;  // of all connections to providers
   net::TaskGroup retiring;
   api::Router router;
   http::ServerCore server;
@@ -160,7 +186,10 @@ struct Node::Core {
 };
 
 Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> config, observe::Log& log)
-    : config_(std::move(config)), log_(log), budget_(body_budget_bytes) {
+    : config_(std::move(config)),
+      log_(log),
+      budget_(body_budget_bytes),
+      body_shares_(body_budget_bytes / 2, platform::entropy()) {
   api::add_inference_endpoints(registry_);
   api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
@@ -239,15 +268,18 @@ Result<Node::Tls> Node::prepare_tls(const Config& config) const {
   return tls;
 }
 
-std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, const Config& general,
-                                                         const ProviderConfig& config) const {
+std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, net::Dialer& dialer,
+                                                         const Config& general, const ProviderConfig& config) {
   if (config.dialect == "mock") {
     return std::make_unique<providers::MockProvider>(loop, config.mock);
   }
   providers::OpenAiProvider::Options options{
       .name = config.name,
-      .peer = {.host = config.base_url.host, .port = config.base_url.port},
+      .peer = {.host = config.base_url.host, .port = config.base_url.port, .unix_path = config.base_url.unix_path},
       .tls = std::nullopt,
+      .proxy = std::nullopt,
+      .dialer = &dialer,
+      .slots = slots_.of(config.name, static_cast<std::size_t>(general.http_client.max_connections)),
       .host = config.base_url.host.find(':') == std::string::npos ? config.base_url.host
                                                                   : fmt::format("[{}]", config.base_url.host),
       .base_path = config.base_url.path,
@@ -288,17 +320,17 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, c
 
 Result<void> Node::listen() {
   for (const Listen& at : config_->listen) {
-    if (!at.unix_path.empty()) {
-      return fail(Code::invalid_request, "listening on a Unix socket is not built yet in this version");
-    }
-    auto listener = cores_.front()->gateway.loop.listen({.host = at.host, .port = at.port},
-                                                        tls_acceptor_ ? *tls_acceptor_ : *acceptor_);
+    const bool tls = tls_acceptor_ != nullptr && at.unix_path.empty();
+    auto listener = cores_.front()->gateway.loop.listen({.host = at.host, .port = at.port, .unix_path = at.unix_path},
+                                                        tls ? *tls_acceptor_ : *acceptor_,
+                                                        {.unix_mode = config_->server.unix_socket_mode});
     if (!listener) {
       listeners_.clear();
       urls_.clear();
       return std::unexpected(listener.error());
     }
-    urls_.push_back(fmt::format("{}://{}", tls_acceptor_ ? "https" : "http", (*listener)->address()));
+    urls_.push_back(at.unix_path.empty() ? fmt::format("{}://{}", tls ? "https" : "http", (*listener)->address())
+                                         : (*listener)->address());
     listeners_.push_back(std::move(*listener));
   }
   ready_ = true;
@@ -402,12 +434,12 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   co_return merged;
 }
 
-std::vector<int> Node::listening_descriptors() const {
-  std::vector<int> descriptors;
+std::vector<platform::Successor::Socket> Node::listening_sockets() const {
+  std::vector<platform::Successor::Socket> sockets;
   for (const auto& listener : listeners_) {
-    descriptors.push_back(listener->descriptor());
+    sockets.push_back({.descriptor = listener->descriptor(), .made_by_weir = listener->made_by_weir()});
   }
-  return descriptors;
+  return sockets;
 }
 
 void Node::shut_down(ShutDown how, std::function<void()> done) {
@@ -425,6 +457,9 @@ Task<void> Node::stop_all(ShutDown how, std::function<void()> done) {
     core->gateway.loop.post([&server = core->server] { server.start_draining(); });
   }
   co_await platform::sleep(first, {first.now() + how.accept_for});
+  for (const auto& listener : listeners_) {
+    listener->remove_file(!how.handed_over);
+  }
   listeners_.clear();
   // An accept that had succeeded just before hands its connection over in a turn of its own, which comes first.
   co_await platform::sleep(first, {first.now()});
@@ -452,6 +487,7 @@ Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
   co_await core.gateway.background.join(platform::never);
   core.gateway.snapshot.reset();
   co_await core.retiring.join(platform::never);
+  co_await core.dialer.close();
   (*stopped)();
 }
 

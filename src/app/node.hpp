@@ -12,10 +12,14 @@
 #include "api/router.hpp"
 #include "api/status.hpp"
 #include "app/config.hpp"
+#include "app/provider_slots.hpp"
 #include "gateway/model_directory.hpp"
 #include "http/server.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/request_ring.hpp"
+#include "net/dialer.hpp"
+#include "platform/process.hpp"
+#include "platform/shared_budget.hpp"
 
 namespace weir::app {
 
@@ -35,11 +39,12 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// "http://127.0.0.1:8000", one for each address.
   [[nodiscard]] std::vector<std::string> urls() const;
   /// The listening sockets, for a successor of this process. Before shut_down().
-  [[nodiscard]] std::vector<int> listening_descriptors() const;
+  [[nodiscard]] std::vector<platform::Successor::Socket> listening_sockets() const;
 
   struct ShutDown {
     std::chrono::milliseconds grace;          // for what runs, counted from the end of the delay
     std::chrono::milliseconds accept_for{0};  // go on accepting with readiness off, so that balancers look away first
+    bool handed_over = false;                 // a successor has our sockets: the files of Unix sockets stay
   };
   /// Readiness off, then no new connections; calls back on the first loop when all has ended. From any thread.
   void shut_down(ShutDown how, std::function<void()> done);
@@ -79,8 +84,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   };
   Result<Tls> prepare_tls(const Config& config) const;
   void note_loaded();
-  [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, const Config& config,
-                                                                   const ProviderConfig& provider) const;
+  [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
+                                                                   const Config& config,
+                                                                   const ProviderConfig& provider);
   Task<void> stop_all(ShutDown how, std::function<void()> done);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
@@ -90,6 +96,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;
   platform::MemoryBudget budget_;
+  platform::SharedBudget body_shares_;  // of the budget, by address
+  ProviderSlots slots_;
   http::PeerConnections peers_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

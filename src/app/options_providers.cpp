@@ -19,8 +19,9 @@ void add_http_client_options(OptionTable& table) {
        .form = "connections",
        .min = "1",
        .max = "100000",
-       .state = State::later,
-       .sentence = "Open connections to one provider, per thread.",
+       .sentence =
+           "Open connections to one provider, over all threads; further calls wait for one, for as long as they may "
+           "take.",
        .example = "200"},
       {.path = "http_client.pool_limits.max_keepalive_connections",
        .type = Type::integer,
@@ -42,20 +43,21 @@ void add_http_client_options(OptionTable& table) {
        .form = "http://user:password@host:port, or none",
        .sentence =
            "The proxy through which providers are reached; without it those of HTTPS_PROXY and HTTP_PROXY, and with "
-           "`none` no proxy at all. Names in NO_PROXY, loopback addresses and localhost are reached directly.",
+           "`none` no proxy at all. Names, addresses and networks (10.0.0.0/8) in NO_PROXY, loopback "
+           "addresses and localhost are reached directly.",
        .example = "http://proxy.internal:3128"},
       {.path = "http_client.dns_cache_ttl",
        .type = Type::duration,
        .fallback = "5m",
        .min = "0s",
        .max = "24h",
-       .state = State::later,
-       .sentence = "How long a provider's resolved name is used.",
+       .sentence =
+           "How long the addresses of a provider's name are used before it is looked up again; 0s looks it up for "
+           "each connection.",
        .example = "1m"},
       {.path = "http_client.tcp_keepalive",
        .type = Type::boolean,
        .fallback = "true",
-       .state = State::later,
        .sentence = "Whether the system probes silent connections to providers.",
        .example = "false"},
       {.path = "http_client.tcp_keepalive_idle",
@@ -63,7 +65,6 @@ void add_http_client_options(OptionTable& table) {
        .fallback = "60s",
        .min = "1s",
        .max = "24h",
-       .state = State::later,
        .sentence = "Silence before the first probe.",
        .example = "30s"},
       {.path = "http_client.tcp_keepalive_interval",
@@ -71,7 +72,6 @@ void add_http_client_options(OptionTable& table) {
        .fallback = "30s",
        .min = "1s",
        .max = "1h",
-       .state = State::later,
        .sentence = "Time between probes.",
        .example = "10s"},
       {.path = "http_client.tcp_keepalive_count",
@@ -80,7 +80,6 @@ void add_http_client_options(OptionTable& table) {
        .form = "probes",
        .min = "1",
        .max = "100",
-       .state = State::later,
        .sentence = "Unanswered probes until a connection counts as dead.",
        .example = "5"},
   };
@@ -127,7 +126,9 @@ void add_provider_options(OptionTable& table) {
       {.path = "providers.*.base_url",
        .type = Type::url,
        .form = "http://host:port/path?query",
-       .sentence = "Where it is; each dialect and preset has its own default. A query goes with every request.",
+       .sentence =
+           "Where it is, a Unix socket too (unix:/run/x.sock, or unix:/run/x.sock:/v1 with what stands before each "
+           "path); each dialect and preset has its own default. A query goes with every request.",
        .example = "http://127.0.0.1:8080/v1"},
       {.path = "providers.*.keys",
        .type = Type::choice,

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <future>
 #include <thread>
@@ -57,14 +58,17 @@ int worker_count(const ServerConfig& config) {
 
 /// What a new user needs next: the two lines to paste.
 void print_welcome(const Start& start, const Node& node) {
-  const std::string url = node.urls().front();
+  const std::vector<std::string> urls = node.urls();
+  const auto web = std::ranges::find_if(urls, [](const std::string& one) { return one.starts_with("http"); });
+  // A browser and most clients need an address; curl takes a Unix socket as an option.
+  const std::string url = web != urls.end() ? *web : "http://localhost";
   for (const std::string& line : start.found) {
     fmt::print("  {}\n", line);
   }
-  for (const std::string& listening : node.urls()) {
+  for (const std::string& listening : urls) {
     fmt::print("weir {} is listening on {}\n", version, listening);
   }
-  if (std::ranges::all_of(start.outcome.config->listen, is_loopback)) {
+  if (web != urls.end() && std::ranges::all_of(start.outcome.config->listen, is_loopback)) {
     fmt::print("Calls as they run: {}/ui/\n", url);
   }
   if (!start.from_file) {
@@ -133,7 +137,7 @@ int serve(const ServeOptions& options) {
     int signal = 0;
     sigwait(&signals, &signal);
     if (signal == SIGUSR2) {
-      handover.begin(node.listening_descriptors());
+      handover.begin(node.listening_sockets());
       continue;
     }
     if (signal != SIGHUP) {
@@ -152,7 +156,8 @@ int serve(const ServeOptions& options) {
   if (!handover.done()) {
     platform::notify_service_manager("STOPPING=1");
   }
-  node.shut_down({.grace = now.drain_timeout, .accept_for = accept_for}, [&stopped] { stopped.set_value(); });
+  node.shut_down({.grace = now.drain_timeout, .accept_for = accept_for, .handed_over = handover.done()},
+                 [&stopped] { stopped.set_value(); });
   const std::future<void> all_stopped = stopped.get_future();
   constexpr timespec look{.tv_sec = 0, .tv_nsec = 20'000'000};
   while (all_stopped.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {

@@ -35,6 +35,7 @@ std::string_view to_string(Code code) {
     case Code::upstream_broken: return "upstream_broken";
     case Code::upstream_error: return "upstream_error";
     case Code::upstream_credentials: return "upstream_credentials";
+    case Code::upstream_certificate: return "upstream_certificate";
   }
   return "internal_error";
 }

@@ -44,6 +44,7 @@ enum class Code : std::uint8_t {
   upstream_broken,       // 502: the answer ended early
   upstream_error,        // 502 or the provider's own status
   upstream_credentials,  // 502: the provider refused our key
+  upstream_certificate,  // 502: we refused the provider's certificate
 };
 
 std::string_view to_string(Code code);

@@ -18,6 +18,9 @@ std::string words_for_caller(const AttemptResult& last, const ledger::RequestRec
   if (last.failure.code == Code::upstream_credentials) {
     return "it refused the gateway's credentials";
   }
+  if (last.failure.code == Code::upstream_certificate) {
+    return "its certificate was not accepted";
+  }
   if (last.failure.code == Code::upstream_unreachable) {
     return record.attempts.empty() && !record.skipped.empty() ? record.skipped.back() : "it cannot be reached";
   }
@@ -149,6 +152,8 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
     const std::string_view cure =
         last.failure.code == Code::upstream_credentials
             ? " The gateway's key for the provider was refused: its operator has to look at it."
+        : last.failure.code == Code::upstream_certificate
+            ? " The gateway's operator has to look at it: what is wrong stands in its log."
             : "";
     co_await refuse({.code = last.failure.code,
                      .message = fmt::format("{}{}: {}.{} Request id: {}.", what, target,

@@ -9,7 +9,7 @@ using llm::Cause;
 namespace {
 
 /// Whether the same target may do better at the next try. A target that was too slow is not asked again while others
-/// wait to be asked.
+/// wait to be asked, and a refused certificate stays refused.
 bool may_repeat(const AttemptFailure& failure, const routing::Retry& retry) {
   switch (failure.cause) {
     case Cause::rate:
@@ -22,7 +22,7 @@ bool may_repeat(const AttemptFailure& failure, const routing::Retry& retry) {
   if (failure.status != 0 && (failure.status < 200 || failure.status > 299)) {
     return std::ranges::find(retry.status_codes, failure.status) != retry.status_codes.end();
   }
-  return failure.cause != Cause::slow;
+  return failure.cause != Cause::slow && failure.code != Code::upstream_certificate;
 }
 
 /// Doubles, full jitter: anything between nothing and the bound, so that callers who failed together do not return
@@ -40,6 +40,7 @@ Cause cause_of(Code code) {
   switch (code) {
     case Code::upstream_unreachable:
     case Code::upstream_broken:
+    case Code::upstream_certificate:
     case Code::unreachable:
     case Code::refused:
     case Code::reset:

@@ -39,6 +39,7 @@ TEST(RetryPolicy, moves_on_at_once_where_the_same_target_cannot_help) {
     }
   }
   EXPECT_EQ(after({.cause = Cause::slow}).step, NextStep::next_target);
+  EXPECT_EQ(after({.code = Code::upstream_certificate, .cause = Cause::transport}).step, NextStep::next_target);
   EXPECT_EQ(after({.cause = Cause::overload, .status = 501}).step, NextStep::next_target);
 }
 
@@ -47,6 +48,7 @@ TEST(RetryPolicy, knows_the_cause_of_what_is_no_answer) {
   EXPECT_EQ(cause_of(Code::refused), Cause::transport);
   EXPECT_EQ(cause_of(Code::reset), Cause::transport);
   EXPECT_EQ(cause_of(Code::end_of_stream), Cause::transport);
+  EXPECT_EQ(cause_of(Code::upstream_certificate), Cause::transport);
   EXPECT_EQ(cause_of(Code::timeout), Cause::slow);
   EXPECT_EQ(cause_of(Code::upstream_malformed), Cause::malformed);
   EXPECT_EQ(cause_of(Code::overloaded), Cause::gateway);

@@ -21,14 +21,25 @@ bool is_final_answer(std::string_view bytes) {
 }  // namespace
 
 struct ClientResponse::Connection {
-  Connection(platform::Loop& loop, std::unique_ptr<platform::Stream> connected, std::size_t read_ahead_bytes)
-      : stream(std::move(connected)), reader(loop, *stream, {.bytes_max = read_ahead_bytes}), writer(loop, *stream) {
+  Connection(platform::Loop& loop, std::unique_ptr<platform::Stream> connected, std::size_t read_ahead_bytes,
+             ConnectionSlots::Lease its_place, std::size_t& open)
+      : place(std::move(its_place)),
+        open_count(open),
+        stream(std::move(connected)),
+        reader(loop, *stream, {.bytes_max = read_ahead_bytes}),
+        writer(loop, *stream) {
+    ++open_count;
     reader.start();
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection() { stream->close(); }
+  ~Connection() {
+    stream->close();
+    --open_count;
+  }
 
+  ConnectionSlots::Lease place;
+  std::size_t& open_count;  // of its client
   std::unique_ptr<platform::Stream> stream;
   platform::ByteReader reader;
   platform::ByteWriter writer;
@@ -46,6 +57,12 @@ class Client::IdleTimer final : public platform::Timer {
 
  private:
   Client& client_;
+};
+
+/// A call that waits for a place or, better, for a connection of this client that another call leaves.
+struct Client::Waiting : ConnectionSlots::Waiter {
+  using Waiter::Waiter;
+  ConnectionPtr connection;
 };
 
 ClientResponse::ClientResponse(Client& client) : client_(client) {}
@@ -151,8 +168,14 @@ Client::Client(platform::Loop& loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
       idle_timer_(std::make_unique<IdleTimer>(*this)),
-      connector_(loop, {.peer = options_.peer, .tls = options_.tls, .proxy = options_.proxy}),
-      lingering_(loop, [](std::string_view, const std::string&) { /* reading what nobody wants: nothing is lost */ }) {}
+      connector_(loop,
+                 {.peer = options_.peer, .tls = options_.tls, .proxy = options_.proxy, .dialer = options_.dialer}),
+      lingering_(loop, [](std::string_view, const std::string&) { /* reading what nobody wants: nothing is lost */ }) {
+  if (options_.slots != nullptr) {
+    pool_ = std::make_shared<ConnectionSlots::Pool>(loop_, [this] { drop_one_idle(); });
+    options_.slots->join(pool_);
+  }
+}
 
 Client::~Client() = default;
 
@@ -160,6 +183,9 @@ Client::ConnectionPtr Client::take_idle() {
   while (!idle_.empty()) {
     ConnectionPtr connection = std::move(idle_.front());
     idle_.pop_front();
+    if (pool_ != nullptr) {
+      pool_->set_less_idle(idle_.size());
+    }
     if (!connection->reader.ended() && connection->reader.bytes().empty()) {
       connection->reader.on_end(nullptr);
       return connection;
@@ -172,6 +198,17 @@ void Client::give_back(ConnectionPtr connection) {
   if (closed_ || options_.idle_max == 0) {
     return;
   }
+  if (pool_ != nullptr && options_.slots->wanted()) {
+    if (const auto next = options_.slots->next_in(*pool_)) {
+      auto& waiting = static_cast<Waiting&>(*next);  // NOLINT(cppcoreguidelines-pro-type-static-cast-downcast): ours
+      waiting.connection = std::move(connection);
+      waiting.granted.notify();
+      return;
+    }
+    if (options_.slots->wanted()) {
+      return;  // closes: its place goes to who waits on another core
+    }
+  }
   connection->idle_since = loop_.now();
   connection->reader.reserve(0);
   connection->reader.shrink();
@@ -181,6 +218,7 @@ void Client::give_back(ConnectionPtr connection) {
   if (idle_.size() > options_.idle_max) {
     idle_.pop_back();
   }
+  note_idle();
   if (!idle_timer_->is_linked()) {
     loop_.add_timer(*idle_timer_, loop_.now() + options_.idle_timeout);
   }
@@ -191,21 +229,115 @@ void Client::drop_expired() {
   std::erase_if(idle_, [&](const ConnectionPtr& connection) {
     return connection->reader.ended() || connection->idle_since + options_.idle_timeout <= now;
   });
+  if (pool_ != nullptr) {
+    pool_->set_less_idle(idle_.size());
+  }
   if (!idle_.empty()) {
     loop_.add_timer(*idle_timer_, idle_.back()->idle_since + options_.idle_timeout);
   }
+}
+
+/// Tells the other cores; who began to wait just before is not overlooked.
+void Client::note_idle() {
+  if (pool_ == nullptr) {
+    return;
+  }
+  pool_->set_idle(idle_.size());
+  if (options_.slots->wanted()) {
+    options_.slots->ask_back();
+  }
+}
+
+void Client::drop_one_idle() {
+  if (!options_.slots->wanted()) {
+    return;
+  }
+  if (idle_.empty()) {
+    options_.slots->ask_back();  // another core's
+    return;
+  }
+  idle_.pop_back();
+  pool_->set_less_idle(idle_.size());
+}
+
+/// The wait for `lease`; or a connection that became free here meanwhile.
+WEIR_OWN_FRAME Task<Result<Client::ConnectionPtr>> Client::wait_for_place(ConnectionSlots::Lease& lease, Until until) {
+  ConnectionSlots& slots = *options_.slots;
+  const auto waiting = std::make_shared<Waiting>(loop_);
+  struct Wait {
+    Client& client;
+    const std::shared_ptr<Waiting>& waiting;
+    Wait(Client& of, const std::shared_ptr<Waiting>& what) : client(of), waiting(what) { ++client.statistics_.waiting; }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+    ~Wait() {
+      --client.statistics_.waiting;
+      client.options_.slots->stop_waiting(*client.pool_, waiting);
+    }
+  };
+  const Wait wait(*this, waiting);
+  const auto outcome = slots.acquire(*pool_, waiting);
+  if (outcome == ConnectionSlots::Outcome::too_many) {
+    co_return fail(
+        Code::overloaded,
+        fmt::format("all of its {} connections (http_client.pool_limits.max_connections) are in use, and too "
+                    "many calls wait for one",
+                    slots.limit()));
+  }
+  if (outcome == ConnectionSlots::Outcome::queued) {
+    const platform::Wake wake = co_await waiting->granted.wait(until);
+    if (wake != platform::Wake::notified) {
+      co_return fail(
+          // Not Code::timeout: the provider was not slow, and nothing may count that against it.
+          wake == platform::Wake::timeout ? Code::overloaded : Code::cancelled,
+          fmt::format("none of its {} connections (http_client.pool_limits.max_connections) came free in time",
+                      slots.limit()));
+    }
+  }
+  lease = std::move(waiting->lease);
+  co_return std::move(waiting->connection);
+}
+
+WEIR_OWN_FRAME Task<Result<Client::ConnectionPtr>> Client::open(const SendOptions& options, ClientFacts& facts,
+                                                                Until until) {
+  ConnectionSlots::Lease place;
+  Instant connect_deadline = options.connect_deadline;
+  if (pool_ != nullptr) {
+    const Instant began = loop_.now();
+    auto waited = co_await wait_for_place(place, until);
+    if (!waited) {
+      co_return std::unexpected(std::move(waited.error()));
+    }
+    if (*waited != nullptr) {
+      if (!options.fresh_connection && !(*waited)->reader.ended() && (*waited)->reader.bytes().empty()) {
+        facts.reused_connection = true;
+        ++statistics_.reused;
+        co_return std::move(*waited);
+      }
+      place = std::move((*waited)->place);  // of one that is of no use
+    }
+    if (connect_deadline != platform::never) {
+      connect_deadline += loop_.now() - began;
+    }
+  }
+  auto stream = co_await connector_.connect(until.at_most(connect_deadline));
+  if (!stream) {
+    co_return std::unexpected(std::move(stream.error()));
+  }
+  ++statistics_.opened;
+  co_return std::make_unique<ClientResponse::Connection>(loop_, std::move(*stream), options_.read_ahead_bytes,
+                                                         std::move(place), statistics_.open);
 }
 
 Task<Result<Client::ConnectionPtr>> Client::connect(const SendOptions& options, ClientFacts& facts, Until until) {
   ConnectionPtr connection = options.fresh_connection ? nullptr : take_idle();
   facts.reused_connection = connection != nullptr;
   if (connection == nullptr) {
-    auto stream = co_await connector_.connect(until.at_most(options.connect_deadline));
-    if (!stream) {
-      co_return std::unexpected(stream.error());
+    auto opened = co_await open(options, facts, until);
+    if (!opened) {
+      co_return std::unexpected(std::move(opened.error()));
     }
-    connection = std::make_unique<ClientResponse::Connection>(loop_, std::move(*stream), options_.read_ahead_bytes);
-    ++statistics_.opened;
+    connection = std::move(*opened);
   } else {
     ++statistics_.reused;
   }
@@ -309,6 +441,9 @@ Task<void> Client::close() {
   co_await lingering_.join(platform::never);
   idle_.clear();
   idle_timer_->unlink();
+  if (pool_ != nullptr) {
+    options_.slots->leave(pool_);
+  }
 }
 
 }  // namespace weir::http

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "http/chunked.hpp"
+#include "http/connection_slots.hpp"
 #include "http/connector.hpp"
 #include "http/head_parser.hpp"
 #include "net/task_group.hpp"
@@ -28,6 +29,8 @@ struct ClientFacts {
 struct ClientStatistics {
   std::uint64_t opened = 0;
   std::uint64_t reused = 0;
+  std::size_t open = 0;     // now, idle ones included
+  std::size_t waiting = 0;  // calls, now, for one of the connections that may be open
 };
 
 /// An answer whose head has come. Destroying it gives the connection back to its client's pool if the body was read to
@@ -73,6 +76,8 @@ class Client {
     platform::Peer peer;
     std::optional<net::TlsClient::Options> tls;  // https
     std::optional<Connector::Proxy> proxy;
+    net::Dialer* dialer = nullptr;           // outlives the client; null: the loop dials
+    std::shared_ptr<ConnectionSlots> slots;  // shared with the clients of other cores; null: no bound
     std::size_t idle_max = 30;
     std::chrono::milliseconds idle_timeout{30'000};
     HeadLimits head_limits;
@@ -85,7 +90,9 @@ class Client {
 
   /// Sends `head` (whole, with its empty line) and the slices of the body, and waits for the answer's head; interim
   /// answers are skipped. An answer that comes before the request was sent whole ends the sending, and the connection
-  /// serves no other. Errors: unreachable, refused, reset, end_of_stream, timeout, cancelled, upstream_malformed.
+  /// serves no other. Errors: unreachable, refused, reset, end_of_stream, timeout, cancelled, upstream_malformed;
+  /// overloaded: no connection came free of those that may be open. That wait is no part of the time to
+  /// connect, so `connect_deadline` is moved by it.
   struct SendOptions {
     Method method = Method::post;
     platform::Instant connect_deadline = platform::never;
@@ -107,8 +114,13 @@ class Client {
   using ConnectionPtr = std::unique_ptr<ClientResponse::Connection>;
   class IdleTimer;
 
+  struct Waiting;
   Task<Result<ConnectionPtr>> connect(const SendOptions& options, ClientFacts& facts, platform::Until until);
+  Task<Result<ConnectionPtr>> open(const SendOptions& options, ClientFacts& facts, platform::Until until);
+  Task<Result<ConnectionPtr>> wait_for_place(ConnectionSlots::Lease& lease, platform::Until until);
   ConnectionPtr take_idle();
+  void drop_one_idle();
+  void note_idle();
   void give_back(ConnectionPtr connection);
   void drop_expired();
 
@@ -116,6 +128,7 @@ class Client {
   Options options_;
   std::list<ConnectionPtr> idle_;  // the most recently used first
   std::unique_ptr<IdleTimer> idle_timer_;
+  std::shared_ptr<ConnectionSlots::Pool> pool_;  // null: no bound
   Connector connector_;
   net::TaskGroup lingering_;
   ClientStatistics statistics_;

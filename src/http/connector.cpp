@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::size_t answer_bytes_max = std::size_t{16} * 1024;
 
-std::string address_of(const platform::Peer& peer) {
-  return peer.host.contains(':') ? fmt::format("[{}]:{}", peer.host, peer.port)
-                                 : fmt::format("{}:{}", peer.host, peer.port);
-}
-
 /// Reads the head of a proxy's answer, and not one byte more than came with it: no read is left pending.
 class AnswerReader final : platform::ReadWaiter {
  public:
@@ -63,7 +58,7 @@ class AnswerReader final : platform::ReadWaiter {
 std::string request_for_tunnel(const platform::Peer& to, const Secret& credentials) {
   std::string head;
   HeadWriter writer(head);
-  const std::string address = address_of(to);
+  const std::string address = to_string(to);
   static_cast<void>(writer.request_line("CONNECT", address));
   writer.field("Host", address);
   if (!credentials.empty()) {
@@ -111,7 +106,7 @@ net::TlsStatistics Connector::tls_statistics() const {
 }
 
 Task<Result<std::unique_ptr<platform::Stream>>> Connector::connect(platform::Until until) {
-  auto stream = options_.proxy ? co_await tunnel(until) : co_await loop_.dial(options_.peer, until);
+  auto stream = options_.proxy ? co_await tunnel(until) : co_await dial(options_.peer, until);
   if (stream && tls_ != nullptr) {
     stream = co_await tls_->secure(loop_, std::move(*stream), until);
   }
@@ -119,8 +114,8 @@ Task<Result<std::unique_ptr<platform::Stream>>> Connector::connect(platform::Unt
 }
 
 Task<Result<std::unique_ptr<platform::Stream>>> Connector::tunnel(platform::Until until) {
-  const std::string proxy = address_of(options_.proxy->peer);
-  auto stream = co_await loop_.dial(options_.proxy->peer, until);
+  const std::string proxy = to_string(options_.proxy->peer);
+  auto stream = co_await dial(options_.proxy->peer, until);
   if (!stream) {
     co_return fail(stream.error().code, fmt::format("the proxy {}: {}", proxy, stream.error().message));
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/secret.hpp"
+#include "net/dialer.hpp"
 #include "net/tls.hpp"
 #include "platform/loop.hpp"
 #include "platform/stream.hpp"
@@ -23,6 +24,7 @@ class Connector {
     platform::Peer peer;
     std::optional<net::TlsClient::Options> tls;  // https
     std::optional<Proxy> proxy;
+    net::Dialer* dialer = nullptr;  // outlives the connector; null: the loop dials
   };
   Connector(platform::Loop& loop, Options options);
   Connector(const Connector&) = delete;
@@ -35,6 +37,9 @@ class Connector {
 
  private:
   Task<Result<std::unique_ptr<platform::Stream>>> tunnel(platform::Until until);
+  Task<Result<std::unique_ptr<platform::Stream>>> dial(const platform::Peer& peer, platform::Until until) {
+    return options_.dialer != nullptr ? options_.dialer->dial(peer, until) : loop_.dial(peer, until);
+  }
 
   platform::Loop& loop_;
   Options options_;

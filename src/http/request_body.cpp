@@ -24,10 +24,6 @@ Until earned(Until until, std::size_t bytes) {
   return {until.deadline + std::chrono::seconds(bytes / bytes_per_second), until.cancellation};
 }
 
-RequestBody::Refusal out_of_memory() {
-  return {503, Code::overloaded, "The gateway holds as many request bodies as its memory allows. Try again soon."};
-}
-
 std::unexpected<RequestBody::Refusal> interrupted(Code code) {
   if (code == Code::timeout) {
     return std::unexpected(
@@ -126,6 +122,7 @@ std::optional<RequestBody::Refusal> RequestBody::check(const RequestHead& head) 
 Task<RequestBody::Outcome> RequestBody::read(const RequestHead& head, Until until) {
   text_.clear();
   clear();
+  share_is_full_ = false;
   if (head.headers.has(KnownHeader::content_encoding) && coding_of(head) != ContentCoding::identity) {
     return read_encoded(head, until);
   }
@@ -139,7 +136,7 @@ Task<RequestBody::Outcome> RequestBody::read_in_place(std::size_t length, Until 
   while (true) {
     const std::size_t here = std::min(reader_.bytes().size(), length);
     if (!charge(here)) {
-      co_return std::unexpected(out_of_memory());
+      co_return out_of_memory();
     }
     if (here == length) {
       break;
@@ -169,7 +166,7 @@ Task<RequestBody::Outcome> RequestBody::read_chunks(Until until) {
         co_return too_large();
       }
       if (!charge(text_.size() + step.payload.size())) {
-        co_return std::unexpected(out_of_memory());
+        co_return out_of_memory();
       }
       text_.append(step.payload);
     }
@@ -203,7 +200,7 @@ Task<RequestBody::Outcome> RequestBody::read_encoded(const RequestHead& head, Un
     const std::size_t before = text_.size();
     const std::size_t room = std::clamp(before, std::size_t{16} * 1024, decoded_at_once);
     if (!make_room(before + room, decoder.memory_bytes())) {
-      co_return std::unexpected(out_of_memory());
+      co_return out_of_memory();
     }
     ContentDecoder::Step step;
     text_.resize_and_overwrite(before + room, [&](char* begin, std::size_t) {
@@ -215,7 +212,7 @@ Task<RequestBody::Outcome> RequestBody::read_encoded(const RequestHead& head, Un
       co_return too_large();
     }
     if (!charge(text_.capacity() + decoder.memory_bytes())) {  // its window may have grown
-      co_return std::unexpected(out_of_memory());
+      co_return out_of_memory();
     }
     if (step.kind == ContentDecoder::Kind::error) {
       co_return broken(fmt::format("The body cannot be decoded as its Content-Encoding, {}, says: {}.",
@@ -265,6 +262,15 @@ std::unexpected<RequestBody::Refusal> RequestBody::too_large() const {
   return std::unexpected(
       Refusal{413, Code::body_too_large,
               fmt::format("The request's body has more than the {} bytes that are accepted.", bytes_max_)});
+}
+
+std::unexpected<RequestBody::Refusal> RequestBody::out_of_memory() const {
+  return std::unexpected(
+      Refusal{503, Code::overloaded,
+              share_is_full_ ? "The gateway holds as many bytes of requests from this address as one address may have. "
+                               "Try again when some "
+                               "of them are answered."
+                             : "The gateway holds as many request bodies as its memory allows. Try again soon."});
 }
 
 void RequestBody::finish_text() {

@@ -10,6 +10,7 @@
 #include "http/head_parser.hpp"
 #include "platform/byte_reader.hpp"
 #include "platform/memory_budget.hpp"
+#include "platform/shared_budget.hpp"
 
 namespace weir::http {
 
@@ -35,6 +36,12 @@ class RequestBody {
 
   /// For what is read from now on: of the bytes that come, and of what they decode to.
   void limit(std::size_t bytes_max) { bytes_max_ = bytes_max; }
+  /// Beyond `shared_from` bytes the next body counts as `caller`'s, who may have his share of the budget and no more.
+  void count_for(platform::SharedBudget& shares, const platform::IpAddress& caller) {
+    shares_ = &shares;
+    caller_ = caller;
+  }
+  static constexpr std::size_t shared_from = std::size_t{16} * 1024;
   /// What is wrong before a byte of the body came: no `100 Continue` asks for it then.
   [[nodiscard]] std::optional<Refusal> check(const RequestHead& head) const;
   /// Reads it to its end. `until` is for an empty one: what came earns it more time. check() found nothing wrong.
@@ -49,7 +56,11 @@ class RequestBody {
   /// How much of the reader's buffer is this body: to be consumed when the request is over.
   [[nodiscard]] std::size_t bytes_in_reader() const { return bytes_in_reader_; }
   /// The budget's share; the body must not be used any more.
-  void give_back() { lease_ = {}; }
+  void give_back() {
+    lease_ = {};
+    share_ = {};
+    shares_ = nullptr;
+  }
   /// The memory too: the connection becomes idle.
   void forget() { text_ = {}; }
 
@@ -58,7 +69,14 @@ class RequestBody {
   Task<Outcome> read_chunks(platform::Until until);
   Task<Outcome> read_encoded(const RequestHead& head, platform::Until until);
   [[nodiscard]] bool make_room(std::size_t bytes, std::size_t others);
-  [[nodiscard]] bool charge(std::size_t bytes) { return lease_.grow_to(budget_, bytes); }
+  [[nodiscard]] bool charge(std::size_t bytes) {
+    if (bytes > shared_from && shares_ != nullptr && !share_.grow_to(*shares_, caller_, bytes)) {
+      share_is_full_ = true;
+      return false;
+    }
+    return lease_.grow_to(budget_, bytes);
+  }
+  [[nodiscard]] std::unexpected<Refusal> out_of_memory() const;
   [[nodiscard]] std::unexpected<Refusal> too_large() const;
   void finish_text();
 
@@ -70,6 +88,10 @@ class RequestBody {
   std::string_view view_;
   std::size_t bytes_in_reader_ = 0;
   platform::MemoryBudget::Lease lease_;
+  platform::SharedBudget* shares_ = nullptr;  // null: nobody counts
+  platform::IpAddress caller_;
+  platform::SharedBudget::Lease share_;
+  bool share_is_full_ = false;
 };
 
 }  // namespace weir::http

@@ -13,6 +13,7 @@ using platform::Until;
 
 namespace {
 
+constexpr std::size_t refusing_max = 64;  // connections over the limit that get an answer at one time
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
@@ -52,6 +53,14 @@ class ServerCore::Connection {
   }
 
  private:
+  struct Active {
+    explicit Active(std::size_t& all) : count(all) { ++count; }
+    Active(const Active&) = delete;
+    Active& operator=(const Active&) = delete;
+    ~Active() { --count; }
+    std::size_t& count;
+  };
+
   /// Reads one request and answers it; false when the connection is to be closed.
   Task<bool> one_request() {
     body_.give_back();
@@ -68,6 +77,7 @@ class ServerCore::Connection {
       }
     }
     started_ = loop_.now();
+    const Active active(core_.statistics_.active);
     if (!co_await read_head() || !co_await read_body()) {
       co_return false;
     }
@@ -130,6 +140,11 @@ class ServerCore::Connection {
       co_await refuse(*refusal);
       co_return false;
     }
+    if (core_.shares_ != nullptr &&
+        (head_.framing == BodyFraming::chunked || head_.content_length > RequestBody::shared_from ||
+         head_.headers.has(KnownHeader::content_encoding))) {
+      body_.count_for(*core_.shares_, caller_address());
+    }
     if (head_.expect_continue && reader_.bytes().empty()) {
       if (!co_await writer_.write({&continue_line, 1},
                                   {loop_.now() + core_.options_.write_timeout, &core_.stopping_})) {
@@ -143,6 +158,15 @@ class ServerCore::Connection {
     }
     finish_reading();
     co_return true;
+  }
+
+  /// Whose request it is; nobody's, for all that have no address.
+  [[nodiscard]] platform::IpAddress caller_address() const {
+    std::optional<std::string> caller;
+    if (!core_.options_.trusted_proxies.empty()) {
+      caller = forwarded_for(peer_, head_.headers, core_.options_.trusted_proxies);
+    }
+    return platform::parse_address(caller ? *caller : peer_).value_or(platform::IpAddress());
   }
 
   [[nodiscard]] bool answer_is_broken() const { return response_.started() && !response_.finished(); }
@@ -237,18 +261,25 @@ class ServerCore::Connection {
 };
 
 ServerCore::ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryBudget& budget, ServerOptions options,
-                       net::TaskGroup::OnFailure on_failure, PeerConnections* peers)
+                       net::TaskGroup::OnFailure on_failure, PeerConnections* peers, platform::SharedBudget* shares)
     : loop_(loop),
       handler_(handler),
       budget_(budget),
       options_(std::move(options)),
       peers_(peers),
+      shares_(shares),
       connections_(loop, std::move(on_failure)) {}
 
 void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted, Transport transport) {
-  if (closed_ || connections_.size() >= static_cast<std::size_t>(options_.connections_max)) {
+  if (closed_ || connections_.size() - refusing_ >= static_cast<std::size_t>(options_.connections_max)) {
     ++statistics_.refused_full;
-    load_.fetch_sub(1, std::memory_order_relaxed);
+    // A handshake would cost more than the answer is worth, and a flood must not cost much.
+    if (closed_ || transport == Transport::tls || refusing_ >= refusing_max) {
+      load_.fetch_sub(1, std::memory_order_relaxed);
+    } else {
+      ++refusing_;
+      connections_.spawn("refusal", refuse_full(accepted->open_on(loop_)));
+    }
     return;
   }
   auto stream = accepted->open_on(loop_);
@@ -261,6 +292,37 @@ void ServerCore::adopt(std::unique_ptr<platform::Accepted> accepted, Transport t
   }
   ++statistics_.accepted;
   connections_.spawn("connection", serve(std::move(stream), transport, std::move(*lease)));
+}
+
+/// Says that there is no room, in one write, and listens for a moment: closing while the client still sends would
+/// destroy the answer on its way to him.
+Task<void> ServerCore::refuse_full(std::unique_ptr<platform::Stream> stream) {
+  struct Leave {
+    ServerCore& core;
+    ~Leave() {
+      --core.refusing_;
+      core.load_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  };
+  const Leave leave{*this};
+  const Until until{loop_.now() + std::chrono::seconds(1), &stopping_};
+  platform::ByteReader reader(loop_, *stream, {.bytes_max = 4096 - platform::ByteReader::padding});
+  platform::ByteWriter writer(loop_, *stream);
+  ResponseWriter response(writer, {.write_timeout = std::chrono::seconds(1), .closing = nullptr});
+  response.reset(Method::other, Version::http_1_1, false, date(), nullptr);
+  co_await handler_.refuse(503, Code::overloaded, "The gateway has as many connections as it may have. Try again soon.",
+                           {}, response);
+  stream->shutdown_send();
+  reader.start();
+  for (std::size_t seen = 0; seen < std::size_t{64} * 1024;) {
+    seen += reader.bytes().size();
+    reader.consume(reader.bytes().size());
+    const auto more = co_await reader.more(0, until);
+    if (!more) {
+      break;
+    }
+  }
+  stream->close();
 }
 
 /// A place for the stream's address among all connections; an empty lease where nobody counts, nothing where it has as

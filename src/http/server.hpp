@@ -15,6 +15,7 @@
 #include "platform/byte_reader.hpp"
 #include "platform/byte_writer.hpp"
 #include "platform/memory_budget.hpp"
+#include "platform/shared_budget.hpp"
 
 namespace weir::http {
 
@@ -53,7 +54,7 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{75'000};  // between two messages
   std::chrono::milliseconds drain_idle_timeout{2'000};  // the same while draining, for a message that is on its way
   std::chrono::milliseconds write_timeout{60'000};      // a client that takes nothing for so long is gone
-  int connections_max = 10'000;                         // per core
+  int connections_max = 10'000;                         // per core; who comes then gets a 503
   // Whose X-Forwarded-For is believed, and who may open as many connections as he likes.
   std::vector<platform::IpNetwork> trusted_proxies;
 };
@@ -62,6 +63,7 @@ struct ServerStatistics {
   std::uint64_t accepted = 0;
   std::uint64_t refused_full = 0;     // over connections_max
   std::uint64_t refused_address = 0;  // over what one address may open
+  std::size_t active = 0;             // connections, now, between a request's first byte and its answer's last
 };
 
 /// What the bytes of an accepted connection are.
@@ -74,9 +76,11 @@ enum class Transport : std::uint8_t { plain, tls };
 /// Belongs to one loop, except `load()`.
 class ServerCore {
  public:
-  /// `peers`: counts connections by address, with those of other cores; null: nobody does.
+  /// `peers`: counts connections by address, with those of other cores, `shares` what they hold of the budget; null:
+  /// nobody does.
   ServerCore(platform::Loop& loop, Handler& handler, platform::MemoryBudget& budget, ServerOptions options,
-             net::TaskGroup::OnFailure on_failure, PeerConnections* peers = nullptr);
+             net::TaskGroup::OnFailure on_failure, PeerConnections* peers = nullptr,
+             platform::SharedBudget* shares = nullptr);
   ServerCore(const ServerCore&) = delete;
   ServerCore& operator=(const ServerCore&) = delete;
 
@@ -106,6 +110,7 @@ class ServerCore {
  private:
   class Connection;
   Task<void> serve(std::unique_ptr<platform::Stream> stream, Transport transport, PeerConnections::Lease lease);
+  Task<void> refuse_full(std::unique_ptr<platform::Stream> stream);
   [[nodiscard]] std::optional<PeerConnections::Lease> admit(const platform::Stream& stream);
   std::string_view date();
 
@@ -114,10 +119,12 @@ class ServerCore {
   platform::MemoryBudget& budget_;
   ServerOptions options_;
   PeerConnections* peers_;
+  platform::SharedBudget* shares_;
   platform::Cancellation draining_;  // shortens the waits of idle connections
   platform::Cancellation stopping_;  // ends what still runs when the drain's time is over
   net::TaskGroup connections_;
-  bool closed_ = false;  // drained
+  bool closed_ = false;       // drained
+  std::size_t refusing_ = 0;  // connections that hear that there is no room
   std::atomic<int> load_ = 0;
   ServerStatistics statistics_;
   std::unique_ptr<net::TlsServer> tls_;  // null until use_tls()

@@ -95,7 +95,7 @@ class Server : public testing::Test {
     handler_ = std::make_unique<ScriptedHandler>(std::move(answer));
     core_ = std::make_unique<ServerCore>(
         server_loop_, *handler_, budget_, options,
-        [this](std::string_view, const std::string& what) { failures_.push_back(what); }, &peers_);
+        [this](std::string_view, const std::string& what) { failures_.push_back(what); }, &peers_, shares_.get());
     acceptor_ = std::make_unique<Acceptor>(std::vector<ServerCore*>{core_.get()});
     auto listener = server_loop_.listen({"10.0.0.1", port}, *acceptor_);
     ASSERT_TRUE(listener);
@@ -179,6 +179,7 @@ class Server : public testing::Test {
   SimulatedLoop& client_loop_ = world_.add_loop("10.0.0.2");
   platform::MemoryBudget budget_{std::size_t{8} << 20};
   PeerConnections peers_;
+  std::unique_ptr<platform::SharedBudget> shares_ = std::make_unique<platform::SharedBudget>(std::size_t{8} << 20, 1);
   std::unique_ptr<ScriptedHandler> handler_;
   std::unique_ptr<ServerCore> core_;
   std::unique_ptr<Acceptor> acceptor_;
@@ -637,8 +638,72 @@ TEST_F(Server, refuses_connections_beyond_its_bound_without_losing_count) {
   Client second(client_loop_, {});
   world_.run(world_.now() + 1s);
   const Heard third = talk("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 10s);
-  EXPECT_TRUE(third.ended.has_value());
+  EXPECT_EQ(third.ended, Code::end_of_stream);
+  EXPECT_TRUE(third.text.starts_with("HTTP/1.1 503 ")) << third.text;
+  EXPECT_EQ(handler_->refusals, std::vector{Code::overloaded});
   EXPECT_EQ(core_->statistics().refused_full, 1U);
+  world_.run(world_.now() + 2s);
+  EXPECT_EQ(core_->load().load(), 2);
+}
+
+TEST_F(Server, tells_a_flood_beyond_its_bound_only_as_far_as_that_is_cheap) {
+  serve_echo({.connections_max = 2});
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(std::make_unique<Client>(client_loop_, std::vector<Saying>()));  // they never leave by themselves
+  }
+  world_.run(world_.now() + 500ms);
+  EXPECT_EQ(core_->statistics().refused_full, 198U);
+  EXPECT_EQ(handler_->refusals.size(), 64U);
+  world_.run(world_.now() + 5s);
+  EXPECT_EQ(core_->load().load(), 2);
+  clients[0]->leave();
+  world_.run(world_.now() + 1s);
+  const Heard next = talk("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(next.text.starts_with("HTTP/1.1 200 ")) << "a place that became free is given again";
+}
+
+TEST_F(Server, holds_no_more_of_one_address_than_its_share_of_the_budget) {
+  shares_ = std::make_unique<platform::SharedBudget>(std::size_t{4} << 20, 1);
+  serve_echo();
+  SimulatedLoop& other = world_.add_loop("10.0.0.4");
+  const std::size_t large = std::size_t{1500} << 10;
+  const std::string unfinished = "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(large + 1) +
+                                 "\r\n\r\n" + std::string(large, 'x');
+  const std::string chunk =
+      "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n177000\r\n" + std::string(large, 'x') + "\r\n";
+  std::vector<std::unique_ptr<Client>> greedy;
+  for (const std::string& text : {unfinished, chunk, unfinished}) {
+    greedy.push_back(std::make_unique<Client>(client_loop_, std::vector<Saying>{{.text = text}}));
+    world_.run(world_.now() + 2s);
+  }
+  EXPECT_EQ(handler_->refusals, std::vector{Code::overloaded});
+  EXPECT_NE(greedy[2]->heard.text.find("this address"), std::string::npos) << greedy[2]->heard.text;
+  Client bystander(other, {{.text = post(std::string(large, 'x'), "Connection: close\r\n")}});
+  world_.run(world_.now() + 2s);
+  EXPECT_TRUE(bystander.heard.text.starts_with("HTTP/1.1 200 "));
+  const Heard small = talk(post("small", "Connection: close\r\n"), 5s);
+  EXPECT_TRUE(small.text.starts_with("HTTP/1.1 200 ")) << "what costs little is not refused";
+  greedy.front()->leave();
+  world_.run(world_.now() + 2s);
+  const Heard after = talk(post(std::string(large, 'x'), "Connection: close\r\n"), 5s);
+  EXPECT_TRUE(after.text.starts_with("HTTP/1.1 200 ")) << "what was held was given back";
+  greedy[1]->leave();
+}
+
+TEST_F(Server, counts_what_is_between_a_request_and_its_answer_as_active) {
+  serve([this](const Request&, ResponseWriter& response, RequestEnd&) -> Task<void> {
+    co_await platform::sleep(server_loop_, {.deadline = server_loop_.now() + 1s});
+    response.start(200);
+    static_cast<void>(co_await response.whole("late"));
+  });
+  const Client idle(client_loop_, {});
+  const Client working(client_loop_, {{.text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}});
+  world_.run(world_.now() + 500ms);
+  EXPECT_EQ(core_->statistics().active, 1U);
+  EXPECT_EQ(core_->load().load(), 2);
+  world_.run(world_.now() + 2s);
+  EXPECT_EQ(core_->statistics().active, 0U);
   EXPECT_EQ(core_->load().load(), 2);
 }
 

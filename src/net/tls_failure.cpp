@@ -121,7 +121,7 @@ Error client_handshake_error(const TlsStream& stream, Code code, const TlsVerdic
     default: return {code, "the TLS handshake was ended"};
   }
   if (verdict.error != 0) {
-    return {Code::unreachable, "TLS: " + words_of(verdict, server_name)};
+    return {Code::upstream_certificate, "TLS: " + words_of(verdict, server_name)};
   }
   const int reason = stream.engine().reason();
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_UNKNOWN_PROTOCOL) {

@@ -52,19 +52,37 @@ inline const MetricFamily keep_alives{
 inline const MetricFamily client_aborts{
     "weir_client_aborts_total", "Calls whose caller left before the end.", MetricKind::counter, {"endpoint"}};
 inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are running.", MetricKind::gauge, {}};
-inline const MetricFamily connections{"weir_client_connections", "Open client connections.", MetricKind::gauge, {}};
+inline const MetricFamily connections{"weir_client_connections",
+                                      "Open client connections: idle between two requests, or active.",
+                                      MetricKind::gauge,
+                                      {"state"}};
 inline const MetricFamily accepted{
     "weir_client_connections_total", "Client connections accepted.", MetricKind::counter, {}};
-inline const MetricFamily connections_refused{"weir_client_connections_refused_total",
-                                              "Client connections closed without an answer, by what was full.",
-                                              MetricKind::counter,
-                                              {"reason"}};
+inline const MetricFamily connections_refused{
+    "weir_client_connections_refused_total",
+    "Client connections refused, by what was full: the core (503) or what one address may have.",
+    MetricKind::counter,
+    {"reason"}};
 inline const MetricFamily refused_heads{"weir_bad_requests_total",
                                         "Requests refused before an endpoint saw them, by status.",
                                         MetricKind::counter,
                                         {"status"}};
 inline const MetricFamily pool_idle{
     "weir_upstream_connections_idle", "Kept-alive connections to providers.", MetricKind::gauge, {"provider"}};
+inline const MetricFamily pool_active{"weir_upstream_connections_active",
+                                      "Connections to providers with a call on them.",
+                                      MetricKind::gauge,
+                                      {"provider"}};
+inline const MetricFamily pool_waiting{"weir_upstream_connections_pending",
+                                       "Calls that wait for one of the connections that may be open to a provider.",
+                                       MetricKind::gauge,
+                                       {"provider"}};
+inline const MetricFamily dns_lookups{
+    "weir_dns_lookups_total",
+    "Names of providers and proxies that connections were made to: asked, failed, "
+    "cached (no need to ask), stale (old addresses used, since nobody told newer ones).",
+    MetricKind::counter,
+    {"outcome"}};
 inline const MetricFamily pool_opened{
     "weir_upstream_connections_opened_total", "Connections made to providers.", MetricKind::counter, {"provider"}};
 inline const MetricFamily pool_reused{

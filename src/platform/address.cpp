@@ -1,6 +1,7 @@
 #include "platform/address.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,7 +17,9 @@ bool is_number(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::optional<IpAddress> parse_bare(std::string_view text) {
+}  // namespace
+
+std::optional<IpAddress> parse_bare_address(std::string_view text) {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   if (text.empty() || text.size() >= buffer.size()) {
     return std::nullopt;
@@ -33,8 +36,6 @@ std::optional<IpAddress> parse_bare(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace
-
 bool IpAddress::is_v4() const {
   return std::equal(v4_prefix.begin(), v4_prefix.end(), bytes.begin());
 }
@@ -47,14 +48,14 @@ std::optional<IpAddress> parse_address(std::string_view text) {
     }
     const std::string_view rest = text.substr(end + 1);
     const bool good = rest.empty() || (rest.starts_with(':') && is_number(rest.substr(1)));
-    return good ? parse_bare(text.substr(1, end - 1)) : std::nullopt;
+    return good ? parse_bare_address(text.substr(1, end - 1)) : std::nullopt;
   }
   const std::size_t colon = text.find(':');
   const bool v4_with_port = colon != std::string_view::npos && text.find('.') < colon;
   if (v4_with_port && is_number(text.substr(colon + 1))) {
-    return parse_bare(text.substr(0, colon));
+    return parse_bare_address(text.substr(0, colon));
   }
-  return parse_bare(text);
+  return parse_bare_address(text);
 }
 
 std::string to_string(const IpAddress& address) {
@@ -62,6 +63,10 @@ std::string to_string(const IpAddress& address) {
   const bool v4 = address.is_v4();
   ::inet_ntop(v4 ? AF_INET : AF_INET6, address.bytes.data() + (v4 ? v4_prefix.size() : 0), text.data(), text.size());
   return text.data();
+}
+
+std::string to_string(const IpAddress& address, std::uint16_t port) {
+  return fmt::format(fmt::runtime(address.is_v4() ? "{}:{}" : "[{}]:{}"), to_string(address), port);
 }
 
 bool IpNetwork::contains(const IpAddress& other) const {
@@ -76,7 +81,7 @@ bool IpNetwork::contains(const IpAddress& other) const {
 
 std::optional<IpNetwork> parse_network(std::string_view text) {
   const std::size_t slash = text.find('/');
-  const auto address = parse_bare(text.substr(0, slash));
+  const auto address = parse_bare_address(text.substr(0, slash));
   if (!address) {
     return std::nullopt;
   }

@@ -18,8 +18,12 @@ struct IpAddress {
 
 /// "10.0.0.1", "::1", "[::1]", each also with ":port"; nothing else.
 std::optional<IpAddress> parse_address(std::string_view text);
+/// An address alone, without brackets and port.
+std::optional<IpAddress> parse_bare_address(std::string_view text);
 /// Without brackets and port.
 std::string to_string(const IpAddress& address);
+/// "10.0.0.1:80", "[::1]:80".
+std::string to_string(const IpAddress& address, std::uint16_t port);
 
 /// An address or a block of addresses.
 struct IpNetwork {

@@ -1010,5 +1010,69 @@ CONTRACT(a_directory_is_made_once_and_may_be_made_again) {
   co_return;
 }
 
+CONTRACT(a_unix_socket_carries_bytes_both_ways_and_says_what_it_is) {
+  const Peer at{.unix_path = machine.directory() + "/s.sock"};
+  Accepting accepting(machine.loop());
+  const auto listener = machine.loop().listen(at, accepting);
+  EXPECT_TRUE(listener.has_value());
+  if (!listener) {
+    co_return;
+  }
+  EXPECT_EQ((*listener)->address(), "unix:" + at.unix_path);
+  auto dialled = co_await machine.loop().dial(at, {});
+  EXPECT_TRUE(dialled.has_value());
+  if (!dialled) {
+    co_return;
+  }
+  const auto accepted = co_await accepting.accept();
+  EXPECT_EQ(accepted->peer(), "unix:");
+  Hand near(machine.loop(), **dialled);
+  Hand far(machine.loop(), *accepted);
+  co_await near.write("up");
+  const std::string up = co_await far.read(2);
+  EXPECT_EQ(up, "up");
+  co_await far.write("down");
+  const std::string down = co_await near.read(4);
+  EXPECT_EQ(down, "down");
+  accepted->close();
+  const IoResult end = co_await near.read_some(1);
+  EXPECT_EQ(end, std::unexpected(Code::end_of_stream));
+}
+
+CONTRACT(a_unix_socket_without_a_listener_is_no_place_to_dial_and_one_place_has_one_listener) {
+  const Peer at{.unix_path = machine.directory() + "/s.sock"};
+  Accepting accepting(machine.loop());
+  {
+    const auto listener = machine.loop().listen(at, accepting);
+    EXPECT_TRUE(listener.has_value());
+    const auto second = machine.loop().listen(at, accepting);
+    EXPECT_FALSE(second.has_value());
+    const auto dialled = co_await machine.loop().dial(at, {});
+    EXPECT_TRUE(dialled.has_value()) << "the attempt to listen took nothing away";
+  }
+  const auto gone = co_await machine.loop().dial(at, {});
+  EXPECT_FALSE(gone.has_value());
+  if (!gone) {
+    EXPECT_TRUE(gone.error().code == Code::refused || gone.error().code == Code::unreachable);
+  }
+  const auto again = machine.loop().listen(at, accepting);
+  EXPECT_TRUE(again.has_value());
+}
+
+CONTRACT(a_name_resolves_to_its_addresses_and_an_address_to_itself) {
+  const auto local = co_await machine.loop().resolve("localhost", {});
+  EXPECT_TRUE(local.has_value() && !local->empty());
+  const auto literal = co_await machine.loop().resolve("::1", {});
+  EXPECT_TRUE(literal.has_value());
+  if (literal) {
+    EXPECT_EQ(to_string(literal->front()), "::1");
+  }
+  const auto nobody = co_await machine.loop().resolve(std::string(70, 'x') + ".test", {});
+  EXPECT_FALSE(nobody.has_value());
+  if (!nobody) {
+    EXPECT_EQ(nobody.error().code, Code::unreachable);
+  }
+}
+
 }  // namespace
 }  // namespace weir::platform

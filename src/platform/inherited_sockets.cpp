@@ -36,11 +36,15 @@ int number_in_environment(const char* name) {
 InheritedSockets InheritedSockets::from_environment() {
   InheritedSockets inherited;
   const bool ours = number_in_environment("LISTEN_PID") == ::getpid();
+  const char* given_names = std::getenv("LISTEN_FDNAMES");
+  std::string names = ours && given_names != nullptr ? given_names : "";
   const int count = ours ? std::clamp(number_in_environment("LISTEN_FDS"), 0, descriptors_max) : 0;
   for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) {
     ::unsetenv(name);
   }
   for (int descriptor = first_descriptor; descriptor < first_descriptor + count; ++descriptor) {
+    const std::string name = names.substr(0, names.find(':'));
+    names.erase(0, std::min(names.size(), name.size() + 1));
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     sockaddr_storage address{};
     socklen_t length = sizeof(address);
@@ -48,7 +52,7 @@ InheritedSockets InheritedSockets::from_environment() {
       continue;
     }
     std::array<char, INET6_ADDRSTRLEN> text{};
-    Socket socket{.descriptor = descriptor, .host = {}, .port = 0, .is_unix = false};
+    Socket socket{.descriptor = descriptor, .host = {}, .port = 0, .is_unix = false, .made_by_weir = false};
     if (address.ss_family == AF_INET) {
       const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
       socket.host = ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
@@ -61,6 +65,7 @@ InheritedSockets InheritedSockets::from_environment() {
       const auto& local = reinterpret_cast<const sockaddr_un&>(address);
       socket.host = std::string(local.sun_path, ::strnlen(local.sun_path, sizeof(local.sun_path)));
       socket.is_unix = true;
+      socket.made_by_weir = name == name_of_own_socket;
     }
     inherited.sockets_.push_back(std::move(socket));
   }
@@ -79,15 +84,15 @@ int InheritedSockets::take(std::string_view host, std::uint16_t port) {
   return descriptor;
 }
 
-int InheritedSockets::take_unix(std::string_view path) {
+InheritedSockets::Taken InheritedSockets::take_unix(std::string_view path) {
   const auto found =
       std::ranges::find_if(sockets_, [&](const Socket& socket) { return socket.is_unix && socket.host == path; });
   if (found == sockets_.end()) {
-    return -1;
+    return {};
   }
-  const int descriptor = found->descriptor;
+  const Taken taken{.descriptor = found->descriptor, .made_by_weir = found->made_by_weir};
   sockets_.erase(found);
-  return descriptor;
+  return taken;
 }
 
 std::vector<std::string> InheritedSockets::close_rest() {

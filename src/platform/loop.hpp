@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
+#include "platform/address.hpp"
 #include "platform/cancellation.hpp"
 #include "platform/clock.hpp"
 #include "platform/random.hpp"
@@ -42,7 +44,14 @@ class ReadyHook : public boost::intrusive::list_base_hook<boost::intrusive::link
 struct Peer {
   std::string host;  // a name, an IPv4 or an IPv6 address without brackets
   std::uint16_t port = 0;
+  std::string unix_path{};  // not empty: a Unix socket; host and port mean nothing
   friend bool operator==(const Peer&, const Peer&) = default;
+};
+/// "127.0.0.1:80", "[::1]:80", "example.com:80", "unix:/run/x.sock".
+std::string to_string(const Peer& peer);
+
+struct ListenOptions {
+  unsigned unix_mode = 0660;  // who may connect to a Unix socket: its file's mode
 };
 
 /// One thread's machine: time, timers, work to do next, connections. Everything that waits, waits here.
@@ -55,11 +64,17 @@ class Loop : public Clock {
   virtual void post(std::move_only_function<void()> work) = 0;
   [[nodiscard]] virtual Random& random() = 0;
 
+  /// The addresses of a name, in the order in which they should be tried, at least one; an address is its own. Errors:
+  /// unreachable, timeout, cancelled.
+  virtual Task<Result<std::vector<IpAddress>>> resolve(const std::string& host, Until until) = 0;
   /// Resolves and connects. Errors: unreachable (name or route), refused, timeout, cancelled, reset.
   virtual Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) = 0;
 
-  /// Accepts on `host:port` (port 0: any free one) and calls `handler`, which outlives the listener, on this loop.
-  virtual Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler) = 0;
+  /// Accepts on `host:port` (port 0: any free one) or a Unix socket and calls `handler`, which outlives the listener,
+  /// on this loop. A socket file that nobody answers at any more is replaced.
+  virtual Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
+                                                   const ListenOptions& options) = 0;
+  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler);
 
   void add_timer(Timer& timer, Instant due) {
     timers_.add(timer, due);

@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "platform/inherited_sockets.hpp"
+
 namespace weir::platform {
 
 namespace {
@@ -71,7 +73,7 @@ struct Start {
   char* pid_place = nullptr;     // in LISTEN_PID=
   std::vector<int> descriptors;  // copies, above where the child wants them
 
-  explicit Start(std::size_t listening) : arguments(own_arguments()) {
+  explicit Start(std::span<const Successor::Socket> listening) : arguments(own_arguments()) {
     program = arguments.empty() ? "/proc/self/exe" : find_program(arguments.front());
     for (char** entry = environ; *entry != nullptr; ++entry) {
       const std::string_view text(*entry);
@@ -79,8 +81,14 @@ struct Start {
         environment.emplace_back(text);
       }
     }
-    environment.push_back(fmt::format("LISTEN_FDS={}", listening));
-    environment.push_back(fmt::format("{}={}", news_variable, first_descriptor + static_cast<int>(listening)));
+    std::string names;
+    for (const Successor::Socket& socket : listening) {
+      names += names.empty() ? "" : ":";
+      names += socket.made_by_weir ? name_of_own_socket : "other";
+    }
+    environment.push_back(fmt::format("LISTEN_FDS={}", listening.size()));
+    environment.push_back("LISTEN_FDNAMES=" + names);
+    environment.push_back(fmt::format("{}={}", news_variable, first_descriptor + static_cast<int>(listening.size())));
     environment.push_back("LISTEN_PID=" + std::string(pid_digits, '\0'));
     for (std::string& argument : arguments) {
       argument_pointers.push_back(argument.data());
@@ -178,7 +186,7 @@ void notify_service_manager(std::string_view state) {
   }
 }
 
-Result<Successor> Successor::start(std::span<const int> listening) {
+Result<Successor> Successor::start(std::span<const Socket> listening) {
   int news[2];
   if (::pipe2(news, O_CLOEXEC) != 0) {
     return fail(Code::io_error, fmt::format("no pipe: {}", std::strerror(errno)));
@@ -186,11 +194,11 @@ Result<Successor> Successor::start(std::span<const int> listening) {
   pid_t pid = -1;
   int error = 0;
   {
-    Start start(listening.size());
+    Start start(listening);
     const int above = first_descriptor + static_cast<int>(listening.size()) + 1;
     bool copied = true;
-    for (const int descriptor : listening) {
-      copied = copied && start.add(descriptor, above);
+    for (const Socket& socket : listening) {
+      copied = copied && start.add(socket.descriptor, above);
     }
     copied = copied && start.add(news[1], above);
     pid = copied ? ::fork() : -1;

@@ -25,8 +25,12 @@ void notify_service_manager(std::string_view state);
 /// announce_ready(). Belongs to one thread.
 class Successor {
  public:
+  struct Socket {
+    int descriptor = -1;
+    bool made_by_weir = false;  // a Unix socket whose file the last weir removes
+  };
   /// Starts what this process's first argument names, with its arguments, environment and working directory.
-  static Result<Successor> start(std::span<const int> listening);
+  static Result<Successor> start(std::span<const Socket> listening);
 
   Successor(Successor&& other) noexcept;
   Successor& operator=(Successor&&) = delete;

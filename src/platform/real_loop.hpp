@@ -38,8 +38,11 @@ class RealLoop final : public Loop {
   [[nodiscard]] WallTime wall_now() const override { return clock_.wall_now(); }
   void post(std::move_only_function<void()> work) override;
   [[nodiscard]] Random& random() override { return random_; }
+  Task<Result<std::vector<IpAddress>>> resolve(const std::string& host, Until until) override;
   Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) override;
-  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler) override;
+  using Loop::listen;
+  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
+                                           const ListenOptions& options) override;
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
 

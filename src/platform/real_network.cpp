@@ -1,5 +1,11 @@
 // Dialling and listening on the real machine.
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 #include "platform/real_loop.hpp"
 #include "platform/real_stream.hpp"
@@ -22,10 +28,30 @@ Code dial_failure(const boost::system::error_code& error) {
   return Code::unreachable;
 }
 
-std::string text_of(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
-                                    : fmt::format("{}:{}", address, endpoint.port());
+asio::ip::address to_asio(const IpAddress& address) {
+  if (address.is_v4()) {
+    asio::ip::address_v4::bytes_type bytes;
+    std::copy(address.bytes.end() - bytes.size(), address.bytes.end(), bytes.begin());
+    return asio::ip::address_v4(bytes);
+  }
+  return asio::ip::address_v6(address.bytes);
+}
+
+/// What the system calls an end of a connection.
+std::string text_of(const sockaddr_storage& end) {
+  if (end.ss_family == AF_UNIX) {
+    return "unix:";  // clients have no name
+  }
+  IpAddress address;
+  if (end.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(end);
+    std::memcpy(address.bytes.data(), &v6.sin6_addr, address.bytes.size());
+    return to_string(address, ntohs(v6.sin6_port));
+  }
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(end);
+  address.bytes[10] = address.bytes[11] = 0xff;
+  std::memcpy(address.bytes.data() + 12, &v4.sin_addr, 4);
+  return to_string(address, ntohs(v4.sin_port));
 }
 
 // Lookup and Dialling are shared with Asio's handlers, which may run after the dialler gave up.
@@ -34,37 +60,8 @@ struct Lookup {
   Signal done;
   tcp::resolver resolver;
   boost::system::error_code error;
-  std::vector<tcp::endpoint> endpoints;
+  std::vector<IpAddress> addresses;
 };
-
-Task<Result<std::vector<tcp::endpoint>>> resolve(RealLoop& loop, const Peer& peer, Until until) {
-  boost::system::error_code not_literal;
-  const asio::ip::address literal = asio::ip::make_address(peer.host, not_literal);
-  if (!not_literal) {
-    co_return std::vector<tcp::endpoint>{{literal, peer.port}};
-  }
-  auto lookup = std::make_shared<Lookup>(loop);
-  lookup->resolver.async_resolve(
-      peer.host, std::to_string(peer.port), asio::ip::resolver_base::numeric_service,
-      [lookup, &loop](const boost::system::error_code& error, const tcp::resolver::results_type& found) {
-        const RealLoop::Turn turn(loop);
-        lookup->error = error;
-        for (const auto& entry : found) {
-          lookup->endpoints.push_back(entry.endpoint());
-        }
-        lookup->done.notify();
-      });
-  const Wake wake = co_await lookup->done.wait(until);
-  if (wake != Wake::notified) {
-    lookup->resolver.cancel();
-    co_return fail(code_of(wake), fmt::format("looking up {} took too long", peer.host));
-  }
-  if (lookup->error) {
-    co_return fail(Code::unreachable,
-                   fmt::format("the name {} does not resolve: {}", peer.host, lookup->error.message()));
-  }
-  co_return std::move(lookup->endpoints);
-}
 
 struct Dialling {
   explicit Dialling(RealLoop& loop) : done(loop), socket(loop.context()) {}
@@ -73,9 +70,9 @@ struct Dialling {
   boost::system::error_code error;
 };
 
-Task<Result<std::unique_ptr<Stream>>> connect(RealLoop& loop, tcp::endpoint endpoint, Until until) {
+Task<Result<std::unique_ptr<Stream>>> connect(RealLoop& loop, IpAddress address, std::uint16_t port, Until until) {
   auto dialling = std::make_shared<Dialling>(loop);
-  dialling->socket.async_connect(endpoint, [dialling, &loop](const boost::system::error_code& error) {
+  dialling->socket.async_connect({to_asio(address), port}, [dialling, &loop](const boost::system::error_code& error) {
     const RealLoop::Turn turn(loop);
     dialling->error = error;
     dialling->done.notify();
@@ -84,19 +81,87 @@ Task<Result<std::unique_ptr<Stream>>> connect(RealLoop& loop, tcp::endpoint endp
   if (wake != Wake::notified) {
     boost::system::error_code ignored;
     dialling->socket.close(ignored);
-    co_return fail(code_of(wake), fmt::format("connecting to {} took too long", text_of(endpoint)));
+    co_return fail(code_of(wake), fmt::format("connecting to {} took too long", to_string(address, port)));
   }
   if (dialling->error) {
-    co_return fail(dial_failure(dialling->error), fmt::format("{}: {}", text_of(endpoint), dialling->error.message()));
+    co_return fail(dial_failure(dialling->error),
+                   fmt::format("{}: {}", to_string(address, port), dialling->error.message()));
   }
   boost::system::error_code ignored;
   dialling->socket.non_blocking(true, ignored);
-  co_return std::make_unique<RealStream>(loop, dialling->socket.release(ignored), text_of(endpoint));
+  co_return std::make_unique<RealStream>(loop, dialling->socket.release(ignored), to_string(address, port));
+}
+
+/// A descriptor that closes itself unless it is released.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  [[nodiscard]] int get() const { return number_; }
+  [[nodiscard]] int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+struct UnixAddress {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address); }
+
+  static Result<UnixAddress> of(const std::string& path) {
+    UnixAddress made;
+    if (path.size() >= sizeof(made.address.sun_path)) {
+      return fail(Code::invalid_request, fmt::format("unix:{}: a path of {} bytes, and {} are the most that a Unix "
+                                                     "socket may have",
+                                                     path, path.size(), sizeof(made.address.sun_path) - 1));
+    }
+    std::ranges::copy(path, made.address.sun_path);
+    return made;
+  }
+};
+
+Task<Result<std::unique_ptr<Stream>>> connect_unix(RealLoop& loop, std::string path, Until until) {
+  const auto address = UnixAddress::of(path);
+  if (!address) {
+    co_return std::unexpected(address.error());
+  }
+  // Such a connect is never under way: it succeeds, fails, or finds the listener's queue full and has to come again.
+  constexpr auto knock_again = std::chrono::milliseconds(5);
+  while (true) {
+    Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (socket.get() < 0) {
+      co_return fail(Code::unreachable, fmt::format("unix:{}: {}", path, std::strerror(errno)));
+    }
+    if (::connect(socket.get(), address->get(), sizeof(address->address)) == 0) {
+      const Wake turn = co_await sleep(loop, {loop.now(), until.cancellation});  // never inside the call
+      if (turn == Wake::cancelled) {
+        co_return fail(Code::cancelled, fmt::format("connecting to unix:{} was given up", path));
+      }
+      co_return std::make_unique<RealStream>(loop, socket.release(), "unix:" + path);
+    }
+    const int error = errno;
+    if (error != EAGAIN && error != EINTR) {
+      co_return fail(error == ECONNREFUSED ? Code::refused : Code::unreachable,
+                     fmt::format("unix:{}: {}", path, std::strerror(error)));
+    }
+    const Instant again = loop.now() + knock_again;
+    const Wake wake = co_await sleep(loop, until.at_most(again));
+    if (wake == Wake::cancelled || again >= until.deadline) {
+      co_return fail(wake == Wake::cancelled ? Code::cancelled : Code::timeout,
+                     fmt::format("connecting to unix:{} took too long", path));
+    }
+  }
 }
 
 class RealAccepted final : public Accepted {
  public:
-  RealAccepted(int descriptor, tcp::endpoint peer) : descriptor_(descriptor), peer_(std::move(peer)) {}
+  RealAccepted(int descriptor, const sockaddr_storage& peer) : descriptor_(descriptor), peer_(peer) {}
   RealAccepted(const RealAccepted&) = delete;
   RealAccepted& operator=(const RealAccepted&) = delete;
   ~RealAccepted() override {
@@ -112,19 +177,54 @@ class RealAccepted final : public Accepted {
 
  private:
   int descriptor_;
-  tcp::endpoint peer_;
+  sockaddr_storage peer_;
 };
+
+/// A file that a Unix socket was bound to: who it is, not only its name.
+struct SocketFile {
+  std::string path;
+  dev_t device = 0;
+  ino_t number = 0;
+
+  static SocketFile at(std::string path) {
+    struct stat found{};
+    if (::lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) {
+      return {};
+    }
+    return {.path = std::move(path), .device = found.st_dev, .number = found.st_ino};
+  }
+  void remove() const {
+    const SocketFile now = path.empty() ? SocketFile() : at(path);
+    if (!now.path.empty() && now.device == device && now.number == number) {
+      ::unlink(path.c_str());
+    }
+  }
+};
+
+using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
 class RealListener final : public Listener {
  public:
-  RealListener(RealLoop& loop, tcp::acceptor acceptor, AcceptHandler& handler)
-      : state_(std::make_shared<State>(loop, std::move(acceptor), handler)) {
+  struct Place {
+    std::string address;
+    std::uint16_t port = 0;
+    SocketFile file;            // of a Unix socket
+    bool made_by_weir = false;  // its file
+    bool made_here = false;
+  };
+  RealListener(RealLoop& loop, Acceptor acceptor, AcceptHandler& handler, Place place)
+      : state_(std::make_shared<State>(loop, std::move(acceptor), handler)),
+        place_(std::move(place)),
+        removes_file_(place_.made_here) {
     accept(state_);
   }
   RealListener(const RealListener&) = delete;
   RealListener& operator=(const RealListener&) = delete;
   ~RealListener() override {
     state_->closed = true;
+    if (removes_file_) {
+      place_.file.remove();  // first: who finds the name finds somebody who listens
+    }
     // Not close(): where another process has the same socket, Asio would leave it in our epoll set.
     boost::system::error_code ignored;
     const int descriptor = state_->acceptor.release(ignored);
@@ -134,42 +234,40 @@ class RealListener final : public Listener {
       ::close(descriptor);
     }
   }
-  [[nodiscard]] std::uint16_t port() const override { return state_->local.port(); }
-  [[nodiscard]] std::string address() const override { return text_of(state_->local); }
+  [[nodiscard]] std::uint16_t port() const override { return place_.port; }
+  [[nodiscard]] std::string address() const override { return place_.address; }
   [[nodiscard]] int descriptor() const override { return state_->acceptor.native_handle(); }
+  [[nodiscard]] bool made_by_weir() const override { return place_.made_by_weir; }
+  void remove_file(bool remove) override { removes_file_ = remove && place_.made_by_weir; }
 
  private:
   struct State {
-    State(RealLoop& on, tcp::acceptor from, AcceptHandler& to)
-        : loop(on), acceptor(std::move(from)), handler(to), pause(on.context()) {
-      boost::system::error_code ignored;
-      local = acceptor.local_endpoint(ignored);
-    }
+    State(RealLoop& on, Acceptor from, AcceptHandler& to)
+        : loop(on), acceptor(std::move(from)), handler(to), pause(on.context()) {}
     RealLoop& loop;
-    tcp::acceptor acceptor;
+    Acceptor acceptor;
     AcceptHandler& handler;
     asio::steady_timer pause;
-    tcp::endpoint local;
-    tcp::endpoint peer;
+    asio::generic::stream_protocol::endpoint peer;
     bool closed = false;
   };
 
   /// Who is in the queue is connected, and may have sent his request: closing would reset him.
   void take_what_waits(int descriptor) {
     while (true) {
-      tcp::endpoint peer;
-      auto length = static_cast<socklen_t>(peer.capacity());
-      const int accepted = ::accept4(descriptor, peer.data(), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      sockaddr_storage peer{};
+      socklen_t length = sizeof peer;
+      const int accepted =
+          ::accept4(descriptor, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (accepted < 0) {
         break;
       }
-      peer.resize(length);
       state_->handler.on_accept(std::make_unique<RealAccepted>(accepted, peer));
     }
   }
 
   static void accept(const std::shared_ptr<State>& state) {
-    state->acceptor.async_accept(state->peer, [state](const boost::system::error_code& error, tcp::socket socket) {
+    state->acceptor.async_accept(state->peer, [state](const boost::system::error_code& error, auto socket) {
       if (state->closed && error) {
         return;
       }
@@ -186,7 +284,9 @@ class RealListener final : public Listener {
       }
       boost::system::error_code ignored;
       const int descriptor = socket.release(ignored);
-      state->handler.on_accept(std::make_unique<RealAccepted>(descriptor, state->peer));
+      sockaddr_storage peer{};
+      std::memcpy(&peer, state->peer.data(), std::min(sizeof peer, state->peer.size()));
+      state->handler.on_accept(std::make_unique<RealAccepted>(descriptor, peer));
       if (!state->closed) {
         accept(state);
       }
@@ -194,18 +294,120 @@ class RealListener final : public Listener {
   }
 
   std::shared_ptr<State> state_;
+  Place place_;
+  bool removes_file_;
 };
+
+Error cannot_listen(std::string_view where, int error) {
+  return {Code::io_error, fmt::format("cannot listen on {}: {}", where, std::strerror(error)), {}};
+}
+
+/// A socket file that nobody answers at was left by a process that died. Anything else stays.
+Result<void> remove_stale(const std::string& path, const UnixAddress& address) {
+  const std::string where = "unix:" + path;
+  const SocketFile file = SocketFile::at(path);
+  if (file.path.empty()) {
+    return fail(Code::io_error, fmt::format("cannot listen on {}: something that is no socket has this name", where));
+  }
+  const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (::connect(probe.get(), address.get(), sizeof(address.address)) == 0 || errno != ECONNREFUSED) {
+    return std::unexpected(cannot_listen(where, EADDRINUSE));
+  }
+  file.remove();
+  return {};
+}
+
+Result<int> bind_unix(const std::string& path, unsigned mode) {
+  const auto address = UnixAddress::of(path);
+  if (!address) {
+    return std::unexpected(address.error());
+  }
+  const std::string where = "unix:" + path;
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // The file is born with the mode of the socket (unix(7), Linux), so nobody else slips in; without the umask's bits,
+  // which come back after.
+  ::fchmod(socket.get(), mode);
+  for (int attempt = 0; ::bind(socket.get(), address->get(), sizeof(address->address)) != 0; ++attempt) {
+    if (errno != EADDRINUSE || attempt > 0) {
+      return std::unexpected(cannot_listen(where, errno));
+    }
+    if (auto removed = remove_stale(path, *address); !removed) {
+      return std::unexpected(removed.error());
+    }
+  }
+  if (::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), asio::socket_base::max_listen_connections) != 0) {
+    const int error = errno;
+    SocketFile::at(path).remove();
+    return std::unexpected(cannot_listen(where, error));
+  }
+  return socket.release();
+}
+
+Result<int> bind_tcp(const IpAddress& address, std::uint16_t port) {
+  const tcp::endpoint endpoint(to_asio(address), port);
+  Descriptor socket(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(socket.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+      ::listen(socket.get(), asio::socket_base::max_listen_connections) != 0) {
+    return std::unexpected(cannot_listen(to_string(address, port), errno));
+  }
+  return socket.release();
+}
+
+/// Where a bound TCP socket really is.
+RealListener::Place place_of(int descriptor) {
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&bound), &length);
+  const in_port_t port = bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                                     : reinterpret_cast<const sockaddr_in&>(bound).sin_port;
+  return {.address = text_of(bound), .port = ntohs(port), .file = {}};
+}
 
 }  // namespace
 
-Task<Result<std::unique_ptr<Stream>>> RealLoop::dial(const Peer& peer, Until until) {
-  auto endpoints = co_await resolve(*this, peer, until);
-  if (!endpoints) {
-    co_return std::unexpected(endpoints.error());
+Task<Result<std::vector<IpAddress>>> RealLoop::resolve(const std::string& host, Until until) {
+  if (const auto literal = parse_bare_address(host)) {
+    co_return std::vector<IpAddress>{*literal};
   }
-  Result<std::unique_ptr<Stream>> last = fail(Code::unreachable, fmt::format("the name {} has no address", peer.host));
-  for (const tcp::endpoint& endpoint : *endpoints) {
-    last = co_await connect(*this, endpoint, until);
+  auto lookup = std::make_shared<Lookup>(*this);
+  lookup->resolver.async_resolve(
+      host, "", [lookup, this](const boost::system::error_code& error, const tcp::resolver::results_type& found) {
+        const RealLoop::Turn turn(*this);
+        lookup->error = error;
+        for (const auto& entry : found) {
+          if (const auto address = parse_bare_address(entry.endpoint().address().to_string())) {
+            lookup->addresses.push_back(*address);
+          }
+        }
+        lookup->done.notify();
+      });
+  const Wake wake = co_await lookup->done.wait(until);
+  if (wake != Wake::notified) {
+    lookup->resolver.cancel();
+    co_return fail(code_of(wake), fmt::format("looking up {} took too long", host));
+  }
+  if (lookup->error) {
+    co_return fail(Code::unreachable, fmt::format("the name {} does not resolve: {}", host, lookup->error.message()));
+  }
+  if (lookup->addresses.empty()) {
+    co_return fail(Code::unreachable, fmt::format("the name {} has no address", host));
+  }
+  co_return std::move(lookup->addresses);
+}
+
+Task<Result<std::unique_ptr<Stream>>> RealLoop::dial(const Peer& peer, Until until) {
+  if (!peer.unix_path.empty()) {
+    co_return co_await connect_unix(*this, peer.unix_path, until);
+  }
+  auto addresses = co_await resolve(peer.host, until);
+  if (!addresses) {
+    co_return std::unexpected(addresses.error());
+  }
+  Result<std::unique_ptr<Stream>> last = fail(Code::unreachable, "");
+  for (const IpAddress& address : *addresses) {
+    last = co_await connect(*this, address, peer.port, until);
     if (last || last.error().code == Code::timeout || last.error().code == Code::cancelled) {
       break;
     }
@@ -213,32 +415,47 @@ Task<Result<std::unique_ptr<Stream>>> RealLoop::dial(const Peer& peer, Until unt
   co_return std::move(last);
 }
 
-Result<std::unique_ptr<Listener>> RealLoop::listen(const Peer& at, AcceptHandler& handler) {
-  boost::system::error_code error;
-  const asio::ip::address address = asio::ip::make_address(at.host == "localhost" ? "127.0.0.1" : at.host, error);
-  if (error) {
-    return fail(Code::invalid_request, fmt::format("cannot listen on {}: it is not an IP address", at.host));
-  }
-  const tcp::endpoint endpoint(address, at.port);
-  tcp::acceptor acceptor(context_);
-  auto step = [&](auto&& action) {
-    if (!error) {
-      action();
+Result<std::unique_ptr<Listener>> RealLoop::listen(const Peer& at, AcceptHandler& handler,
+                                                   const ListenOptions& options) {
+  RealListener::Place place;
+  asio::generic::stream_protocol protocol(AF_UNIX, 0);
+  int descriptor = -1;
+  if (!at.unix_path.empty()) {
+    const auto inherited = inherited_ != nullptr ? inherited_->take_unix(at.unix_path) : InheritedSockets::Taken();
+    const auto bound = inherited.descriptor >= 0 ? inherited.descriptor : bind_unix(at.unix_path, options.unix_mode);
+    if (!bound) {
+      return std::unexpected(bound.error());
     }
-  };
-  const int inherited = inherited_ != nullptr ? inherited_->take(address.to_string(), at.port) : -1;
-  if (inherited >= 0) {
-    step([&] { acceptor.assign(endpoint.protocol(), inherited, error); });
+    descriptor = *bound;
+    const bool made_here = inherited.descriptor < 0;
+    place = {.address = to_string(at),
+             .port = 0,
+             .file = SocketFile::at(at.unix_path),
+             .made_by_weir = made_here || inherited.made_by_weir,
+             .made_here = made_here};
   } else {
-    step([&] { acceptor.open(endpoint.protocol(), error); });
-    step([&] { acceptor.set_option(tcp::acceptor::reuse_address(true), error); });
-    step([&] { acceptor.bind(endpoint, error); });
-    step([&] { acceptor.listen(asio::socket_base::max_listen_connections, error); });
+    const auto address = parse_bare_address(at.host == "localhost" ? "127.0.0.1" : at.host);
+    if (!address) {
+      return fail(Code::invalid_request, fmt::format("cannot listen on {}: it is not an IP address", at.host));
+    }
+    const int inherited = inherited_ != nullptr ? inherited_->take(to_string(*address), at.port) : -1;
+    const auto bound = inherited >= 0 ? inherited : bind_tcp(*address, at.port);
+    if (!bound) {
+      return std::unexpected(bound.error());
+    }
+    descriptor = *bound;
+    set_keep_alive(descriptor, {});  // a client that vanished in the middle of a long answer
+    place = place_of(descriptor);
+    protocol = asio::generic::stream_protocol(to_asio(*address).is_v6() ? AF_INET6 : AF_INET, IPPROTO_TCP);
   }
+  Acceptor acceptor(context_);
+  boost::system::error_code error;
+  acceptor.assign(protocol, descriptor, error);
   if (error) {
-    return fail(Code::io_error, fmt::format("cannot listen on {}: {}", text_of(endpoint), error.message()));
+    ::close(descriptor);
+    return fail(Code::io_error, fmt::format("cannot listen on {}: {}", to_string(at), error.message()));
   }
-  return std::make_unique<RealListener>(*this, std::move(acceptor), handler);
+  return std::make_unique<RealListener>(*this, std::move(acceptor), handler, std::move(place));
 }
 
 }  // namespace weir::platform

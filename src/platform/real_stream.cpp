@@ -15,6 +15,22 @@ RealStream::RealStream(RealLoop& loop, int descriptor, std::string peer)
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // of no meaning on a Unix socket
 }
 
+void set_keep_alive(int descriptor, const TcpKeepAlive& settings) {
+  const auto set = [descriptor](int level, int name, int value) {
+    ::setsockopt(descriptor, level, name, &value, sizeof value);  // fails on a Unix socket, which needs no probes
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(settings.idle.count()));
+  set(IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(settings.interval.count()));
+  set(IPPROTO_TCP, TCP_KEEPCNT, settings.count);
+}
+
+void RealStream::keep_alive(const TcpKeepAlive& settings) {
+  if (ops_ != nullptr) {
+    set_keep_alive(ops_->descriptor(), settings);
+  }
+}
+
 RealStream::~RealStream() {
   close();
 }

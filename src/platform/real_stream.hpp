@@ -22,10 +22,14 @@ class RealStream final : public Stream {
   void close() override;
   void abort() override;
   [[nodiscard]] std::string peer() const override { return peer_; }
+  void keep_alive(const TcpKeepAlive& settings) override;
 
  private:
   SocketOps* ops_;  // null once closed: then nothing is started any more
   std::string peer_;
 };
+
+/// Of a listening socket: for all that it accepts.
+void set_keep_alive(int descriptor, const TcpKeepAlive& settings);
 
 }  // namespace weir::platform

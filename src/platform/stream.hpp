@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
 #include <memory>
@@ -15,6 +16,13 @@ class Loop;
 
 /// Bytes moved, or why none were: end_of_stream (reads), reset, io_error.
 using IoResult = std::expected<std::size_t, Code>;
+
+/// Probes on a silent connection, so that a peer which vanished without a word is noticed (tcp(7)).
+struct TcpKeepAlive {
+  std::chrono::seconds idle{60};
+  std::chrono::seconds interval{30};
+  int count = 3;
+};
 
 class ReadWaiter {
  public:
@@ -62,8 +70,9 @@ class Stream {
   virtual void close() = 0;
   /// With a reset (RST), so that the peer learns at once that the answer is broken.
   virtual void abort() = 0;
-  /// "127.0.0.1:5000", for records and logs.
+  /// "127.0.0.1:5000", "unix:", for records and logs.
   [[nodiscard]] virtual std::string peer() const = 0;
+  virtual void keep_alive(const TcpKeepAlive&) {}
 };
 
 /// A connection that was accepted and does not belong to a loop yet.
@@ -90,10 +99,15 @@ class Listener {
   virtual ~Listener() = default;
   /// The port that was really bound (for port 0).
   [[nodiscard]] virtual std::uint16_t port() const = 0;
-  /// "127.0.0.1:8000".
+  /// "127.0.0.1:8000", "unix:/run/weir.sock".
   [[nodiscard]] virtual std::string address() const = 0;
+  /// Whether a Unix socket's file goes when this does. Before anything is said: where this process made it. Where one
+  /// made it that is no weir (systemd), it stays in any case.
+  virtual void remove_file(bool) {}
   /// For a successor of this process (process.hpp); -1 where there is none.
   [[nodiscard]] virtual int descriptor() const { return -1; }
+  /// A weir made its socket file, and the last one removes it.
+  [[nodiscard]] virtual bool made_by_weir() const { return false; }
 };
 
 }  // namespace weir::platform

@@ -47,6 +47,8 @@ OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
       client_(loop, {.peer = options_.peer,
                      .tls = options_.tls,
                      .proxy = options_.proxy,
+                     .dialer = options_.dialer,
+                     .slots = options_.slots,
                      .idle_max = options_.idle_max,
                      .idle_timeout = options_.idle_timeout}) {}
 
@@ -133,6 +135,9 @@ void OpenAiProvider::conceal(std::string& words) const {
 
 void OpenAiProvider::collect(observe::MetricShard& shard) const {
   shard.cell(observe::metric::pool_idle, {options_.name}).add(static_cast<double>(client_.idle()));
+  shard.cell(observe::metric::pool_active, {options_.name})
+      .add(static_cast<double>(client_.statistics().open - client_.idle()));
+  shard.cell(observe::metric::pool_waiting, {options_.name}).add(static_cast<double>(client_.statistics().waiting));
   shard.cell(observe::metric::pool_opened, {options_.name}).add(static_cast<double>(client_.statistics().opened));
   shard.cell(observe::metric::pool_reused, {options_.name}).add(static_cast<double>(client_.statistics().reused));
   const net::TlsStatistics tls = client_.tls_statistics();

@@ -19,6 +19,8 @@ class OpenAiProvider final : public Provider {
     platform::Peer peer;
     std::optional<net::TlsClient::Options> tls;  // https
     std::optional<http::Connector::Proxy> proxy;
+    net::Dialer* dialer = nullptr;                             // outlives the provider; null: the loop dials
+    std::shared_ptr<http::ConnectionSlots> slots;              // over all cores; null: no bound
     std::string host;                                          // the Host field: "api.example.com" or "127.0.0.1:8080"
     std::string base_path;                                     // "/v1", without a trailing slash
     std::string base_query;                                    // "api-version=1", before the caller's own

@@ -19,6 +19,8 @@ namespace {
 
 namespace urls = boost::urls;
 
+constexpr std::size_t unix_path_bytes_max = 107;  // unix(7)
+
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   const auto number = digits ? parse_integer(text) : std::nullopt;
@@ -34,9 +36,31 @@ bool is_host_name(std::string_view text) {
   });
 }
 
+Result<Url> parse_unix_url(std::string_view text) {
+  constexpr std::string_view scheme = "unix:";
+  const std::string_view path = text.substr(scheme.size(), text.find(':', scheme.size()) - scheme.size());
+  if (!path.starts_with('/') || path.starts_with("//") || path.ends_with('/') || path.size() > unix_path_bytes_max) {
+    return fail(Code::invalid_request,
+                fmt::format("is not the address of a Unix socket; write unix:/path/of/the.sock, at most {} bytes, or "
+                            "unix:/path/of/the.sock:/v1",
+                            unix_path_bytes_max));
+  }
+  text.remove_prefix(scheme.size() + path.size());
+  // The rest is what follows the host in a web address.
+  auto url = parse_url("http://localhost" + std::string(text.empty() ? text : text.substr(1)));
+  if (!url || url->port != 80 || text == ":" || (text.starts_with(':') && !text.starts_with(":/"))) {
+    return fail(Code::invalid_request, "has something behind the socket that is no path; write unix:/the.sock:/v1");
+  }
+  url->unix_path = path;
+  return url;
+}
+
 }  // namespace
 
 Result<Url> parse_url(std::string_view text) {
+  if (text.starts_with("unix:")) {
+    return parse_unix_url(text);
+  }
   const bool scheme_known = text.starts_with("http://") || text.starts_with("https://");
   const auto parsed = urls::parse_uri({text.data(), text.size()});
   if (!scheme_known || parsed.has_error() || parsed->host().empty()) {

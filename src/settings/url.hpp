@@ -8,11 +8,13 @@
 
 namespace weir::settings {
 
-/// The parts of an `http://` or `https://` address that a client needs.
+/// The parts of an `http://` or `https://` address that a client needs, or of a Unix socket: `unix:/run/x.sock`, with
+/// what stands before each path behind a second colon, `unix:/run/x.sock:/v1`, as nginx writes it.
 struct Url {
   bool tls = false;
-  std::string host;  // IPv6 without its brackets
+  std::string host;  // IPv6 without its brackets; "localhost" for a Unix socket
   std::uint16_t port = 80;
+  std::string unix_path{};  // not empty: a Unix socket, plain HTTP
   std::string path;   // percent-encoded as written, without a trailing slash; may be empty
   std::string query;  // likewise, without the question mark
 };

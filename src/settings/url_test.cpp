@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace weir::settings {
 namespace {
 
@@ -25,6 +27,26 @@ TEST(WebAddress, is_divided_into_what_a_client_needs) {
   const auto six = parse_url("http://[::1]:80/x");
   ASSERT_TRUE(six);
   EXPECT_EQ(six->host, "::1");
+}
+
+TEST(WebAddress, may_be_a_unix_socket_with_a_path_behind_it) {
+  const auto bare = parse_url("unix:/run/model.sock");
+  ASSERT_TRUE(bare);
+  EXPECT_EQ(bare->unix_path, "/run/model.sock");
+  EXPECT_EQ(bare->host, "localhost");
+  EXPECT_EQ(bare->path, "");
+  EXPECT_FALSE(bare->tls);
+  const auto deep = parse_url("unix:/run/model.sock:/v1/?a=b");
+  ASSERT_TRUE(deep);
+  EXPECT_EQ(deep->unix_path, "/run/model.sock");
+  EXPECT_EQ(deep->path, "/v1");
+  EXPECT_EQ(deep->query, "a=b");
+  for (const std::string& text :
+       {std::string("unix:"), std::string("unix:x"), std::string("unix:///run/x"), std::string("unix:/run/"),
+        std::string("unix:/x:"), std::string("unix:/x:v1"), std::string("unix:/x:8080/v1"),
+        std::string("unix:/x:@evil/"), std::string("unix:/x:/v1#f"), "unix:/" + std::string(107, 'x')}) {
+    EXPECT_FALSE(parse_url(text)) << text;
+  }
 }
 
 TEST(WebAddress, refuses_what_could_smuggle_or_mislead) {

@@ -126,13 +126,17 @@ def test_a_small_body_that_decodes_to_a_huge_one(weir, bystander):
 
 def test_many_bombs_at_once_fit_the_memory_that_is_set_aside(weir, bystander):
     bomb = zstd_bomb(512 * MIB)
+    statuses = set()
     with ExitStack() as stack:
         attackers = [stack.enter_context(RawConnection(weir.port)) for _ in range(10)]
         for attacker in attackers:
             attacker.send(post(bomb, "Content-Encoding: zstd"))
         for attacker in attackers:
             reply = attacker.read_reply()
-            assert_openai_error(reply, 413, "body_too_large")
+            # Together they want more than one address may hold.
+            assert_openai_error(reply, reply.status, {413: "body_too_large", 503: "server_is_overloaded"}[reply.status])
+            statuses.add(reply.status)
+        assert 413 in statuses
     bystander.served()
 
 
@@ -204,7 +208,7 @@ def test_ten_thousand_idle_connections(weir, bystander):
             connections = [stack.enter_context(socket.create_connection(("127.0.0.1", weir.port), PATIENCE)) for _ in range(10_000)]
             bystander.served(20)
             held = weir.request("GET", "/metrics/prometheus").body.decode()
-            assert float(re.search(r"^weir_client_connections (\S+)", held, re.MULTILINE)[1]) >= 10_000
+            assert float(re.search(r'^weir_client_connections{state="idle"} (\S+)', held, re.MULTILINE)[1]) >= 10_000
             assert (memory(weir) - before) / 10_000 < 8 << 10, "bytes for each"
             connections[5_000].sendall(get("/healthz"))
             assert connections[5_000].recv(15).startswith(b"HTTP/1.1 200")

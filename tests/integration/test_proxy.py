@@ -101,6 +101,20 @@ def test_names_that_only_end_alike_are_no_exceptions(tmp_path, near, secure_far)
             assert text_of(weir.chat("alone")) == secure_far.text
 
 
+@pytest.mark.parametrize("exception", ["10.9.0.0/16", "10.9.8.7", "fd00::/8, 10.0.0.0/8"])
+def test_networks_are_exceptions_too(exception, tmp_path, near):
+    """The address leads nowhere: whether the proxy was asked for it is the question."""
+    url = "http://10.9.8.7:9/v1"
+    with ConnectProxy() as proxy:
+        address = f"http://127.0.0.1:{proxy.port}"
+        with gateway(tmp_path, near, url, HTTP_PROXY=address, NO_PROXY=exception, WEIR_TIMEOUTS__CONNECT="50ms") as weir:
+            assert text_of(weir.chat("smart")) == near.text
+            assert proxy.targets == []
+        with gateway(tmp_path, near, url, HTTP_PROXY=address, NO_PROXY="10.10.0.0/16,10.9.8.70,8.7") as weir:
+            weir.chat("smart")
+            assert proxy.targets == ["POST http://10.9.8.7:9/v1/chat/completions"]
+
+
 def test_none_ignores_the_environment(tmp_path, near, secure_far):
     with ConnectProxy() as proxy:
         address = f"http://127.0.0.1:{proxy.port}"

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -19,6 +20,7 @@ import pytest
 import trustme
 
 from fault_server import Behaviour, FaultServer
+from test_handover import Successors
 from weir_server import PATIENCE, Weir, run_weir, text_of
 
 CALLER = {"messages": [{"role": "user", "content": "hi"}]}
@@ -250,17 +252,17 @@ UNTRUSTED = {
     "unknown authority": (
         lambda _: with_certificate(trustme.CA().issue_cert("127.0.0.1")),
         "not signed by an authority that is known here",
-        "upstream_unreachable",
+        "upstream_certificate",
     ),
     "wrong name": (
         lambda authority: with_certificate(authority.issue_cert("other.test", "10.9.8.7")),
         "its certificate is not for 127.0.0.1 but for other.test, 10.9.8.7",
-        "upstream_unreachable",
+        "upstream_certificate",
     ),
     "expired": (
         lambda authority: with_certificate(long_ago(authority)),
         r"has expired: it was valid until 2020-01-01 00:00:00 UTC",
-        "upstream_unreachable",
+        "upstream_certificate",
     ),
     "too old a version": (
         lambda authority: scripted(lambda connection: only_tls_1_2(authority, connection)),
@@ -309,6 +311,29 @@ def test_a_provider_that_is_not_believed_is_told_and_left_for_the_next(kind, tmp
             assert failed.value.code == code
             assert "far" in failed.value.message
             assert "sk-far" not in failed.value.message
+
+
+def test_a_refused_certificate_is_not_asked_for_again(tmp_path, authority, files, near):
+    """The next try would meet the same one; a handshake that merely breaks is tried again."""
+    handshakes = []
+
+    def wrong_name(connection: socket.socket) -> None:
+        handshakes.append(1)
+        with contextlib.suppress(OSError):
+            server_context(authority.issue_cert("other.test")).wrap_socket(connection, server_side=True).recv(1)
+
+    def breaks(connection: socket.socket) -> None:
+        handshakes.append(1)
+        connection.recv(4096)
+
+    for serve, tries, code in ((wrong_name, 1, "upstream_certificate"), (breaks, 3, "upstream_broken")):
+        handshakes.clear()
+        with scripted(serve) as url:
+            with gateway(tmp_path, near, url, f'{{ca_file: "{files}/ca.pem"}}', WEIR_RETRY__ATTEMPTS="3", WEIR_RETRY__BACKOFF="1ms") as weir:
+                reply = weir.chat("alone")
+                assert (reply.status, reply.json["error"]["code"]) == (502, code)
+                assert len(handshakes) == tries
+                assert len(weir.record(reply.request_id)["attempts"]) == tries
 
 
 def test_an_answer_cut_off_without_close_notify_is_no_whole_answer(tmp_path, authority, files, near):
@@ -490,6 +515,56 @@ def test_a_renewed_certificate_is_served_without_losing_a_connection(files, auth
                 assert serial_of(after) != old
                 assert ask(after).startswith(b"HTTP/1.1 200")
             assert ask(before).startswith(b"HTTP/1.1 200"), "the connection of before goes on"
+
+
+def kept_ask(connection: ssl.SSLSocket) -> bytes:
+    """The whole answer, over a connection that stays open."""
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while (end := answer.find(b"\r\n\r\n")) < 0:
+        answer += connection.recv(65536)
+    length = int(re.search(rb"(?i)content-length: (\d+)", answer)[1])
+    while len(answer) < end + 4 + length:
+        answer += connection.recv(65536)
+    return answer
+
+
+def test_a_handover_loses_no_connection_over_tls(files, tmp_path):
+    """Kept connections, handshakes under way and new ones, while one process takes over from another three times."""
+    config = LISTENING.format(folder=files, name="localhost", more="") + "server: {drain_idle_timeout: 10s}\n"
+    with Weir(tmp_path, config) as weir, Successors(weir) as successors:
+        stop, problems, answers = threading.Event(), [], []
+
+        def call_with_new_connections() -> None:
+            try:
+                while not stop.is_set():
+                    with connect(weir, files) as connection:
+                        assert ask(connection).startswith(b"HTTP/1.1 200")
+                        answers.append(1)
+            except (OSError, AssertionError) as problem:
+                problems.append(problem)
+
+        callers = [threading.Thread(target=call_with_new_connections) for _ in range(2)]
+        for caller in callers:
+            caller.start()
+        for _ in range(3):
+            kept = connect(weir, files)
+            assert kept_ask(kept).startswith(b"HTTP/1.1 200")
+            under_way = weir.connect()
+            before = len(answers)
+            successors.next()
+            answer = kept_ask(kept)
+            assert answer.startswith(b"HTTP/1.1 200") and b"onnection: close" in answer
+            kept.close()
+            with client_context(files).wrap_socket(under_way, server_hostname="localhost") as connection:
+                assert ask(connection).startswith(b"HTTP/1.1 200")
+            while len(answers) < before + 2 and not problems:
+                pass
+        stop.set()
+        for caller in callers:
+            caller.join()
+        assert problems == []
+        assert weir.process.wait(PATIENCE) == 0
 
 
 CANNOT_START = {

@@ -61,6 +61,7 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
     }
     config->providers.push_back(std::move(provider));
   }
+  config->http_client.max_connections = scenario.upstream_connections;
   config->models = models_of(scenario);
   config->timeouts = scenario.timeouts;
   config->retry = scenario.retry;
@@ -90,7 +91,8 @@ void GatewayUnderTest::reload(const std::vector<std::string>& replaced) {
 
 void GatewayUnderTest::shut_down(Duration grace) {
   stopping_ = true;
-  node_->shut_down({.grace = std::chrono::duration_cast<std::chrono::milliseconds>(grace)}, [this] { stopped_ = true; });
+  node_->shut_down({.grace = std::chrono::duration_cast<std::chrono::milliseconds>(grace)},
+                   [this] { stopped_ = true; });
 }
 
 }  // namespace weir::sim

@@ -213,6 +213,9 @@ Scenario make_scenario(std::uint64_t seed) {
     }
     scenario.reloads.push_back(std::move(reload));
   }
+  if (dice.chance(0.2)) {
+    scenario.upstream_connections = dice.one_of({1, 2, 4});
+  }
   return scenario;
 }
 

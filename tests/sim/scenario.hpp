@@ -54,6 +54,7 @@ struct Scenario {
   routing::Timeouts timeouts;
   routing::Retry retry;
   std::vector<ReloadPlan> reloads;
+  int upstream_connections = 100;  // that may be open to one provider; with few, calls wait for each other
   std::chrono::milliseconds keep_alive_after{20'000};
   std::chrono::milliseconds keep_alive_every{20'000};
   std::optional<Duration> drain_after;  // the gateway is told to stop

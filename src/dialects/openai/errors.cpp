@@ -104,6 +104,7 @@ ErrorShape shape_of(Code code) {
     case Code::upstream_broken: return {502, server_error, "upstream_broken"};
     case Code::upstream_error: return {502, server_error, "upstream_error"};
     case Code::upstream_credentials: return {502, server_error, "upstream_credentials"};
+    case Code::upstream_certificate: return {502, server_error, "upstream_certificate"};
     // Where a wait ended says nothing about whose side failed. Whoever waited turns these into one of the codes above;
     // what slips through is our own fault.
     case Code::end_of_stream:

@@ -65,6 +65,7 @@ TEST(OpenAiErrors, each_code_has_its_status_and_shape) {
            Row{Code::upstream_broken, 502, "server_error", "upstream_broken"},
            Row{Code::upstream_error, 502, "server_error", "upstream_error"},
            Row{Code::upstream_credentials, 502, "server_error", "upstream_credentials"},
+           Row{Code::upstream_certificate, 502, "server_error", "upstream_certificate"},
            Row{Code::timeout, 500, "server_error", "internal_error"},
        }) {
     const ErrorShape shape = shape_of(row.code);
@@ -75,7 +76,7 @@ TEST(OpenAiErrors, each_code_has_its_status_and_shape) {
 }
 
 TEST(OpenAiErrors, the_side_to_blame_is_told_by_the_status) {
-  for (int i = 0; i <= static_cast<int>(Code::upstream_credentials); ++i) {
+  for (int i = 0; i <= static_cast<int>(Code::upstream_certificate); ++i) {
     const auto code = static_cast<Code>(i);
     const ErrorShape shape = shape_of(code);
     EXPECT_TRUE(shape.status >= 400 && shape.status < 600) << to_string(code);

@@ -27,17 +27,31 @@ void SimulatedLoop::post(std::move_only_function<void()> work) {
   });
 }
 
+Task<Result<std::vector<IpAddress>>> SimulatedLoop::resolve(const std::string& host, Until until) {
+  if (const auto literal = parse_bare_address(host)) {
+    co_return std::vector<IpAddress>{*literal};
+  }
+  const auto lookup = std::make_shared<SimulatedNetwork::Lookup>(*this);
+  world_.network().start_lookup(*this, host, lookup);
+  const Wake wake = co_await lookup->done.wait(until);
+  if (wake != Wake::notified) {
+    co_return fail(code_of(wake), "looking up " + host + " took too long");
+  }
+  co_return std::move(lookup->result);
+}
+
 Task<Result<std::unique_ptr<Stream>>> SimulatedLoop::dial(const Peer& peer, Until until) {
   const auto dialling = std::make_shared<SimulatedNetwork::Dialling>(*this);
   world_.network().start_dialling(*this, peer, dialling);
   const Wake wake = co_await dialling->done.wait(until);
   if (wake != Wake::notified) {
-    co_return fail(code_of(wake), "connecting to " + peer.host + " took too long");
+    co_return fail(code_of(wake), "connecting to " + to_string(peer) + " took too long");
   }
   co_return std::move(dialling->result);
 }
 
-Result<std::unique_ptr<Listener>> SimulatedLoop::listen(const Peer& at, AcceptHandler& handler) {
+Result<std::unique_ptr<Listener>> SimulatedLoop::listen(const Peer& at, AcceptHandler& handler,
+                                                        const ListenOptions& /*options*/) {
   return world_.network().listen(*this, at, handler);
 }
 

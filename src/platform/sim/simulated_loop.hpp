@@ -23,8 +23,11 @@ class SimulatedLoop final : public Loop {
   /// From the world's one thread, on whichever loop it is. Keeps the order of the posts.
   void post(std::move_only_function<void()> work) override;
   [[nodiscard]] Random& random() override { return random_; }
+  Task<Result<std::vector<IpAddress>>> resolve(const std::string& host, Until until) override;
   Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) override;
-  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler) override;
+  using Loop::listen;
+  Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
+                                           const ListenOptions& options) override;
 
   [[nodiscard]] SimulatedWorld& world() { return world_; }
   [[nodiscard]] const std::string& address() const { return address_; }

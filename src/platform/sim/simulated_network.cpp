@@ -47,7 +47,7 @@ class SimulatedListener final : public Listener {
   }
   [[nodiscard]] std::uint16_t port() const override { return listening_->port; }
   [[nodiscard]] std::string address() const override {
-    return fmt::format("{}:{}", listening_->address, listening_->port);
+    return listening_->port == 0 ? listening_->address : fmt::format("{}:{}", listening_->address, listening_->port);
   }
 
  private:
@@ -75,11 +75,12 @@ std::shared_ptr<SimulatedNetwork::Listening> SimulatedNetwork::listening_at(cons
 
 Result<std::unique_ptr<Listener>> SimulatedNetwork::listen(SimulatedLoop& loop, const Peer& at,
                                                            AcceptHandler& handler) {
-  const std::string address = at.host == "localhost" ? "127.0.0.1" : at.host;
+  const bool is_unix = !at.unix_path.empty();
+  const std::string address = is_unix ? to_string(at) : at.host == "localhost" ? "127.0.0.1" : at.host;
   if (!is_literal(address)) {
     return fail(Code::invalid_request, fmt::format("cannot listen on {}: it is not an IP address", at.host));
   }
-  const std::uint16_t port = at.port == 0 ? ++next_port_ : at.port;
+  const std::uint16_t port = is_unix ? 0 : at.port == 0 ? ++next_port_ : at.port;
   const auto [place, inserted] = listening_.try_emplace({address, port});
   if (!inserted) {
     return fail(Code::io_error, fmt::format("cannot listen on {}:{}: address in use", address, port));
@@ -100,8 +101,32 @@ void SimulatedNetwork::answer(SimulatedLoop& from, Instant at, std::weak_ptr<Dia
   });
 }
 
+void SimulatedNetwork::start_lookup(SimulatedLoop& from, const std::string& name, std::weak_ptr<Lookup> lookup) {
+  ++lookups_;
+  world_.schedule(world_.now() + world_.pick(default_link_.latency), from, [this, name, lookup = std::move(lookup)] {
+    world_.trace("looked up");
+    const auto waiting = lookup.lock();
+    if (waiting == nullptr) {
+      return;
+    }
+    const auto found = names_.find(name);
+    if (found == names_.end()) {
+      world_.fault_counts().count(Fault::dial_unreachable);
+      waiting->result = fail(Code::unreachable, fmt::format("the name {} does not resolve", name));
+    } else {
+      waiting->result.emplace();
+      for (const std::string& text : found->second) {
+        if (const auto address = parse_bare_address(text)) {
+          waiting->result->push_back(*address);
+        }
+      }
+    }
+    waiting->done.notify();
+  });
+}
+
 void SimulatedNetwork::start_dialling(SimulatedLoop& from, const Peer& peer, std::weak_ptr<Dialling> dialling) {
-  std::string address = peer.host;
+  std::string address = peer.unix_path.empty() ? peer.host : to_string(peer);
   if (!is_literal(address)) {
     const auto found = names_.find(peer.host);
     if (found == names_.end()) {
@@ -110,8 +135,9 @@ void SimulatedNetwork::start_dialling(SimulatedLoop& from, const Peer& peer, std
              fmt::format("the name {} does not resolve", peer.host));
       return;
     }
-    address = found->second;
+    address = found->second.front();
   }
+  const std::uint16_t port = peer.unix_path.empty() ? peer.port : 0;
   const LinkFaults link = link_to(address);
   if (world_.chance(link.dial_silent)) {
     world_.fault_counts().count(Fault::dial_silent);
@@ -122,14 +148,13 @@ void SimulatedNetwork::start_dialling(SimulatedLoop& from, const Peer& peer, std
   if (world_.chance(link.dial_refused)) {
     world_.fault_counts().count(Fault::dial_refused);
     answer(from, arrives + world_.pick(link.latency), std::move(dialling), Code::refused,
-           fmt::format("{}:{}: connection refused", address, peer.port));
+           fmt::format("{}:{}: connection refused", address, port));
     return;
   }
-  world_.schedule(
-      arrives, from,
-      [this, &from, address = std::move(address), port = peer.port, link, dialling = std::move(dialling)]() mutable {
-        knock(from, address, port, link, std::move(dialling));
-      });
+  world_.schedule(arrives, from,
+                  [this, &from, address = std::move(address), port, link, dialling = std::move(dialling)]() mutable {
+                    knock(from, address, port, link, std::move(dialling));
+                  });
 }
 
 void SimulatedNetwork::knock(SimulatedLoop& from, const std::string& address, std::uint16_t port,
@@ -144,7 +169,9 @@ void SimulatedNetwork::knock(SimulatedLoop& from, const std::string& address, st
   }
   auto connection = std::make_shared<SimulatedConnection>(
       world_, ++connections_, link,
-      SimulatedConnection::Place{.loop = &from, .address = fmt::format("{}:{}", from.address(), ++next_port_)},
+      SimulatedConnection::Place{
+          .loop = &from,
+          .address = port == 0 ? std::string("unix:") : fmt::format("{}:{}", from.address(), ++next_port_)},
       SimulatedConnection::Place{.loop = &listening->loop, .address = fmt::format("{}:{}", address, port)});
   world_.schedule(world_.now() + world_.pick(world_.faults().wake_delay), listening->loop,
                   [this, listening, connection] {

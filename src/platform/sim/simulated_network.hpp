@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "platform/signal.hpp"
 #include "platform/sim/faults.hpp"
@@ -23,7 +24,14 @@ class SimulatedNetwork {
   ~SimulatedNetwork() = default;
 
   /// A name that is not here does not resolve; `localhost` is.
-  void add_name(std::string name, std::string address) { names_[std::move(name)] = std::move(address); }
+  void add_name(std::string name, std::string address) { names_[std::move(name)] = {std::move(address)}; }
+  /// With several addresses, in the order in which they are to be tried.
+  void add_name(std::string name, std::vector<std::string> addresses) {
+    names_[std::move(name)] = std::move(addresses);
+  }
+  void remove_name(const std::string& name) { names_.erase(name); }
+  /// Questions for names, answered or not.
+  [[nodiscard]] std::uint64_t lookups() const { return lookups_; }
   /// For ways without one of their own. Connections that exist keep what they began with.
   void set_default_link(LinkFaults faults) { default_link_ = faults; }
   /// For connections to `address`, both directions.
@@ -44,6 +52,11 @@ class SimulatedNetwork {
     Signal done;
     Result<std::unique_ptr<Stream>> result;
   };
+  struct Lookup {
+    explicit Lookup(Loop& loop) : done(loop) {}
+    Signal done;
+    Result<std::vector<IpAddress>> result;
+  };
   struct Listening {
     SimulatedLoop& loop;
     AcceptHandler& handler;
@@ -53,6 +66,7 @@ class SimulatedNetwork {
   };
   using Place = std::pair<std::string, std::uint16_t>;
 
+  void start_lookup(SimulatedLoop& from, const std::string& name, std::weak_ptr<Lookup> lookup);
   void start_dialling(SimulatedLoop& from, const Peer& peer, std::weak_ptr<Dialling> dialling);
   void knock(SimulatedLoop& from, const std::string& address, std::uint16_t port, const LinkFaults& link,
              std::weak_ptr<Dialling> dialling);
@@ -62,7 +76,8 @@ class SimulatedNetwork {
   [[nodiscard]] std::shared_ptr<Listening> listening_at(const std::string& address, std::uint16_t port) const;
 
   SimulatedWorld& world_;
-  std::map<std::string, std::string> names_{{"localhost", "127.0.0.1"}};
+  std::map<std::string, std::vector<std::string>> names_{{"localhost", {"127.0.0.1"}}};
+  std::uint64_t lookups_ = 0;
   LinkFaults default_link_;
   std::map<std::string, LinkFaults> links_;
   std::map<Place, std::shared_ptr<Listening>> listening_;
