@@ -168,9 +168,9 @@ void build_server(const Section& root, Report& report, Config& config) {
                  fmt::format("\"{}\" is no file mode; write three octal digits in quotes, for example \"0660\"", mode));
   }
   for (const std::string& proxy : config.server.trusted_proxies) {
-    if (!settings::is_address_or_network(proxy)) {
+    if (proxy != "unix" && !settings::is_address_or_network(proxy)) {
       report.error(server.origin("trusted_proxies"), "server.trusted_proxies",
-                   fmt::format("\"{}\" is neither an IP address nor a network such as 10.0.0.0/8", proxy));
+                   fmt::format("\"{}\" is neither an IP address nor a network such as 10.0.0.0/8, nor unix", proxy));
     }
   }
 

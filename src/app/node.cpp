@@ -13,6 +13,7 @@
 #include "app/machine_roots.hpp"
 #include "app/version.hpp"
 #include "base/assert.hpp"
+#include "http/forwarded.hpp"
 #include "observe/metric_names.hpp"
 #include "platform/random.hpp"
 #include "providers/mock_provider.hpp"
@@ -36,7 +37,9 @@ http::ServerOptions server_options(const ServerConfig& config) {
   options.write_timeout = config.write_timeout;
   options.connections_max = config.worker_connections;
   for (const std::string& proxy : config.trusted_proxies) {
-    if (const auto network = platform::parse_network(proxy)) {  // always: the configuration was checked
+    if (proxy == "unix") {
+      options.trusted_proxies.push_back({.address = http::unix_peer});
+    } else if (const auto network = platform::parse_network(proxy)) {  // always: the configuration was checked
       options.trusted_proxies.push_back(*network);
     }
   }

@@ -110,12 +110,12 @@ void add_server_section(OptionTable& table) {
        .example = "\"0600\""},
       {.path = "server.trusted_proxies",
        .type = Type::text,
-       .form = "address or network",
+       .form = "address, network or unix",
        .repeat = Repeat::list,
        .sentence =
            "Proxies in front of weir whose X-Forwarded-For is believed: the caller is its rightmost entry that is not "
-           "one of them.",
-       .example = "[10.0.0.0/8]"},
+           "one of them; `unix` is whoever comes over a Unix socket.",
+       .example = "[10.0.0.0/8, unix]"},
       {.path = "server.max_requests",
        .type = Type::integer,
        .min = "0",

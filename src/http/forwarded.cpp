@@ -12,7 +12,7 @@ std::optional<std::string> forwarded_for(std::string_view peer, const Headers& h
   const auto is_trusted = [trusted](const IpAddress& address) {
     return std::ranges::any_of(trusted, [&](const auto& network) { return network.contains(address); });
   };
-  const auto from = platform::parse_address(peer);
+  const auto from = peer == "unix:" ? std::optional(unix_peer) : platform::parse_address(peer);
   if (!from || !is_trusted(*from)) {
     return std::nullopt;
   }

@@ -10,6 +10,9 @@
 
 namespace weir::http {
 
+/// Stands for who comes over a Unix socket, among trusted proxies: no connection comes from `::`.
+inline constexpr platform::IpAddress unix_peer{};
+
 /// Whose request it is, where the peer is a trusted proxy: the rightmost entry of X-Forwarded-For that is not one
 /// itself. What stands further left was written by whoever sends it. An entry that is no address ends the walk: then it
 /// is the proxy that wrote it. Nothing where the peer is not trusted, or no proxy wrote anything.

@@ -23,6 +23,14 @@ TEST(ForwardedFor, is_believed_from_trusted_proxies_only) {
   EXPECT_EQ(caller("10.0.0.1:5", {}), "the peer");
 }
 
+TEST(ForwardedFor, is_believed_from_unix_sockets_where_they_are_trusted) {
+  const std::vector<platform::IpNetwork> trusted{{.address = unix_peer}};
+  Headers headers;
+  headers.add("X-Forwarded-For", "198.51.100.7");
+  EXPECT_EQ(forwarded_for("unix:", headers, trusted), "198.51.100.7");
+  EXPECT_EQ(forwarded_for("10.0.0.1:5", headers, trusted), std::nullopt);
+}
+
 TEST(ForwardedFor, the_rightmost_untrusted_entry_counts) {
   EXPECT_EQ(caller("10.0.0.1:5", {"1.1.1.1, 198.51.100.7"}), "198.51.100.7");
   EXPECT_EQ(caller("10.0.0.1:5", {"1.1.1.1, 198.51.100.7, 10.0.0.2"}), "198.51.100.7");

@@ -78,6 +78,19 @@ def test_calls_go_in_and_out_through_unix_sockets(tmp_path, path):
     assert not path.exists(), "the file goes with its process"
 
 
+def test_a_proxy_before_a_unix_socket_says_who_the_caller_is(tmp_path, path):
+    for trusted, client in (("[]", "unix:"), ("[unix]", "198.51.100.7")):
+        with Weir(tmp_path / client.strip(":"), BACK % path + f"server: {{trusted_proxies: {trusted}}}\n"):
+            connection = UnixConnection(path)
+            body = json.dumps({"model": "quick", "messages": []}).encode()
+            connection.request("POST", "/v1/chat/completions", body, {"X-Forwarded-For": "198.51.100.7"})
+            answer = connection.getresponse()
+            answer.read()
+            record = connection.ask("GET", f"/admin/v1/requests/{answer.getheader('x-weir-request-id')}").json
+            assert record["client"] == client
+            connection.close()
+
+
 def test_ipv6_is_listened_on_and_called(tmp_path, path):
     with Weir(tmp_path / "back", BACK % path) as back:
         port = int(back.wait_for_output(r"listening on http://\[::1\]:(\d+)")[1])
