@@ -240,6 +240,21 @@ TEST_F(SharedConnections, go_on_to_the_next_where_somebody_stopped_waiting) {
   EXPECT_EQ(clients_[1]->statistics().waiting, 0U);
 }
 
+TEST_F(SharedConnections, come_back_where_somebody_left_while_the_news_was_on_its_way_to_him) {
+  make_clients(1);
+  start(0);
+  pass(20ms);
+  Call& leaver = start(1);
+  pass(5ms);
+  ASSERT_TRUE(slots_->wanted());
+  world_.run_until([&] { return !slots_->wanted(); }, world_.now() + 1h);
+  leaver.running->drop();
+  leaver.done = true;
+  start(0);
+  finish();
+  EXPECT_EQ(calls_.back()->status, 200);
+}
+
 TEST_F(SharedConnections, become_more_when_the_limit_grows) {
   make_clients(1);
   for (int i = 0; i < 3; ++i) {
