@@ -87,6 +87,15 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
     fmt::format_to(to, "     left after {}: {} ({}{})\n", time(ended - started), reason, text(attempt, "failure"),
                    cause.empty() ? "" : fmt::format(", cause: {}", cause));
   }
+  if (const std::string recovery = text(attempt, "recovery"); !recovery.empty()) {
+    const std::string_view how = recovery == "prefill" ? "it was given the text that had left"
+                                                       : "it was asked again, to go on with the text that had left";
+    fmt::format_to(to, "     {}", how);
+    if (const auto same = number(attempt, "repeated_bytes"); same && *same > 0) {
+      fmt::format_to(to, "; it repeated {:.0f} bytes of it", *same);
+    }
+    out += number(attempt, "first_token_ms") ? ", and went on\n" : ", and did not go on\n";
+  }
   if (const auto* mended = attempt.if_contains("mended"); mended != nullptr && mended->is_object()) {
     out += "     events put right:";
     for (const auto& [what, count] : mended->get_object()) {

@@ -106,6 +106,7 @@ struct ProviderConfig {
   MockOptions mock;            // dialect mock only
   routing::Timeouts timeouts;  // general and provider options merged
   routing::Retry retry;
+  routing::Recovery recovery;
   bool enabled = true;
   std::string off_reason;  // why it is not enabled; a whole clause, safe to show
   friend bool operator==(const ProviderConfig&, const ProviderConfig&) = default;

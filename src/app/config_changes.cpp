@@ -44,6 +44,7 @@ bool same_provider(const Config& before, const ProviderConfig& old_one, const Co
   ProviderConfig compared = old_one;
   compared.timeouts = new_one.timeouts;
   compared.retry = new_one.retry;
+  compared.recovery = new_one.recovery;
   return compared == new_one && (new_one.dialect == "mock" || before.http_client == after.http_client);
 }
 

@@ -224,6 +224,7 @@ class ModelBuilder {
     levels.insert(levels.end(), own.begin(), own.end());
     target.timeouts = effective_timeouts(levels);
     target.retry = effective_retry(levels);
+    target.recovery = effective_recovery(levels);
     target.off = provider->enabled ? "" : fmt::format("{} is off: {}", provider->name, provider->off_reason);
     values_.targets.push_back({.target = text,
                                .step = static_cast<int>(policy_.steps.size()),
@@ -347,6 +348,7 @@ routing::ModelTable build_models(const Section& root, const std::vector<Provider
           {.provider = provider.name,
            .timeouts = provider.timeouts,
            .retry = provider.retry,
+           .recovery = provider.recovery,
            .off = provider.enabled ? "" : fmt::format("{} is off: {}", provider.name, provider.off_reason)});
     }
   }

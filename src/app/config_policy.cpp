@@ -24,6 +24,16 @@ Section strongest(const Levels& levels, std::string_view section, std::string_vi
   return levels.front().at(section);
 }
 
+/// The same for an option that stands in the level itself.
+Section strongest(const Levels& levels, std::string_view option) {
+  for (const Section& level : levels | std::views::reverse) {
+    if (level.has(option)) {
+      return level;
+    }
+  }
+  return levels.front();
+}
+
 std::chrono::milliseconds duration(const Levels& levels, std::string_view section, std::string_view option) {
   return strongest(levels, section, option).duration(option);
 }
@@ -31,6 +41,13 @@ std::chrono::milliseconds duration(const Levels& levels, std::string_view sectio
 EffectiveValue explained(const Levels& levels, std::string_view section, std::string_view option, std::string value) {
   const Section set_by = strongest(levels, section, option);
   return {.option = fmt::format("{}.{}", section, option),
+          .value = std::move(value),
+          .origin = set_by.has(option) ? settings::to_string(set_by.origin(option)) : "default"};
+}
+
+EffectiveValue explained(const Levels& levels, std::string_view option, std::string value) {
+  const Section set_by = strongest(levels, option);
+  return {.option = std::string(option),
           .value = std::move(value),
           .origin = set_by.has(option) ? settings::to_string(set_by.origin(option)) : "default"};
 }
@@ -54,6 +71,14 @@ routing::Retry effective_retry(const Levels& levels) {
           .stop_after = duration(levels, "retry", "stop_after")};
 }
 
+routing::Recovery effective_recovery(const Levels& levels) {
+  const std::string mode = strongest(levels, "recovery").text("recovery");
+  return {.mode = mode == "none"      ? routing::RecoveryMode::none
+                  : mode == "prefill" ? routing::RecoveryMode::prefill
+                                      : routing::RecoveryMode::proven,
+          .with_seed = strongest(levels, "recovery_with_seed").boolean("recovery_with_seed")};
+}
+
 std::vector<EffectiveValue> explain_values(const Levels& levels) {
   const routing::Timeouts timeouts = effective_timeouts(levels);
   const routing::Retry retry = effective_retry(levels);
@@ -67,7 +92,10 @@ std::vector<EffectiveValue> explain_values(const Levels& levels) {
           explained(levels, "retry", "backoff", settings::to_text(retry.backoff)),
           explained(levels, "retry", "backoff_max", settings::to_text(retry.backoff_max)),
           explained(levels, "retry", "status_codes", fmt::format("{}", fmt::join(retry.status_codes, ", "))),
-          explained(levels, "retry", "stop_after", settings::to_text(retry.stop_after))};
+          explained(levels, "retry", "stop_after", settings::to_text(retry.stop_after)),
+          explained(levels, "recovery", strongest(levels, "recovery").text("recovery")),
+          explained(levels, "recovery_with_seed",
+                    strongest(levels, "recovery_with_seed").boolean("recovery_with_seed") ? "true" : "false")};
 }
 
 }  // namespace weir::app

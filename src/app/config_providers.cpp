@@ -36,6 +36,7 @@ class ProviderBuilder {
     provider_.name = entry.key;
     provider_.timeouts = effective_timeouts({root, section_});
     provider_.retry = effective_retry({root, section_});
+    provider_.recovery = effective_recovery({root, section_});
   }
 
   ProviderConfig build() {

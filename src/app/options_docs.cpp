@@ -147,7 +147,8 @@ std::string options_markdown() {
                        cell(option.sentence), remark(option, later), code(option.example));
   }
   out +=
-      "\n## Other names\n\n`timeouts`, `retry` and `circuit_breaker` may also stand in a provider, a model, a step and "
+      "\n## Other names\n\n`timeouts`, `retry`, `recovery` and `circuit_breaker` may also stand in a provider, a "
+      "model, a step and "
       "a "
       "target; the strongest of these that sets an option decides.\n\n";
   for (const auto& [alias, path] : option_aliases()) {

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "dialects/openai/causes.hpp"
+#include "dialects/openai/prefill.hpp"
 #include "dialects/openai/reply.hpp"
 #include "gateway/passthrough.hpp"
 #include "http/head_writer.hpp"
@@ -122,6 +123,16 @@ void Attempt::prepare_body() {
     edits_.add(provider_.quirks().stream_usage == providers::StreamUsage::ask
                    ? openai::edit_include_usage(call.request)
                    : openai::edit_no_stream_options(call.request, call.body));
+  }
+  if (context_.resume) {
+    continuation_ = std::make_unique<Continuation>(*context_.delivered, *context_.resume);
+    row().recovery = *context_.resume == Resume::proven ? "proven" : "prefill";
+  }
+  if (context_.resume && *context_.resume != Resume::proven) {
+    for (openai::Edit& edit : openai::edit_prefill(call.request, call.body, context_.delivered->texts()[0].bytes,
+                                                   provider_.quirks().prefill)) {
+      edits_.add(std::move(edit));
+    }
   }
   openai::slices(call.body, edits_.all(), body_);
 }
@@ -319,18 +330,11 @@ AttemptResult Attempt::failed(Code code, std::string reason, std::string upstrea
           .reason = std::move(reason)};
 }
 
-Task<AttemptResult> Attempt::broken(Code code, std::string reason, std::string upstream_words,
-                                    std::optional<llm::Cause> cause) {
-  AttemptResult result = failed(code, reason, std::move(upstream_words), cause);
+AttemptResult Attempt::broken(Code code, std::string reason, std::string upstream_words,
+                              std::optional<llm::Cause> cause) {
+  AttemptResult result = failed(code, std::move(reason), std::move(upstream_words), cause);
   result.kind = AttemptResult::Kind::broken;
-  context_.record.error_code = weir::to_string(result.failure.code);
-  context_.record.error_message = reason;
-  Failure failure{.error = {.code = result.failure.code,
-                            .message = fmt::format(
-                                "The answer of {} broke off: {}. What arrived before is incomplete. Request id: {}.",
-                                row().target, reason, context_.call.id)}};
-  static_cast<void>(co_await context_.sink.error(failure));
-  co_return result;
+  return result;
 }
 
 AttemptResult Attempt::left() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "dialects/openai/mend.hpp"
 #include "dialects/openai/stream.hpp"
 #include "gateway/call.hpp"
+#include "gateway/continuation.hpp"
 #include "gateway/core.hpp"
 #include "gateway/reply_sink.hpp"
 #include "gateway/retry_policy.hpp"
@@ -30,7 +32,7 @@ struct ProviderAnswer {
 struct AttemptResult {
   enum class Kind : std::uint8_t {
     delivered,    // the whole answer is with the caller
-    broken,       // content had left when it failed; the caller was told
+    broken,       // content had left when it failed, and the caller was not told yet
     caller_left,  // or the gateway stops: see RequestEnd
     failed,       // nothing had left: another attempt may be made
   };
@@ -39,13 +41,15 @@ struct AttemptResult {
   std::string reason;                    // our words
   std::optional<ProviderAnswer> answer;  // of a failed one
   bool closed_before_reply = false;      // on a reused connection: repeat it at once
+  bool differs = false;  // of a failed one: it was to go on with an answer that broke off, and gave another one
 };
 
 /// One upstream call, and the relay of its answer to the caller.
 ///
 /// Nothing leaves before the commit point: the first event with content, or a whole reply. Until then every failure is
-/// a value and another attempt is free; after it, the caller gets the rest or the truth about its absence. Belongs to
-/// one loop.
+/// a value and another attempt is free; after it, the caller gets the rest or the truth about its absence. An attempt
+/// that is to go on with an answer that broke off (`resume`) commits where it has something that the caller lacks.
+/// Belongs to one loop.
 class Attempt {
  public:
   struct Context {
@@ -57,6 +61,8 @@ class Attempt {
     ledger::LiveCall& live;
     platform::Duration& waited;
     platform::Instant deadline;  // of the whole call
+    Delivered* delivered = nullptr;  // keeps what the caller gets of a stream; null: nobody would go on with it
+    std::optional<Resume> resume;    // go on with `delivered`, which broke off
   };
   Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider, bool fresh_connection);
   Attempt(const Attempt&) = delete;
@@ -85,6 +91,13 @@ class Attempt {
   std::string_view relayed(const http::SseEvent& event, const openai::ChunkFacts& facts, const openai::Relay& relay);
   /// Nothing if it is well-formed. `cut`: the usage that only weir asked for.
   std::optional<std::string_view> mended(const http::SseEvent& event, std::optional<text::Span> cut);
+  // continue_stream.cpp
+  /// The event, as this answer's caller would get it, of an answer that is to go on with another one.
+  WEIR_OWN_FRAME Task<std::optional<AttemptResult>> go_on(std::string_view event);
+  WEIR_OWN_FRAME Task<AttemptResult> go_on_to_end(std::string_view last);
+  void resume();
+  AttemptResult differs(std::string why);
+
   /// Every choice that was asked for has its finish reason, which implies the terminator.
   [[nodiscard]] bool is_whole() const;
   [[nodiscard]] platform::Instant next_event_deadline();
@@ -105,8 +118,9 @@ class Attempt {
                        std::optional<llm::Cause> cause = {});
   /// An error that came inside of a success, before anything had left: worth what the status would have been.
   AttemptResult failed_in_success(std::string_view body, std::string reason);
-  WEIR_OWN_FRAME Task<AttemptResult> broken(Code code, std::string reason, std::string upstream_words = {},
-                                            std::optional<llm::Cause> cause = {});
+  /// For content that had left: the caller is told by whoever knows whether another answer can go on with it.
+  AttemptResult broken(Code code, std::string reason, std::string upstream_words = {},
+                       std::optional<llm::Cause> cause = {});
   AttemptResult left();
   AttemptResult complete();
   [[nodiscard]] platform::Duration since_start() const;
@@ -132,6 +146,7 @@ class Attempt {
   platform::Instant last_event_;  // of those that came once it was whole
   std::uint64_t events_counted_ = 0;
   std::string scratch_;  // an event from which a part was cut
+  std::unique_ptr<Continuation> continuation_;  // with `resume`
 };
 
 /// The headers that weir adds to every answer of a call.

@@ -60,6 +60,11 @@ Task<AttemptResult> AttemptLoop::run() {
 
 providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidate) {
   const auto found = context_.snapshot.providers.find(candidate.target->provider);
+  if (const std::string_view why = context_.recovery.why_not(*candidate.target);
+      context_.recovery.pending() && !why.empty()) {
+    record().skipped.push_back(fmt::format("{}/{}: {}", candidate.target->provider, candidate.upstream_model, why));
+    return nullptr;
+  }
   if (candidate.target->off.empty() && found != context_.snapshot.providers.end()) {
     return found->second.get();
   }
@@ -73,6 +78,10 @@ void AttemptLoop::find_cost() {
   Core& core = context_.attempt.core;
   ledger::AttemptRecord& row = record().attempts.back();
   ledger::settle_cost(row, core.prices.find(row.target, record().time));
+}
+
+bool AttemptLoop::has_other_members() const {
+  return context_.plan.steps.size() > 1 || context_.plan.steps[0].members.size() > 1;
 }
 
 ledger::AttemptRecord& AttemptLoop::begin_row(const routing::Candidate& candidate) {
@@ -90,11 +99,15 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     ledger::AttemptRecord& row = begin_row(candidate);
     row.backoff = backoff;
     row.silent_retry = fresh_connection;
-    Attempt one(context_.attempt, candidate, provider, fresh_connection);
+    Attempt::Context context = context_.attempt;
+    context_.recovery.prepare(context, *candidate.target, provider,
+                              tries < candidate.target->retry.attempts || has_other_members());
+    Attempt one(context, candidate, provider, fresh_connection);
     last_ = co_await one.run();
     find_cost();
     context_.attempt.core.call_metrics.attempt_ended(label_, record().attempts.back(), now());
-    if (last_.kind != AttemptResult::Kind::failed) {
+    if (last_.kind == AttemptResult::Kind::delivered || last_.kind == AttemptResult::Kind::caller_left) {
+      context_.recovery.finished(record().attempts.back());
       co_return Next::nothing;
     }
     backoff = {};
@@ -105,9 +118,19 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
       continue;
     }
     fresh_connection = false;
+    switch (context_.recovery.ended(last_, *candidate.target, record().attempts.back())) {
+      case Recovery::After::tell: co_return Next::nothing;
+      case Recovery::After::repeat: continue;
+      case Recovery::After::next_target: co_return Next::member;
+      case Recovery::After::next_attempt:
+      case Recovery::After::as_usual: break;
+    }
 
     const Instant failed = now();
     const Decision decision = decide(last_.failure, candidate.target->retry, tries, failed - began, loop.random());
+    if (decision.step == NextStep::give_up && context_.recovery.pending()) {
+      co_return Next::member;  // it is not the caller's answer
+    }
     if (decision.step == NextStep::give_up) {
       record().attempts.back().end_state =
           ledger::EndState::complete;  // the provider did its part: the request is at fault

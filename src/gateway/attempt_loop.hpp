@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gateway/attempt.hpp"
+#include "gateway/recovery.hpp"
 #include "routing/resolve.hpp"
 
 namespace weir::gateway {
@@ -18,13 +19,15 @@ class AttemptLoop {
     Attempt::Context attempt;
     const Snapshot& snapshot;
     const routing::Plan& plan;
+    Recovery& recovery;
   };
   explicit AttemptLoop(Context context) : context_(context) {}
   AttemptLoop(const AttemptLoop&) = delete;
   AttemptLoop& operator=(const AttemptLoop&) = delete;
   ~AttemptLoop();
 
-  /// How the last attempt ended. Failed: nothing of any answer has left, and nobody is left to be asked.
+  /// How the last attempt ended. Failed: nobody is left to be asked, and nothing of any answer has left, or what has
+  /// left broke off and could not be gone on with (Recovery::pending).
   WEIR_OWN_FRAME Task<AttemptResult> run();
 
  private:
@@ -36,6 +39,7 @@ class AttemptLoop {
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider);
   void find_cost();
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
+  [[nodiscard]] bool has_other_members() const;
   [[nodiscard]] platform::Instant now() const { return context_.attempt.core.loop.now(); }
   [[nodiscard]] ledger::RequestRecord& record() { return context_.attempt.record; }
 

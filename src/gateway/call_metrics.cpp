@@ -127,6 +127,10 @@ void CallMetrics::fallback(std::string_view from, std::string_view to) {
   shard_.cell(metric::fallbacks, {from, to}).add();
 }
 
+void CallMetrics::recovery(std::string_view how, std::string_view outcome) {
+  shard_.cell(metric::recoveries, {how, outcome}).add();
+}
+
 void CallMetrics::collect(observe::MetricShard& shard, platform::Instant now) const {
   for (const auto& [label, cells] : targets_) {
     const RecentOutcomes::Sum sum = cells.recent.sum(now);

@@ -39,6 +39,8 @@ class CallMetrics {
   /// `label`: the target as configured, never a name that a caller made up.
   void attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now);
   void fallback(std::string_view from, std::string_view to);
+  /// An attempt to go on with a stream that broke off has ended, or none was made.
+  void recovery(std::string_view how, std::string_view outcome);
   /// Adds how the attempts of the last minute ended, by provider.
   void collect(observe::MetricShard& shard, platform::Instant now) const;
 

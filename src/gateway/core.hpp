@@ -34,8 +34,9 @@ struct RelayOptions {
   std::size_t held_bytes_max = std::size_t{1} << 20;   // of a stream before its first content
   std::size_t whole_bytes_max = std::size_t{1}
                                 << 20;  // of a reply that is held until it is whole; beyond, it is relayed as it comes
-  std::size_t adapted_bytes_max = std::size_t{32} << 20;  // of a reply that has to be written otherwise than it came
-  std::size_t error_bytes_max = std::size_t{256} << 10;   // of a provider's error body
+  std::size_t adapted_bytes_max = std::size_t{32} << 20;   // of a reply that has to be written otherwise than it came
+  std::size_t error_bytes_max = std::size_t{256} << 10;    // of a provider's error body
+  std::size_t delivered_bytes_max = std::size_t{1} << 20;  // of a stream's text, kept to go on with it if it breaks off
   // After the last finish reason a stream may still bring its usage and its terminator; a socket that stays open may
   // not hold the caller up (promise 1): `timeouts.after_finish`. Who asked for usage waits for it a little longer.
   std::chrono::milliseconds usage_grace{1000};

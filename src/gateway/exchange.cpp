@@ -27,6 +27,24 @@ std::string words_for_caller(const AttemptResult& last, const ledger::RequestRec
   return last.reason;
 }
 
+/// An answer that another one went on with, or was asked to, used what all of them used.
+void add_other_legs(ledger::RequestRecord& record) {
+  const auto add = [](std::optional<std::int64_t>& sum, const std::optional<std::int64_t>& more) {
+    if (more) {
+      sum = sum.value_or(0) + *more;
+    }
+  };
+  for (const ledger::AttemptRecord& attempt : std::span(record.attempts).first(record.attempts.size() - 1)) {
+    if (attempt.first_token || !attempt.recovery.empty()) {
+      add(record.usage.input_tokens, attempt.usage.input_tokens);
+      add(record.usage.output_tokens, attempt.usage.output_tokens);
+      add(record.usage.cached_input_tokens, attempt.usage.cached_input_tokens);
+      add(record.usage.cache_write_tokens, attempt.usage.cache_write_tokens);
+      add(record.usage.reasoning_tokens, attempt.usage.reasoning_tokens);
+    }
+  }
+}
+
 }  // namespace
 
 Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end)
@@ -124,6 +142,7 @@ Exchange::Refusal Exchange::lookup() {
 
 Task<AttemptResult> Exchange::attempts() {
   sink_.start();
+  Recovery recovery(core_, call_, sink_);
   AttemptLoop loop({.attempt = {.core = core_,
                                 .call = call_,
                                 .sink = sink_,
@@ -133,8 +152,15 @@ Task<AttemptResult> Exchange::attempts() {
                                 .waited = waited_,
                                 .deadline = call_.received + plan_.timeouts.total},
                     .snapshot = *snapshot_,
-                    .plan = plan_});
-  co_return co_await loop.run();
+                    .plan = plan_,
+                    .recovery = recovery});
+  AttemptResult last = co_await loop.run();
+  if (last.kind == AttemptResult::Kind::broken || (last.kind == AttemptResult::Kind::failed && recovery.pending())) {
+    const Failure failure = recovery.failure(*record_);
+    static_cast<void>(co_await sink_.error(failure));
+    last.kind = AttemptResult::Kind::broken;
+  }
+  co_return last;
 }
 
 /// Nothing of any answer has left. The provider's own status and body where the last attempt ended so; our words
@@ -247,6 +273,7 @@ void Exchange::settle(ledger::EndState end_state) {
   record_->response_bytes = sink_.bytes_sent();
   if (!record_->attempts.empty()) {
     record_->usage = record_->attempts.back().usage;
+    add_other_legs(*record_);
   }
   record_->cost = ledger::cost_of(*record_);
   record_->usage_source = record_->usage == llm::Usage{} ? "none" : "provider";

@@ -12,15 +12,31 @@ void KeepAlive::start() {
   }
 }
 
-void KeepAlive::on_timer() {
+void KeepAlive::start_again() {
+  if (!call_.request.stream || core_.relay.keep_alive_after <= core_.relay.keep_alive_after.zero()) {
+    return;
+  }
+  Timer::unlink();
+  amid_answer_ = true;
+  begin();  // from here on each event that is delivered looks after the timer
+  core_.loop.add_timer(*this, core_.loop.now() + core_.relay.keep_alive_every);
+}
+
+void KeepAlive::begin() {
   writing_.emplace(core_.loop, [this](std::string_view task, const std::string& what) {
     core_.log.message(observe::Level::error, "gateway",
                       fmt::format("the task {} of {} ended with an exception: {}", task, call_.id, what));
   });
+}
+
+void KeepAlive::on_timer() {
+  if (!amid_answer_) {
+    begin();
+  }
   writing_->spawn("keep-alive", keep_alive());
 }
 
-Task<void> KeepAlive::keep_alive() {
+void KeepAlive::send_head() {
   const ReplyHead head{.status = 200,
                        .streamed = true,
                        .body_bytes = std::nullopt,
@@ -31,9 +47,15 @@ Task<void> KeepAlive::keep_alive() {
   sink_.head(head);
   head_sent_ = true;
   record_.status = 200;
+}
+
+Task<void> KeepAlive::keep_alive() {
+  if (!amid_answer_) {
+    send_head();
+  }
   constexpr std::string_view event = openai::keep_alive_event;
   while (co_await sink_.events({&event, 1})) {
-    ++record_.keep_alives;
+    record_.keep_alives += amid_answer_ ? 0 : 1;
     const platform::Instant next = core_.loop.now() + core_.relay.keep_alive_every;
     if (co_await platform::sleep(core_.loop, {next, &writing_->cancellation()}) == platform::Wake::cancelled) {
       break;

@@ -25,6 +25,8 @@ class KeepAlive final : public ReplySink, platform::Timer {
 
   /// From here on, if the call is streamed and the options say so.
   void start();
+  /// Once more, from a silence of their usual distance on: the answer broke off, and nothing comes for a while.
+  void start_again();
   /// No further one; waits until the one that is being written has left. Every delivery does so by itself.
   Task<void> stop();
   /// A keep-alive has left, and the head with it.
@@ -39,6 +41,8 @@ class KeepAlive final : public ReplySink, platform::Timer {
 
  private:
   void on_timer() override;
+  void begin();
+  void send_head();
   Task<void> keep_alive();
   WEIR_OWN_FRAME Task<Outcome> events_after(std::span<const std::string_view> events);
   WEIR_OWN_FRAME Task<Outcome> end_after(std::string_view last);
@@ -50,6 +54,7 @@ class KeepAlive final : public ReplySink, platform::Timer {
   ledger::RequestRecord& record_;
   std::optional<net::TaskGroup> writing_;  // once the first is due
   bool head_sent_ = false;
+  bool amid_answer_ = false;  // the head is not its own
 };
 
 }  // namespace weir::gateway

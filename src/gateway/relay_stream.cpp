@@ -94,7 +94,8 @@ Instant Attempt::next_event_deadline() {
   const routing::Timeouts& timeouts = candidate_.target->timeouts;
   const Instant now = context_.core.loop.now();
   if (!is_whole()) {
-    return committed_ ? now + timeouts.between_events : began_ + timeouts.first_token;
+    const bool begun = committed_ || (continuation_ && chat_.content_seen());
+    return begun ? now + timeouts.between_events : began_ + timeouts.first_token;
   }
   // Counted from the last event, and in all from the finish: heartbeats hold no caller up, whoever sends them.
   const std::chrono::milliseconds usage_grace = std::max(context_.core.relay.usage_grace, timeouts.after_finish);
@@ -190,10 +191,19 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
       terminated.assign(bytes).append("\n");  // cut off from the last line end, and not worth waiting for
       bytes = terminated;
     }
+    if (continuation_ && !committed_) {
+      co_return co_await go_on_to_end(bytes);
+    }
     co_return co_await deliver_end(bytes, reply);
   }
   if (relay.how == openai::Relay::How::swallow) {
     co_return std::nullopt;
+  }
+  if (continuation_) {
+    co_return co_await go_on(bytes);
+  }
+  if (facts.content_bearing && context_.delivered != nullptr) {
+    context_.delivered->note(event.data, &inspector_);
   }
   co_return co_await deliver(bytes, facts.content_bearing, reply);
 }
@@ -258,7 +268,7 @@ Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
   }
   const bool went_silent =
       error.code == Code::timeout || error.code == Code::end_of_stream || error.code == Code::reset;
-  if (is_whole() && went_silent) {
+  if (is_whole() && went_silent && (committed_ || !continuation_)) {
     AttemptResult result = co_await deliver_end(done_event, reply);
     if (result.kind == AttemptResult::Kind::delivered && error.code == Code::timeout && !chat_.usage()) {
       http::SseParser parser(context_.core.relay.event_bytes_max);
@@ -274,14 +284,15 @@ Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
     co_return result;
   }
   if (error.code == Code::timeout) {
-    error.message = committed_ ? "nothing came for longer than timeouts.between_events"
-                               : "no content came within timeouts.first_token";
+    const bool begun = committed_ || (continuation_ && chat_.content_seen());
+    error.message = begun ? "nothing came for longer than timeouts.between_events"
+                          : "no content came within timeouts.first_token";
     if (context_.core.loop.now() >= context_.deadline) {
       error.message = "the call took longer than timeouts.total";
     }
   }
   if (committed_) {
-    co_return co_await broken(error.code, std::move(error.message), std::move(error.upstream_words));
+    co_return broken(error.code, std::move(error.message), std::move(error.upstream_words));
   }
   co_return failed(error.code, std::move(error.message), std::move(error.upstream_words));
 }

@@ -106,7 +106,7 @@ Task<AttemptResult> Attempt::relay_as_it_comes(UpstreamReply& reply, std::string
       if (bytes.error().code == Code::cancelled) {
         co_return left();
       }
-      co_return co_await broken(bytes.error().code, bytes.error().message);
+      co_return broken(bytes.error().code, bytes.error().message);
     }
     if (bytes->empty()) {
       break;

@@ -121,9 +121,10 @@ std::size_t room_for(std::string_view value) {
 
 std::size_t room_for(const RequestRecord& record) {
   std::size_t room = fixed_bytes_max;
-  for (const std::string* text : {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client,
-                                  &record.client_request_id, &record.trace_id, &record.model, &record.route,
-                                  &record.target, &record.error_code, &record.error_message, &record.usage_source}) {
+  for (const std::string* text :
+       {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client, &record.client_request_id,
+        &record.trace_id, &record.model, &record.route, &record.target, &record.error_code, &record.error_message,
+        &record.usage_source, &record.recovered_from}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {
@@ -179,6 +180,10 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
     row.plain(",\"cause\":", llm::to_string(*attempt.cause));
   }
   row.text_if(",\"key\":", attempt.key);
+  if (!attempt.recovery.empty()) {
+    row.plain(",\"recovery\":", attempt.recovery);
+    row.number(",\"repeated_bytes\":", attempt.repeated_bytes);
+  }
   row.literal("}");
 }
 
@@ -211,6 +216,7 @@ void write_record(Row& row, const RequestRecord& record) {
   row.usage(record.usage);
   row.plain(",\"usage_source\":", record.usage_source);
   row.money(",\"cost_usd\":", record.cost);
+  row.text_if(",\"recovered_from\":", record.recovered_from);
   if (!record.skipped.empty()) {
     row.literal(",\"skipped\":");
     std::string_view separator = "[";

@@ -52,6 +52,9 @@ struct AttemptRecord {
   std::vector<std::uint32_t> mended;  // events, by openai::Mend; empty: none
   std::optional<llm::Cause> cause;    // of the failure
   std::string key;                    // the label of the key that was used, never the key; empty: none was
+  // Of an attempt that was to go on with an answer that had broken off: "proven" or "prefill"; else empty.
+  std::string_view recovery;
+  std::uint64_t repeated_bytes = 0;  // how much it repeated of the text that the caller had
 };
 
 /// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.
@@ -82,6 +85,7 @@ struct RequestRecord final : observe::LogLine {
   std::optional<Money> cost;  // of all attempts; absent: of one at least it is unknown
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why
+  std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
 
   /// The record as one JSON object: the form of the log line and of GET /admin/v1/requests/{id}. Never a prompt, answer
   /// or key.

@@ -49,6 +49,13 @@ inline const MetricFamily mended{"weir_mended_events_total",
                                  {"target", "what"}};
 inline const MetricFamily keep_alives{
     "weir_keep_alives_total", "Keep-alives sent before the first content.", MetricKind::counter, {"endpoint"}};
+inline const MetricFamily recoveries{
+    "weir_recoveries_total",
+    "Streams that broke off after content: attempts to go on with them (how: proven, "
+    "prefill; outcome: continued, differs, failed), and those that ended with an error "
+    "event (how: none).",
+    MetricKind::counter,
+    {"how", "outcome"}};
 inline const MetricFamily client_aborts{
     "weir_client_aborts_total", "Calls whose caller left before the end.", MetricKind::counter, {"endpoint"}};
 inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are running.", MetricKind::gauge, {}};

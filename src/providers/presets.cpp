@@ -7,6 +7,8 @@ namespace weir::providers {
 
 namespace {
 
+using openai::Prefill;
+
 // Addresses and names of variables as each provider's own documentation and SDK have them; looked at in August 2026
 // where no other date stands. docs/providers.md tells the rest of what differs.
 constexpr std::array presets{
@@ -28,15 +30,19 @@ constexpr std::array presets{
     // groq.com/docs/openai: usage stands in x_groq too, on the last chunk, whether asked for or not.
     Preset{.word = "groq", .dialect = "openai", .base_url = "https://api.groq.com/openai/v1", .key = "GROQ_API_KEY"},
     // docs.mistral.ai/api: usage comes on the last chunk; a field that the API does not know, stream_options among
-    // them, is answered with 422.
+    // them, is answered with 422. An answer to a last message with `prefix` begins with that message's text.
     Preset{.word = "mistral",
            .dialect = "openai",
            .base_url = "https://api.mistral.ai/v1",
            .key = "MISTRAL_API_KEY",
-           .quirks = {.stream_usage = StreamUsage::unasked}},
-    // api-docs.deepseek.com: comments and empty lines while a call waits for its turn, up to ten minutes.
-    Preset{
-        .word = "deepseek", .dialect = "openai", .base_url = "https://api.deepseek.com/v1", .key = "DEEPSEEK_API_KEY"},
+           .quirks = {.stream_usage = StreamUsage::unasked, .prefill = Prefill::prefix_echoed}},
+    // api-docs.deepseek.com: comments and empty lines while a call waits for its turn, up to ten minutes. `prefix` is
+    // known below /beta alone.
+    Preset{.word = "deepseek",
+           .dialect = "openai",
+           .base_url = "https://api.deepseek.com/v1",
+           .key = "DEEPSEEK_API_KEY",
+           .quirks = {.prefill = Prefill::prefix}},
     // openrouter.ai/docs: usage comes always, and asking for it does no harm.
     Preset{.word = "openrouter",
            .dialect = "openai",
@@ -64,29 +70,38 @@ constexpr std::array presets{
            .base_url = "https://api.cohere.ai/compatibility/v1",
            .key = "COHERE_API_KEY"},
     // A vllm server listens on 8000 like weir itself, so its address must be named.
-    Preset{.word = "vllm", .dialect = "openai", .base_url = "", .key = "", .needs_key = false},
-    Preset{
-        .word = "sglang", .dialect = "openai", .base_url = "http://127.0.0.1:30000/v1", .key = "", .needs_key = false},
+    Preset{.word = "vllm",
+           .dialect = "openai",
+           .base_url = "",
+           .key = "",
+           .needs_key = false,
+           .quirks = {.prefill = Prefill::continue_final}},
+    Preset{.word = "sglang",
+           .dialect = "openai",
+           .base_url = "http://127.0.0.1:30000/v1",
+           .key = "",
+           .needs_key = false,
+           .quirks = {.prefill = Prefill::continue_final}},
     // llama.cpp v0.5.0: with X-Conversation-Id a generation outlives its client's leaving. LLAMA_API_KEY is not taken:
-    // the same name holds the key of another company's API.
+    // the same name holds the key of another company's API. A last assistant message is gone on with.
     Preset{.word = "llama-server",
            .dialect = "openai",
            .base_url = "http://127.0.0.1:8080/v1",
            .key = "",
            .needs_key = false,
-           .quirks = {.withheld_header = "x-conversation-id"}},
+           .quirks = {.withheld_header = "x-conversation-id", .prefill = Prefill::last_message}},
     Preset{.word = "llama_server",
            .dialect = "openai",
            .base_url = "http://127.0.0.1:8080/v1",
            .key = "",
            .needs_key = false,
-           .quirks = {.withheld_header = "x-conversation-id"}},
+           .quirks = {.withheld_header = "x-conversation-id", .prefill = Prefill::last_message}},
     Preset{.word = "llamacpp",
            .dialect = "openai",
            .base_url = "http://127.0.0.1:8080/v1",
            .key = "",
            .needs_key = false,
-           .quirks = {.withheld_header = "x-conversation-id"}},
+           .quirks = {.withheld_header = "x-conversation-id", .prefill = Prefill::last_message}},
     Preset{
         .word = "lmstudio", .dialect = "openai", .base_url = "http://127.0.0.1:1234/v1", .key = "", .needs_key = false},
     Preset{

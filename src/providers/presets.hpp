@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "dialects/openai/prefill.hpp"
+
 namespace weir::providers {
 
 /// How a provider is brought to tell the usage of a stream.
@@ -19,6 +21,8 @@ struct Quirks {
   StreamUsage stream_usage = StreamUsage::ask;
   /// A header of the caller's that must not reach it; empty: none.
   std::string_view withheld_header;
+  /// How it goes on with the beginning of an answer, for `recovery: prefill`.
+  openai::Prefill prefill = openai::Prefill::none;
   friend bool operator==(const Quirks&, const Quirks&) = default;
 };
 

@@ -29,6 +29,18 @@ struct Retry {
   friend bool operator==(const Retry&, const Retry&) = default;
 };
 
+/// What happens to a stream that breaks off after content has left.
+enum class RecoveryMode : std::uint8_t {
+  proven,   // another answer goes on with it once it has repeated, byte for byte, what the caller has
+  prefill,  // the target is given what the caller has, where its server can go on with that; else as `proven`
+  none,     // the caller is told that it broke off
+};
+struct Recovery {
+  RecoveryMode mode = RecoveryMode::proven;
+  bool with_seed = true;  // also calls that bring a seed of their own
+  friend bool operator==(const Recovery&, const Recovery&) = default;
+};
+
 /// A provider and its name for the model. Time limits and retry are effective values: general, provider, model and
 /// target options are already merged, option by option.
 struct Target {
@@ -37,6 +49,7 @@ struct Target {
   int weight = 1;     // > 0; share among the members of its step
   Timeouts timeouts;
   Retry retry;
+  Recovery recovery;
   std::string off;  // why the target cannot be used (its provider is switched off); empty: usable
   friend bool operator==(const Target&, const Target&) = default;
 };
@@ -73,6 +86,7 @@ struct Forward {
   std::string provider;
   Timeouts timeouts;  // general and provider options merged
   Retry retry;
+  Recovery recovery;
   std::string off;  // as in Target
   friend bool operator==(const Forward&, const Forward&) = default;
 };

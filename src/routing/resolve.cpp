@@ -61,6 +61,7 @@ Plan forwarded(const Forward& forward, std::string_view model) {
                         .model = std::string(model),
                         .timeouts = forward.timeouts,
                         .retry = forward.retry,
+                        .recovery = forward.recovery,
                         .off = forward.off});
   plan.name = plan.owned.back().provider;  // `forward` may be a temporary
   plan.steps.emplace_back().members.push_back(
@@ -79,7 +80,7 @@ Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock,
   constexpr std::string_view mock_prefix = "mock/";
   if (!table.mock_provider.empty() && (mock || model.starts_with(mock_prefix))) {
     const std::string_view rest = model.starts_with(mock_prefix) ? model.substr(mock_prefix.size()) : model;
-    return forwarded({.provider = table.mock_provider, .timeouts = {}, .retry = {}, .off = {}}, rest);
+    return forwarded({.provider = table.mock_provider, .timeouts = {}, .retry = {}, .recovery = {}, .off = {}}, rest);
   }
   if (model.empty()) {
     if (table.default_model.empty()) {

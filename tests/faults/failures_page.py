@@ -37,8 +37,10 @@ Nothing has reached the caller yet: the first events of a stream are held until 
 complete.
 """,
     "content": """\
-The caller has text, and no other answer may be sewn to it. He gets what came, then one event with an error object, and no `[DONE]`: the
-official clients raise an error. The status was sent long ago, so it is 200, and the code stands in the event.
+The caller has text, and no other answer may be sewn to it unless it is the same one: whoever is asked next has to repeat what has left,
+byte for byte, before the rest passes ([recovery.md](recovery.md)). Where nobody does, the caller gets what came, then one event with an
+error object, and no `[DONE]`: the official clients raise an error. The status was sent long ago, so it is 200, and the code stands in the
+event. An answer with another text is ended at the first byte that differs, and leaves its row.
 """,
 }
 
@@ -70,8 +72,8 @@ def page() -> str:
         for fault in FAULTS:
             if fault.group == group:
                 cells = [
-                    fault.name, when(fault), f"`{fault.cause}`", yes(fault.repeats and group != "content"),
-                    *([yes(fault.other_key)] if "key" in LEFT else []), yes(fault.moves_on and group != "content"), nothing_left(fault), f"`{fault.failure}`",
+                    fault.name, when(fault), f"`{fault.cause}`", yes(fault.repeats),
+                    *([yes(fault.other_key)] if "key" in LEFT else []), "for the same text" if group == "content" else yes(fault.moves_on), nothing_left(fault), f"`{fault.failure}`",
                 ]  # fmt: skip
                 text += f"| {' | '.join(cells)} |\n"
     return text

@@ -126,7 +126,8 @@ FAULTS = [
     Fault("RST after the last word", "content", "transport", "reset", (200, "upstream_broken"), Behaviour("cut_rst", after=4), whole=False),
     Fault("a broken event after content", "content", "malformed", "upstream_malformed", (200, "upstream_malformed"), Behaviour("malformed", after=2), whole=False),
     Fault("an error event after content", "content", "overload", "upstream_error", (200, "upstream_error"), Behaviour("error_event", after=2), whole=False),
-    Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, slow=True),
+    Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, repeats=False,
+          slow=True),
 ]  # fmt: skip
 
 
@@ -136,7 +137,7 @@ class Case:
 
     fault: Fault
     stream: bool
-    left: str  # nothing, retry (of the same target), target (another one)
+    left: str  # nothing, retry (of the same target), target (another one), twin (another one, whose text is the same)
 
     @property
     def id(self) -> str:
@@ -144,17 +145,18 @@ class Case:
 
     @property
     def answered_by(self) -> str | None:
-        """Whose whole answer the caller gets: the same target's, the other one's, or nobody's."""
-        if self.fault.group == "content":
-            return None
+        """Whose whole answer the caller gets: the same target's, another one's, or nobody's. Behind content it is an answer that goes
+        on with what has left, because it has repeated that."""
+        if self.left == "twin":
+            return "twin"
         if self.left == "retry" and self.fault.repeats:
             return "same"
-        if self.left == "target" and self.fault.moves_on:
+        if self.left == "target" and self.fault.moves_on and self.fault.group != "content":
             return "other"
         return None
 
 
-LEFT = ("nothing", "retry", "target")
+LEFT = ("nothing", "retry", "target", "twin")
 
 
 def all_cases() -> list[Case]:
@@ -165,4 +167,5 @@ def all_cases() -> list[Case]:
         if (fault.streamed if stream else fault.whole)
         for left in LEFT
         if not (fault.behaviour is None and left == "retry")  # nobody is there the second time either
+        if not (left == "twin" and fault.group != "content")  # before content any text will do
     ]

@@ -48,7 +48,7 @@ def fragments(case: Case, server: FaultServer, urls: dict[str, str], suffix: str
     then = ("ok",) if case.left == "retry" else ()
     url = urls[case.fault.where] if case.fault.where else server.script(name, case.fault.behaviour, *then)
     timeouts = f", timeouts: {SHORT_TIMEOUTS[case.fault.group]}" if case.fault.slow else ""
-    steps = f"{provider}/x" + (", spare/x" if case.left == "target" else "")
+    steps = f"{provider}/x" + {"target": ", spare/x", "twin": ", twin/x"}.get(case.left, "")
     attempts = 2 if case.left == "retry" else 1
     return (
         f'  {provider}: {{dialect: openai, base_url: "{url}", keys: [sk-fault-secret-1]{timeouts}}}\n',
@@ -88,7 +88,15 @@ def failing():
 
 
 @pytest.fixture(scope="module")
-def outcomes(request, failing, spare, tmp_path_factory):
+def twin(failing):
+    """Another target that says the same as the failing one, in other pieces."""
+    with FaultServer("twin") as server:
+        server.always("ok", text=failing.text, events=7)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def outcomes(request, failing, spare, twin, tmp_path_factory):
     """Runs the cases of the tests that were chosen."""
     chosen = [item.callspec.params["case"] for item in request.session.items if "plain_case" in item.keywords]
     chosen_sdk = [item.callspec.params["case"] for item in request.session.items if "sdk_case" in item.keywords]
@@ -104,6 +112,7 @@ def outcomes(request, failing, spare, tmp_path_factory):
         config = (
             "listen: 127.0.0.1:0\nauth: {mode: none}\nstore: {url: none}\ncaching: {exact: {enabled: false}}\n"
             f'providers:\n  spare: {{dialect: openai, base_url: "{spare.base_url}", keys: none}}\n'
+            f'  twin: {{dialect: openai, base_url: "{twin.base_url}", keys: none}}\n'
             + "".join(provider for provider, _ in rows) + "models:\n" + "".join(model for _, model in rows)
         )  # fmt: skip
         weir = stack.enter_context(Weir(tmp_path_factory.mktemp("faults"), config))
@@ -142,10 +151,15 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
         assert first["status"] == fault.behaviour.status
 
     if case.answered_by:
-        server, target = {"same": (failing, f"{provider}/x"), "other": (spare, "spare/x")}[case.answered_by]
+        server, target = {"same": (failing, f"{provider}/x"), "other": (spare, "spare/x"), "twin": (failing, "twin/x")}[case.answered_by]
         assert reply.status == 200, reply
         assert [(attempt["target"], attempt["end_state"]) for attempt in rest] == [(target, "complete")], record
-        assert reply.header("x-weir-target") == target and record["target"] == target
+        assert record["target"] == target
+        if fault.group == "content":  # the head was sent with the first content
+            assert reply.header("x-weir-target") == record["recovered_from"] == f"{provider}/x"
+            assert rest[0]["recovery"] == "proven" and rest[0]["repeated_bytes"] == len(part_that_came(failing, fault.behaviour).encode())
+        else:
+            assert reply.header("x-weir-target") == target and "recovered_from" not in record
         assert record["end_state"] == "complete" and "error_code" not in record
         if case.stream:
             *events, done = reply.events
@@ -156,7 +170,12 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
             assert reply.json["choices"][0]["message"]["content"] == server.text
         return
 
-    assert rest == [], "nothing else is tried"
+    if fault.group == "content" and case.left == "target":
+        # Another text: it was ended at the first byte that differs.
+        assert [(leg["target"], leg["end_state"], leg["recovery"]) for leg in rest] == [("spare/x", "gateway_error", "proven")]
+        assert "differs at byte" in rest[0]["reason"] and "first_token_ms" not in rest[0]
+    else:
+        assert rest == [], "nothing else is tried"
     assert record["end_state"] == ("complete" if fault.about_request else "upstream_error"), record
     status, code = fault.alone
     assert reply.status == record["status"] == status, reply
@@ -185,7 +204,7 @@ def test_the_openai_sdk_sees_a_normal_answer_or_a_clear_error(case, outcomes, fa
     if case.answered_by:
         assert outcome.raised is None
         assert stream_grammar.complaints_about(outcome.chunks, "done") == []
-        assert text == spare.text
+        assert text == (failing if case.left == "twin" else spare).text
         return
     assert isinstance(outcome.raised, openai.APIError) and not isinstance(outcome.raised, openai.APIConnectionError), outcome
     assert stream_grammar.complaints_about(outcome.chunks, "error") == []

@@ -57,8 +57,14 @@ def test_an_empty_text_is_no_content_yet(weir, a, b):
 def test_a_stream_that_breaks_after_content_ends_with_an_error_and_no_done(weir, a, b):
     a.always("cut_rst", after=2)
     reply = complete(weir, "smart", stream=True)
-    assert reply.status == 200 and "[DONE]" not in reply.events and b.requests == []
+    assert reply.status == 200 and "[DONE]" not in reply.events
     assert json.loads(reply.events[-1])["error"]["code"] == "upstream_broken"
+    assert [leg.get("recovery") for leg in weir.record(reply.request_id)["attempts"]] == [None, "proven"]
+
+    b.always("ok", text=a.text, events=5)
+    reply = complete(weir, "smart", stream=True)
+    assert reply.events[-1] == "[DONE]"
+    assert "".join(choice["text"] for event in reply.events[:-1] for choice in json.loads(event)["choices"]) == a.text
 
 
 def test_a_stream_without_done_ends_when_every_prompt_has_its_finish_reason(weir, a):
@@ -101,7 +107,7 @@ def test_the_sdk(weir, a):
     with pytest.raises(openai.NotFoundError) as refusal:
         client.completions.create(model="smrat", prompt="Say")
     assert refusal.value.code == "model_not_found"
-    a.always("cut_rst", after=1)
+    a.always("cut_rst", after=1)  # at each attempt
     with pytest.raises(openai.APIError, match="broke off"):
         list(client.completions.create(model="alone", prompt="Say", stream=True))
 

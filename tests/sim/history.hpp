@@ -26,15 +26,17 @@ inline constexpr std::string_view context_window = "context_length_exceeded";
 struct Intent {
   Upset upset = Upset::none;
   Phase phase = Phase::before_head;
-  int status = 200;                   // of Upset::error before the head
-  std::string_view says;              // with it: the provider's code, a literal; empty: none
-  std::optional<int> retry_after;     // in seconds
-  std::size_t words = 1;              // pieces of text in the answer
-  std::size_t upset_after_words = 1;  // for Phase::after_content and within_body
-  std::size_t filler_bytes = 0;       // behind each word
-  bool early = false;                 // an error status before the request has come whole
-  Duration slow_for{};                // of Upset::slow
-  bool usage_in_finish = false;       // the usage stands in the event with the finish reason, not in one of its own
+  int status = 200;                         // of Upset::error before the head
+  std::string_view says;                    // with it: the provider's code, a literal; empty: none
+  std::optional<int> retry_after;           // in seconds
+  std::size_t words = 1;                    // pieces of text in the answer
+  std::size_t upset_after_words = 1;        // for Phase::after_content and within_body
+  std::size_t filler_bytes = 0;             // behind each word
+  bool early = false;                       // an error status before the request has come whole
+  Duration slow_for{};                      // of Upset::slow
+  std::uint64_t same_text = 0;              // not 0: the text follows from this alone, so every upstream gives the same
+  std::optional<std::size_t> altered_word;  // but for this word
+  bool usage_in_finish = false;  // the usage stands in the event with the finish reason, not in one of its own
 };
 
 /// What an upstream saw and did: one per request whose call it recognised.
@@ -50,6 +52,7 @@ struct UpstreamCall {
   bool first_on_connection = true;
   std::vector<std::string> events;       // the data of each event that was written, the last perhaps in part
   std::optional<Instant> first_content;  // written
+  std::string text;                      // of a stream, decoded
   std::size_t words_sent = 0;
   bool finish_sent = false;
   bool done_sent = false;
@@ -76,6 +79,7 @@ struct CallPlan {
   Duration leave_after{};             // while waiting: since the request was sent
   std::size_t leave_after_words = 0;  // while receiving
   bool pipelined = false;             // sent together with the one before
+  bool same_text = false;             // every upstream gives it the same text, or nearly
 };
 
 /// What a client saw of one call.

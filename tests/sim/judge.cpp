@@ -262,7 +262,7 @@ class Judge {
         if (std::ranges::find(rest, attempt.target, &AttemptRecord::target) != rest.end()) {
           violate("{} said that the request is too long for its model, and was asked again", provider_of(attempt));
         }
-      } else if (callers_fault(attempt.status) && i + 1 < row_->attempts.size()) {
+      } else if (callers_fault(attempt.status) && attempt.recovery.empty() && i + 1 < row_->attempts.size()) {
         violate("{} said that the request itself is wrong, and somebody else was asked", provider_of(attempt));
       }
       judge_limits(attempt);
@@ -274,10 +274,16 @@ class Judge {
           violate("attempt {} repeats in silence what was no closed kept-alive connection", i + 1);
         }
       }
+      if (!attempt.recovery.empty() && committed == 0) {
+        violate("attempt {} was to go on with an answer, and none had begun", i + 1);
+      }
       if (attempt.first_token) {
         ++committed;
-        if (i + 1 < row_->attempts.size()) {
-          violate("attempt {} delivered content, and another follows", i + 1);
+        if (i + 1 < row_->attempts.size() && row_->attempts[i + 1].recovery.empty()) {
+          violate("attempt {} delivered content, and another follows that does not go on with it", i + 1);
+        }
+        if (committed > 1 && attempt.recovery.empty()) {
+          violate("attempt {} delivered content, and did not go on with what had left", i + 1);
         }
       }
       if (!attempt.upstream_request_id.empty()) {
@@ -302,12 +308,17 @@ class Judge {
         violate("{} was asked, and no attempt row says so", upstream->upstream);
       }
     }
-    if (committed > 1) {
-      violate("{} attempts delivered content", committed);
+    if ((committed > 1) != !row_->recovered_from.empty()) {
+      violate("{} attempts delivered content, and the row says recovered from \"{}\"", committed, row_->recovered_from);
     }
     const auto told = call_->headers.find("x-weir-attempts");
-    if (told != call_->headers.end() && told->second != std::to_string(row_->attempts.size())) {
-      violate("the client was told of {} attempts, there are {} rows", told->second, row_->attempts.size());
+    const auto first =
+        std::ranges::find_if(row_->attempts, [](const AttemptRecord& a) { return a.first_token.has_value(); });
+    const auto before_head = first == row_->attempts.end()
+                                 ? row_->attempts.size()
+                                 : static_cast<std::size_t>(first - row_->attempts.begin()) + 1;
+    if (told != call_->headers.end() && told->second != std::to_string(before_head)) {
+      violate("the client was told of {} attempts, there were {} before the head", told->second, before_head);
     }
     judge_waits();
   }
@@ -321,7 +332,8 @@ class Judge {
     const Duration limit =
         call_->plan.stream ? Duration(scenario_.timeouts.first_token) : Duration(scenario_.timeouts.attempt);
     const Duration error_body = attempt.status != 0 && attempt.status != 200 ? Duration(10s) : Duration(0s);
-    if (took > limit + error_body + 100ms) {
+    // One that repeats what had left brings content all the while.
+    if (took > limit + error_body + 100ms && attempt.recovery.empty()) {
       violate("an attempt took {} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
     }
     // To wait for one of few connections is no part of connecting.
@@ -338,10 +350,10 @@ class Judge {
     }
     const routing::Timeouts& timeouts = scenario_.timeouts;
     const bool content = call_->plan.stream && attempt.first_token;
-    const Duration limit = !attempt.connected    ? Duration(timeouts.connect)
-                           : !call_->plan.stream ? Duration(timeouts.attempt)
-                           : content             ? Duration(timeouts.between_events)
-                                                 : Duration(timeouts.first_token);
+    const Duration limit = !attempt.connected                     ? Duration(timeouts.connect)
+                           : !call_->plan.stream                  ? Duration(timeouts.attempt)
+                           : content || !attempt.recovery.empty() ? Duration(timeouts.between_events)
+                                                                  : Duration(timeouts.first_token);
     const Duration waited = *attempt.ended - (content ? *attempt.first_token : *attempt.started);
     if (waited < limit) {
       violate("an attempt on {} was given up for its time after {} of {} ms", provider_of(attempt),
@@ -444,19 +456,30 @@ class Judge {
       // A request that was on its way when the gateway gave it up may still arrive.
       const auto given_up = upstream->link->closed[platform::SimulatedConnection::dialling];
       if (call_->first_content_at && upstream->received > *call_->first_content_at &&
-          !(given_up && *given_up <= *call_->first_content_at)) {
+          !asked_to_go_on(upstream->upstream) && !(given_up && *given_up <= *call_->first_content_at)) {
         violate("{} was asked after content had reached the client", upstream->upstream);
       }
     }
     return source;
   }
 
-  /// They come after the silence that was set, and not behind the first content.
+  [[nodiscard]] bool asked_to_go_on(std::string_view upstream) const {
+    return row_ != nullptr && std::ranges::any_of(row_->attempts, [&](const AttemptRecord& attempt) {
+             return !attempt.recovery.empty() && provider_of(attempt) == upstream;
+           });
+  }
+
+  /// They come after the silence that was set, and behind the first content only while somebody is to go on with it.
   void judge_keep_alives() {
     constexpr std::string_view form = ": keep-alive\n\n";
-    const std::size_t last = call_->body.rfind(form);
     const std::size_t data = call_->body.find("data: ");
-    if (last != std::string::npos && data != std::string::npos && data < last) {
+    const std::size_t last = std::string_view(call_->body).substr(0, data).rfind(form);
+    const std::size_t last_of_all = call_->body.rfind(form);
+    // The end of the answer that broke off may be all there is to see of that.
+    const bool broke_off = row_ != nullptr && std::ranges::any_of(row_->attempts, [](const AttemptRecord& attempt) {
+                             return attempt.first_token && attempt.end_state == EndState::upstream_error;
+                           });
+    if (data != std::string::npos && last_of_all != std::string::npos && last_of_all > data && !broke_off) {
       violate("a keep-alive behind the first content");
     }
     if (!reads_quickly() || !call_->sent || !call_->plan.stream || drained_) {
@@ -483,6 +506,7 @@ class Judge {
     bool finish_seen = false;
     bool usage_seen = false;
     std::vector<std::string> relayed;
+    std::string text_seen;
     for (const std::string& data : events.data) {
       if (terminals > 0) {
         violate("an event behind the end of the stream: {}", data.substr(0, 80));
@@ -502,7 +526,10 @@ class Judge {
         ++terminals;
         continue;
       }
-      read_words(*text, words);
+      text_seen += *text;
+      if (!call_->plan.same_text) {
+        read_words(*text, words);
+      }
       finish_seen = finish_seen || data.contains("\"finish_reason\":\"stop\"");
       usage_seen = usage_seen || data.contains("\"usage\":{");
       relayed.push_back(data);
@@ -520,21 +547,114 @@ class Judge {
     if (done && !finish_seen) {
       violate("[DONE] without a finish reason");
     }
-    const UpstreamCall* source = source_of(words);
-    if (source != nullptr) {
-      judge_relayed(*source, relayed);
-      if (done) {
-        judge_whole_stream(*source, words, usage_seen);
+    const UpstreamCall* source = nullptr;
+    if (call_->plan.same_text) {
+      source = judge_same_text(relayed, text_seen, done);
+    } else {
+      source = source_of(words);
+      if (source != nullptr) {
+        judge_relayed(*source, relayed);
       }
+      if (source != nullptr && done && (!source->finish_sent || words.numbers.size() != source->intent.words)) {
+        violate("[DONE] for an answer that is not whole");
+      }
+    }
+    if (source != nullptr && done) {
+      judge_whole_stream(*source, usage_seen);
     }
     if (usage_seen && !call_->plan.usage) {
       violate("usage that the caller did not ask for");
     }
     if (error) {
       judge_error_event(source);
+      if (source != nullptr) {
+        judge_not_gone_on(text_seen);
+      }
     }
     if (!ended && !done && !error) {
       count(call_->left ? "client left" : "cut");
+    }
+  }
+
+  /// The upstream calls whose content went to the client, by the row: more than one where an answer broke off and
+  /// another went on with it.
+  [[nodiscard]] std::vector<const UpstreamCall*> legs() const {
+    std::vector<const UpstreamCall*> all;
+    for (const AttemptRecord& attempt : row_->attempts) {
+      for (const UpstreamCall* upstream : upstreams_) {
+        if (attempt.first_token && attempt_of(*upstream) == &attempt) {
+          all.push_back(upstream);
+        }
+      }
+    }
+    return all;
+  }
+
+  /// Every upstream gives this call the same text, or nearly. The upstream call that the client's text is the beginning
+  /// of; null if he has none.
+  const UpstreamCall* judge_same_text(const std::vector<std::string>& relayed, const std::string& text, bool done) {
+    if (text.empty() || row_ == nullptr) {
+      return nullptr;
+    }
+    const auto all = legs();
+    if (all.empty()) {
+      violate("content without an attempt that delivered it");
+      return nullptr;
+    }
+    if (!all.back()->text.starts_with(text)) {
+      violate("the text is no beginning of what {} said: {}", all.back()->upstream, text.substr(0, 80));
+    }
+    if (done && (!all.back()->finish_sent || text != all.back()->text)) {
+      violate("[DONE] for an answer that is not whole");
+    }
+    if (all.size() == 1) {
+      judge_relayed(*all.back(), relayed);
+      return all.back();
+    }
+    count("gone on with by another answer");
+    std::size_t roles = 0;
+    const std::string identity =
+        fmt::format(R"({{"id":"chatcmpl-{}","object":"chat.completion.chunk","created":1800000000,"model":"{}-model",)",
+                    all.front()->serial, all.front()->upstream);
+    for (const std::string& data : relayed) {
+      roles += data.contains("\"role\":") ? 1 : 0;
+      if (!data.starts_with(identity)) {
+        violate("an event has another identity than the first: {}", data.substr(0, 120));
+      }
+    }
+    if (roles > 1) {
+      violate("{} roles", roles);
+    }
+    return all.back();
+  }
+
+  /// The client was told that its answer broke off: then nobody could have gone on with it.
+  void judge_not_gone_on(const std::string& text) {
+    if (row_ == nullptr || drained_ || out_of_time()) {
+      return;
+    }
+    for (const auto& step : scenario_.models.at(call_->plan.model)) {
+      for (const std::string& provider : step) {
+        if (std::ranges::none_of(row_->attempts,
+                                 [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; })) {
+          violate("the answer broke off, and {} was never asked to go on with it", provider);
+        }
+      }
+    }
+    for (const UpstreamCall* upstream : upstreams_) {
+      const AttemptRecord* attempt = attempt_of(*upstream);
+      const bool whole = upstream->intent.upset == Upset::none && upstream->body_ended && !upstream->link->disturbed &&
+                         !upstream->link->stalled;
+      if (attempt == nullptr || attempt->recovery.empty() || !whole) {
+        continue;
+      }
+      if (call_->plan.same_text && upstream->text.starts_with(text) && attempt->failure != Code::timeout) {
+        violate("{} gave the same text whole, and the client was told that it broke off", upstream->upstream);
+      }
+    }
+    if (std::ranges::any_of(row_->attempts,
+                            [](const auto& one) { return one.repeated_bytes > 0 && !one.first_token; })) {
+      count("asked to go on, and differed");
     }
   }
 
@@ -557,10 +677,7 @@ class Judge {
     }
   }
 
-  void judge_whole_stream(const UpstreamCall& source, const Words& words, bool usage_seen) {
-    if (!source.finish_sent || words.numbers.size() != source.intent.words) {
-      violate("[DONE] for an answer that is not whole");
-    }
+  void judge_whole_stream(const UpstreamCall& source, bool usage_seen) {
     const bool usage_due =
         call_->plan.usage && source.usage_asked && (source.done_sent || source.body_ended) && scenario_.quiet_network;
     if (usage_due && !usage_seen) {
@@ -578,6 +695,11 @@ class Judge {
     }
   }
 
+  [[nodiscard]] const AttemptRecord* first_delivering() const {
+    return &*std::ranges::find_if(row_->attempts,
+                                  [](const AttemptRecord& attempt) { return attempt.first_token.has_value(); });
+  }
+
   void judge_whole_row(const UpstreamCall& source) {
     if (row_ == nullptr || !call_->ended_at) {
       return;
@@ -587,7 +709,8 @@ class Judge {
     }
     const auto told = call_->headers.find("x-weir-target");
     const bool kept_alive = row_->keep_alives != 0;  // then the head came before any target
-    if (kept_alive ? told != call_->headers.end() : told == call_->headers.end() || told->second != row_->target) {
+    const std::string& first_target = row_->recovered_from.empty() ? row_->target : first_delivering()->target;
+    if (kept_alive ? told != call_->headers.end() : told == call_->headers.end() || told->second != first_target) {
       violate("the head's x-weir-target is wrong, or there though the head came before any target");
     }
     if (row_->target != source.upstream + "/" + source.upstream + "-model") {
@@ -606,7 +729,7 @@ class Judge {
     if (row_->attempts.size() > 1 && call_->plan.stream && row_->first_token > scenario_.timeouts.first_token) {
       count("whole after a slow one");
     }
-    if (row_->attempts.size() > 1 && !last.silent_retry) {
+    if (row_->attempts.size() > 1 && !last.silent_retry && last.recovery.empty()) {
       const bool same = row_->attempts[row_->attempts.size() - 2].target == last.target;
       count(same ? "whole after retry" : "whole after fallback");
     }

@@ -124,6 +124,7 @@ class Run {
   /// The gateway may hold the bodies of requests that it has not answered and of answers to them, and nothing for those
   /// who are merely there.
   void look_at_memory(std::size_t used) {
+    constexpr std::size_t kept_text_min = 4096;
     std::size_t allowed = 0;
     bool somebody_idle = false;
     for (const ClientCall& call : history_.client_calls) {
@@ -136,12 +137,14 @@ class Run {
         somebody_idle = true;
       } else {
         allowed += call.body_bytes;
-        // And what came of an answer before its commit.
+        // And what came of an answer before its commit; of a stream also its text, charged in doubling steps, for the
+        // case that another answer has to go on with it.
+        allowed += call.plan.stream ? kept_text_min : 0;
         for (const UpstreamCall& upstream : history_.upstream_calls) {
           if (upstream.call == call.plan.id) {
             allowed += upstream.body.size();
             for (const std::string& event : upstream.events) {
-              allowed += event.size() + 100;
+              allowed += 2 * event.size() + 100;
             }
           }
         }

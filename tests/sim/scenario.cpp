@@ -89,6 +89,10 @@ CallPlan make_call(Dice& dice, const Scenario& scenario, std::size_t number, boo
   std::advance(model, dice.between(0, scenario.models.size() - 1));
   call.model = model->first;
   call.stream = dice.chance(0.7);
+  if (call.stream && !scenario.narrow_drain && dice.chance(0.5)) {
+    call.same_text = true;
+    call.id = fmt::format("call-{}", same_text_from + number);
+  }
   call.usage = dice.chance(0.3);
   call.padding_bytes = dice.one_of<std::size_t>({0, 0, 50, 2000, 40'000});
   call.chunked = dice.chance(0.15);

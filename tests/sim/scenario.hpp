@@ -62,6 +62,9 @@ struct Scenario {
   Duration drain_time{};
 };
 
+/// Calls with this number or a greater one get the same text from every upstream.
+inline constexpr std::uint64_t same_text_from = 1000;
+
 Scenario make_scenario(std::uint64_t seed);
 
 }  // namespace weir::sim

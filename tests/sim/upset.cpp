@@ -132,8 +132,9 @@ const std::vector<Reached::Cell>& Reached::possible() {
     }
     for (const char* outcome :
          {"whole", "whole after keep-alives", "whole after fallback", "whole after retry", "whole after silent retry",
-          "whole after a slow one", "error status", "error event", "error event after keep-alives", "cut",
-          "client left", "drained", "drained after content", "drained, slow reader", "reload", "reload during calls"}) {
+          "whole after a slow one", "gone on with by another answer", "asked to go on, and differed", "error status",
+          "error event", "error event after keep-alives", "cut", "client left", "drained", "drained after content",
+          "drained, slow reader", "reload", "reload during calls"}) {
       add(outcome, {"outcome"});
     }
     return cells;

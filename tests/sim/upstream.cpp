@@ -111,6 +111,7 @@ class Upstream::Conversation {
     const std::size_t id = body.find("call-");
     if (id != std::string_view::npos) {
       request.call = body.substr(id, body.find_first_not_of("0123456789", id + 5) - id);
+      std::from_chars(body.data() + id + 5, body.data() + body.size(), request.number);
     }
     reader_.consume(std::min(total, reader_.bytes().size()));
     co_return true;
@@ -275,7 +276,45 @@ class Upstream::Conversation {
   // --- answers
   // --------------------------------------------------------------------------------------------------------
 
+  /// A word of a text that every upstream gives, but for one word where it is altered.
+  std::string same_word() const {
+    const Intent& intent = call_->intent;
+    std::string text = fmt::format("w{}.{}{}", intent.same_text, call_->words_sent,
+                                   intent.altered_word == call_->words_sent ? ":" : ";");
+    for (std::size_t i = 0; i < intent.filler_bytes; ++i) {
+      text += "\xc3\xa9";
+    }
+    return text;
+  }
+
+  /// Some servers write everything beyond ASCII as escapes.
+  std::string as_json(std::string_view text) {
+    const bool escaped = upstream_.chance(0.5);
+    std::string json;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      if (escaped && text[at] == '\xc3') {
+        json += "\\u00e9";
+        ++at;
+      } else {
+        json += text[at];
+      }
+    }
+    return json;
+  }
+
+  /// The parts of a word that are sent as events of their own: servers split the same text differently.
+  std::vector<std::string> pieces_of(const std::string& text) {
+    if (call_->intent.same_text == 0 || !upstream_.chance(0.3)) {
+      return {text};
+    }
+    const std::size_t half = 1 + upstream_.random_.below(text.find_first_of(";:"));
+    return half == text.size() ? std::vector{text} : std::vector{text.substr(0, half), text.substr(half)};
+  }
+
   std::string word() {
+    if (call_->intent.same_text != 0) {
+      return same_word();
+    }
     return fmt::format("w{}.{};{}", call_->serial, call_->words_sent, std::string(call_->intent.filler_bytes, 'x'));
   }
 
@@ -394,7 +433,16 @@ class Upstream::Conversation {
       if (upstream_.chance(0.1) && !co_await write_body(": still here\n\n")) {
         co_return false;
       }
-      const std::string next = word();
+      std::vector<std::string> pieces = pieces_of(word());
+      if (pieces.size() == 2) {
+        const std::string_view role = std::exchange(role_due, false) ? R"("role":"assistant",)" : "";
+        call_->text += pieces[0];
+        if (!co_await send_event(chunk(fmt::format(R"({{{}"content":"{}"}})", role, pieces[0]), "null"))) {
+          co_return false;
+        }
+      }
+      call_->text += pieces.back();
+      const std::string next = as_json(pieces.back());
       ++call_->words_sent;
       const bool cut_behind = intent.upset == Upset::fin && upset_now(Phase::after_content);
       const std::string_view role = std::exchange(role_due, false) ? R"("role":"assistant",)" : "";
@@ -576,6 +624,14 @@ Intent Upstream::decide(const Request& request) {
   Intent intent;
   intent.words = 1 + random_.below(plan_.words_max);
   intent.filler_bytes = random_.below(plan_.filler_bytes_max + 1);
+  if (request.stream && request.number >= same_text_from) {
+    intent.same_text = request.number;
+    intent.words = 1 + request.number * 7 % 30;
+    intent.filler_bytes = request.number % 3 == 0 ? request.number % 50 : 0;
+    if (chance(0.2)) {
+      intent.altered_word = random_.below(intent.words);
+    }
+  }
   intent.usage_in_finish = chance(0.2);
   intent.upset_after_words = random_.below(intent.words) + (request.stream ? 1 : 0);
   if (request.early) {

@@ -26,6 +26,7 @@ class Upstream final : public platform::AcceptHandler {
   class Conversation;
   struct Request {
     std::string call;
+    std::uint64_t number = 0;  // of the call
     bool stream = false;
     bool usage = false;
     bool early = false;  // not whole: it is answered before the rest has come

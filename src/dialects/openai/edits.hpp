@@ -35,7 +35,7 @@ struct Edit {
 /// The edits of one body, sorted by offset. Fixed in size, because the functions above are all there are.
 class EditList {
  public:
-  static constexpr std::size_t size_max = 4;
+  static constexpr std::size_t size_max = 8;
 
   /// Edits must not overlap. Insertions at one place keep the order in which they were added.
   void add(std::optional<Edit> edit);

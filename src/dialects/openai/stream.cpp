@@ -354,6 +354,7 @@ std::string_view ChunkInspector::moved(std::string_view data, std::size_t index)
 
 void ChunkInspector::remember(std::string_view data, const ChunkFacts& facts) {
   pattern_.clear();
+  marked_ = std::string_view::npos;
   if (facts.malformed || facts.done || facts.error || facts.usage || facts.finished.any() ||
       facts.finished_beyond != 0 || ++misses_ > misses_max) {
     return;
@@ -387,7 +388,8 @@ void ChunkInspector::remember(std::string_view data, const ChunkFacts& facts) {
 }
 
 ChunkFacts ChunkInspector::inspect(std::string_view data) {
-  if (pattern_.empty() || !matches(data)) {
+  repeated_ = !pattern_.empty() && matches(data);
+  if (!repeated_) {
     ChunkFacts facts = inspect_(data);
     remember(data, facts);
     return facts;
@@ -406,6 +408,17 @@ ChunkFacts ChunkInspector::inspect(std::string_view data) {
     }
   }
   return facts;
+}
+
+void ChunkInspector::mark(std::size_t offset) {
+  if (pattern_.empty()) {
+    return;
+  }
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    if ((repeated_ ? texts_[i].now : texts_[i].span.offset) == offset) {
+      marked_ = i;
+    }
+  }
 }
 
 Relay ChatStream::take(const ChunkFacts& facts) {

@@ -78,6 +78,14 @@ class ChunkInspector {
   /// The views in the facts live as long as `data`.
   [[nodiscard]] ChunkFacts inspect(std::string_view data);
 
+  /// Marks the text that begins at `offset` of the event in hand, behind its quote: marked() gives the one in its place
+  /// of each later event that differs from this one in texts alone.
+  void mark(std::size_t offset);
+  /// Nothing if the event in hand has another form than the one whose text was marked.
+  [[nodiscard]] std::optional<std::string_view> marked(std::string_view data) const {
+    return repeated_ && marked_ < texts_.size() ? std::optional(moved(data, marked_)) : std::nullopt;
+  }
+
  private:
   struct Text {
     text::Span span;         // in pattern_, between the quotes
@@ -96,6 +104,8 @@ class ChunkInspector {
   ChunkFacts facts_;         // what it says; id and model are made anew from texts_
   std::size_t id_ = 0;       // index in texts_; texts_.size(): absent
   std::size_t model_ = 0;
+  std::size_t marked_ = std::string_view::npos;
+  bool repeated_ = false;  // the event in hand has the form of the remembered one
   int misses_ = 0;
 };
 
