@@ -315,6 +315,7 @@ WEIR_OWN_FRAME Task<Result<Client::ConnectionPtr>> Client::open(const SendOption
         co_return std::move(*waited);
       }
       place = std::move((*waited)->place);  // of one that is of no use
+      waited->reset();
     }
     if (connect_deadline != platform::never) {
       connect_deadline += loop_.now() - began;

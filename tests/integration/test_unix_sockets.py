@@ -15,7 +15,7 @@ from weir_server import PATIENCE, Reply, Weir, run_weir, text_of
 
 TEXT = "one two three four five"
 BACK = f"""
-listen: ["127.0.0.1:0", "[::1]:0", "unix:%s"]
+listen: ["127.0.0.1:0", "unix:%s"]
 providers: {{mock: {{dialect: mock, mock: {{first_token: 0ms, tokens_per_second: 0, text: "{TEXT}"}}}}}}
 models: {{quick: mock/m}}
 auth: {{mode: none}}
@@ -92,7 +92,7 @@ def test_a_proxy_before_a_unix_socket_says_who_the_caller_is(tmp_path, path):
 
 
 def test_ipv6_is_listened_on_and_called(tmp_path, path):
-    with Weir(tmp_path / "back", BACK % path) as back:
+    with Weir(tmp_path / "back", (BACK % path).replace("127.0.0.1:0", "127.0.0.1:0\", \"[::1]:0")) as back:
         port = int(back.wait_for_output(r"listening on http://\[::1\]:(\d+)")[1])
         with Weir(tmp_path / "front", (FRONT % f"http://[::1]:{port}/v1").replace("127.0.0.1:0", '"[::1]:0"')) as front:
             connection = http.client.HTTPConnection("::1", front.port, timeout=PATIENCE)
