@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fault_table import FAULTS, GROUPS, LEFT, Fault
+from fault_table import FAULTS, GROUPS, Fault
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/failures.md"
 
@@ -14,10 +14,12 @@ HEAD = """\
 Each row is a failure, as a server on real TCP commits it. It is tested streamed and not, with everything that may be left to try:
 
 - **again**: the same target is asked again, as long as `retry.attempts` of the model has room, after a back-off
-{other_key}- **next target**: the next target in `steps` is asked, at once
+- **other key**: the next key of the same provider is asked, at once, which counts as no attempt
+- **next target**: the next target in `steps` is asked, at once
 - **nothing left**: what the caller gets where none of these is left, or none of them could help
 
-Where something is left, the caller gets a whole answer and no sign of the failure but the headers `x-weir-target` and `x-weir-attempts`.
+Where something is left that helps, the caller gets a whole answer and no sign of the failure but the headers `x-weir-target` and
+`x-weir-attempts`.
 Each attempt has its row in the record of the call, with its target, the provider's status and words, the words of the columns `cause` and
 `failure`, and a sentence for people: `weir explain last` tells all of it. What follows is decided by the cause alone.
 """
@@ -37,16 +39,13 @@ Nothing has reached the caller yet: the first events of a stream are held until 
 complete.
 """,
     "content": """\
-The caller has text, and no other answer may be sewn to it unless it is the same one: whoever is asked next has to repeat what has left,
-byte for byte, before the rest passes ([recovery.md](recovery.md)). Where nobody does, the caller gets what came, then one event with an
-error object, and no `[DONE]`: the official clients raise an error. The status was sent long ago, so it is 200, and the code stands in the
-event. An answer with another text is ended at the first byte that differs, and leaves its row.
+The caller has text already. Weir asks again as for any failure, holds what comes, and goes on only from where the new answer has repeated,
+byte for byte, what the caller has ([recovery.md](recovery.md)): he gets one answer, with one id. An answer with another text is cancelled at the
+first byte that differs, and has its attempt row all the same. Within a tool call nothing is tried. Where nothing helps, he gets what came,
+then one event with an error object, and no `[DONE]`: the official clients raise an error. The status was sent long ago, so it is 200, and
+the code stands in the event.
 """,
 }
-
-
-def yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def when(fault: Fault) -> str:
@@ -63,17 +62,17 @@ def nothing_left(fault: Fault) -> str:
 
 
 def page() -> str:
-    text = HEAD.format(other_key="- **other key**: the next key of the same provider is asked, at once\n" if "key" in LEFT else "")
+    text = HEAD
     for group, title in GROUPS.items():
         text += f"\n## {title}\n\n{NOTES[group]}" + ("\n" if NOTES[group] else "")
-        other_key = [" Other key |", "---|"] if "key" in LEFT else ["", ""]
-        text += f"| What happens | Answer | `cause` | Again |{other_key[0]} Next target | Nothing left | `failure` |\n"
-        text += f"|---|---|---|---|{other_key[1]}---|---|---|\n"
+        text += "| What happens | Answer | `cause` | Again | Other key | Next target | Nothing left | `failure` |\n"
+        text += "|---|---|---|---|---|---|---|---|\n"
         for fault in FAULTS:
             if fault.group == group:
+                again = "if it gives the same text" if group == "content" else "yes"
                 cells = [
-                    fault.name, when(fault), f"`{fault.cause}`", yes(fault.repeats),
-                    *([yes(fault.other_key)] if "key" in LEFT else []), "for the same text" if group == "content" else yes(fault.moves_on), nothing_left(fault), f"`{fault.failure}`",
+                    fault.name, when(fault), f"`{fault.cause}`", again if fault.repeats else "no", "yes" if fault.other_key else "no",
+                    again if fault.moves_on else "no", nothing_left(fault), f"`{fault.failure}`",
                 ]  # fmt: skip
                 text += f"| {' | '.join(cells)} |\n"
     return text

@@ -62,7 +62,7 @@ FAULTS = [
     Fault("the name does not resolve", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="unresolvable"),
     Fault("the connection is refused", "connection", "transport", "refused", (502, "upstream_unreachable"), where="refused"),
     Fault("TLS ends with an alert", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="tls_alert"),
-    Fault("a certificate that nobody vouches for", "connection", "transport", "unreachable", (502, "upstream_unreachable"), where="untrusted"),
+    Fault("a certificate that nobody vouches for", "connection", "transport", "upstream_certificate", (502, "upstream_certificate"), where="untrusted"),
 
     status("400 invalid value", "callers_fault", (400, "invalid_value"), label="400 for a value in the request", **CALLERS),
     status("400 content_policy_violation", "content_policy", (400, "content_policy_violation"), **CALLERS),
@@ -73,11 +73,11 @@ FAULTS = [
     status("402", "key_quota", label="402", **CREDENTIALS),
     status("404 model_not_found", "model_missing", (404, "model_not_found"), repeats=False, **AT_THE_TARGET),
     status("408", "slow", (408, ""), label="408", **AT_THE_TARGET),
-    status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), **AT_THE_TARGET),
+    status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), other_key=True, **AT_THE_TARGET),
     status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), label="429, to come back in a second",
-           behaviour=provider_error("429 rate_limit_exceeded", retry_after="1"), **AT_THE_TARGET),
+           behaviour=provider_error("429 rate_limit_exceeded", retry_after="1"), other_key=True, **AT_THE_TARGET),
     status("429 rate_limit_exceeded", "rate", (429, "rate_limit_exceeded"), label="429, to come back in an hour",
-           behaviour=provider_error("429 rate_limit_exceeded", retry_after="3600"), repeats=False, **AT_THE_TARGET),
+           behaviour=provider_error("429 rate_limit_exceeded", retry_after="3600"), repeats=False, other_key=True, **AT_THE_TARGET),
     status("429 insufficient_quota", "key_quota", **CREDENTIALS),
     status("500", "overload", (500, ""), label="500", **AT_THE_TARGET),
     status("502", "overload", (502, ""), label="502", **AT_THE_TARGET),
@@ -126,8 +126,9 @@ FAULTS = [
     Fault("RST after the last word", "content", "transport", "reset", (200, "upstream_broken"), Behaviour("cut_rst", after=4), whole=False),
     Fault("a broken event after content", "content", "malformed", "upstream_malformed", (200, "upstream_malformed"), Behaviour("malformed", after=2), whole=False),
     Fault("an error event after content", "content", "overload", "upstream_error", (200, "upstream_error"), Behaviour("error_event", after=2), whole=False),
-    Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, repeats=False,
-          slow=True),
+    Fault("FIN within a tool call", "content", "transport", "end_of_stream", (200, "upstream_broken"), Behaviour("cut_fin", after=3, tools=True),
+          whole=False, repeats=False, moves_on=False),
+    Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, repeats=False, slow=True),
 ]  # fmt: skip
 
 
@@ -137,7 +138,7 @@ class Case:
 
     fault: Fault
     stream: bool
-    left: str  # nothing, retry (of the same target), target (another one), twin (another one, whose text is the same)
+    left: str  # see LEFT
 
     @property
     def id(self) -> str:
@@ -145,18 +146,29 @@ class Case:
 
     @property
     def answered_by(self) -> str | None:
-        """Whose whole answer the caller gets: the same target's, another one's, or nobody's. Behind content it is an answer that goes
-        on with what has left, because it has repeated that."""
-        if self.left == "twin":
-            return "twin"
-        if self.left == "retry" and self.fault.repeats:
+        """Whose answer is the caller's, or its end: the same target's, the other one's, its twin's, or nobody's."""
+        again = (self.left == "retry" and self.fault.repeats) or (self.left == "key" and self.fault.other_key)
+        if again:
             return "same"
-        if self.left == "target" and self.fault.moves_on and self.fault.group != "content":
-            return "other"
-        return None
+        if self.left == "twin" and self.fault.moves_on:
+            return "twin"
+        # Another text is no end of an answer that has begun.
+        return "other" if self.left == "target" and self.fault.moves_on and self.fault.group != "content" else None
 
 
-LEFT = ("nothing", "retry", "target", "twin")
+# What is left to try.
+LEFT = {
+    "nothing": "no other target, no attempt, no key",
+    "retry": "the same target may be asked again, and then gives a whole answer with the same text",
+    "target": "another target gives an answer with another text",
+    "twin": "another target gives an answer with the same text",
+}
+
+
+def can_be(fault: Fault, left: str) -> bool:
+    if fault.where and left in {"retry", "key"}:
+        return False  # nobody is there the second time either
+    return fault.group == "content" or left != "twin"  # before content any text will do
 
 
 def all_cases() -> list[Case]:
@@ -166,6 +178,5 @@ def all_cases() -> list[Case]:
         for stream in (True, False)
         if (fault.streamed if stream else fault.whole)
         for left in LEFT
-        if not (fault.behaviour is None and left == "retry")  # nobody is there the second time either
-        if not (left == "twin" and fault.group != "content")  # before content any text will do
+        if can_be(fault, left)
     ]

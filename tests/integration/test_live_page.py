@@ -32,6 +32,7 @@ models:
   llama-3.1-8b: {{steps: [gone/llama, local/llama-3.1-8b]}}
   busy: first/chat
   broken: cloud/gpt-4o,fault=cut,after_events=3
+  recovered: {{steps: ["cloud/gpt-4o,fault=cut,after_events=3", cloud/gpt-4o]}}
   limited: {{steps: ["cloud/gpt-4o,fault=status,status=429", local/llama-3.1-8b]}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
@@ -181,6 +182,19 @@ def test_why_an_attempt_was_left_is_told_by_its_cause(browser, weir):
     outcome = f"{row('limited')}.querySelector('.attempt .outcome')"
     assert page.evaluate(f"{outcome}.textContent") == "429 rate limited"
     assert page.evaluate(f"{outcome}.title").endswith("(cause: rate)")
+    assert page.errors == []
+
+
+def test_a_stream_that_was_gone_on_with_is_seen_as_such(browser, weir):
+    page = browser.page()
+    live(page, weir)
+    assert weir.chat("recovered", stream=True).events[-1] == "[DONE]"
+    page.wait_for(f"{row('recovered')}?.dataset.state === 'ok'")
+    outcomes = page.evaluate(f"[...{row('recovered')}.querySelectorAll('.outcome')].map(one => one.textContent)")
+    assert len(outcomes) == 2 and outcomes[1].startswith("went on"), outcomes
+    page.click("#calls .call-head")
+    page.wait_for(f"{row('recovered', '.story pre')}?.textContent.includes('and went on')")
+    assert "Recovered from" in page.evaluate(f"{row('recovered', '.facts')}.textContent")
     assert page.errors == []
 
 

@@ -82,6 +82,7 @@ class Behaviour:
     text: str | None = None          # the whole answer; by default FaultServer.text
     events: int = 4                  # content events that a streamed answer is divided into
     after: int = 0                   # content events before the fault
+    tools: bool = False              # streamed: two tool calls instead of the text; `after` counts their deltas
     role: bool = True                # whether a streamed answer begins with the role event, which bears no content
     status: int = 503
     code: str | None = "server_is_overloaded"
@@ -632,7 +633,7 @@ class Connection:
 
         deltas = [{"content": part} for part in divide(behaviour.text or self.server.text, behaviour.events)]
         reason = "stop"
-        if kind == "tools":
+        if kind == "tools" or behaviour.tools:
             deltas, reason = list(tool_deltas()), "tool_calls"
         with contextlib.suppress(Finished):
             if behaviour.role:

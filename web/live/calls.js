@@ -62,13 +62,15 @@ function outcome(attempt, ended) {
   if (attempt.end_state === "complete") {
     const tokens = attempt.tokens_out ?? attempt.events;
     const unit = attempt.tokens_out === undefined ? "event" : "token";
-    return tokens > 0 ? `${attempt.status} · ${tokens} ${unit}${tokens === 1 ? "" : "s"}` : `${attempt.status}`;
+    const status = attempt.recovery ? "went on" : attempt.status;
+    return tokens > 0 ? `${status} · ${tokens} ${unit}${tokens === 1 ? "" : "s"}` : `${status}`;
   }
   if (attempt.end_state === "open" && !ended) {
     if (attempt.first_token_ms !== undefined) return attempt.events > 0 ? `${attempt.events} events …` : "answering …";
     return attempt.connected_ms === undefined ? "connecting …" : "waiting for the first token …";
   }
   if (attempt.end_state === "client_abort") return "the caller left";
+  if (attempt.recovery && attempt.end_state === "gateway_error") return "did not go on";
   if (causeWords[attempt.cause]) return `${attempt.status || ""} ${causeWords[attempt.cause]}`.trim();
   return shortWords[attempt.failure] ?? (attempt.reason.replace(/^it answered /, "") || attempt.failure);
 }
@@ -239,6 +241,7 @@ function facts(record) {
   fact("Caller's own id", record.client_request_id);
   fact("Endpoint", record.endpoint);
   fact("Route", record.route);
+  fact("Recovered from", record.recovered_from);
   fact("Not asked", record.skipped?.join("; "));
   fact("First token", record.ttft_ms === undefined ? undefined : time(record.ttft_ms));
   fact("Bytes in, out", `${record.request_bytes}, ${record.response_bytes}`);
