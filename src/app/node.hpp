@@ -72,6 +72,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Calls and connections that are open on all cores; exact only while the loops do not run.
   [[nodiscard]] std::size_t open_connections() const;
   [[nodiscard]] const platform::MemoryBudget& budget() const { return budget_; }
+  /// Connections to providers that are counted as open, on all cores.
+  [[nodiscard]] std::size_t upstream_connections() { return slots_.open(); }
 
  private:
   struct Core;

@@ -24,6 +24,16 @@ class ProviderSlots {
     return slots;
   }
 
+  /// Places that are taken, of all providers.
+  [[nodiscard]] std::size_t open() {
+    const std::scoped_lock lock(mutex_);
+    std::size_t sum = 0;
+    for (const auto& [provider, slots] : slots_) {
+      sum += slots->open();
+    }
+    return sum;
+  }
+
  private:
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<http::ConnectionSlots>> slots_;

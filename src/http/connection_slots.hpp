@@ -84,6 +84,12 @@ class ConnectionSlots : public std::enable_shared_from_this<ConnectionSlots> {
   void limit(std::size_t open_max);
   [[nodiscard]] std::size_t limit() const { return open_max_.load(std::memory_order_relaxed); }
 
+  /// Places that are taken.
+  [[nodiscard]] std::size_t open() {
+    const std::scoped_lock lock(mutex_);
+    return open_;
+  }
+
   void join(const std::shared_ptr<Pool>& pool);
   void leave(const std::shared_ptr<Pool>& pool);
 

@@ -34,6 +34,7 @@ class GatewayUnderTest {
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] std::size_t budget_used() const { return node_->budget().used(); }
+  [[nodiscard]] std::size_t upstream_connections() const { return node_->upstream_connections(); }
   [[nodiscard]] std::size_t connections() const { return node_->open_connections(); }
 
  private:

@@ -86,6 +86,10 @@ class Run {
           gateway.release());  // what still runs in it must not be destroyed: that would hide this finding
       return;
     }
+    if (gateway->upstream_connections() != 0) {
+      history_.end_violations.push_back(
+          fmt::format("{} places for connections to providers were not given back", gateway->upstream_connections()));
+    }
     if (gateway->budget_used() != 0) {
       history_.end_violations.push_back(
           fmt::format("{} bytes of the memory budget were not given back", gateway->budget_used()));
