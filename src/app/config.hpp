@@ -3,6 +3,7 @@
 #include "base/secret.hpp"
 #include "ledger/price_book.hpp"
 #include "net/tls_version.hpp"
+#include "providers/key_pool.hpp"
 #include "providers/mock_options.hpp"
 #include "providers/presets.hpp"
 #include "routing/policy.hpp"
@@ -33,15 +34,17 @@ bool is_loopback(const Listen& listen);
 /// A credential of ours at a provider.
 struct KeyConfig {
   std::string name;  // for logs and explain; `key-1`, `key-2` ... where the config gives none
-  Secret value;      // never empty
+  Secret value;      // never empty, unless a command prints it
   int weight = 1;
-  int priority = 0;  // lower first
+  int priority = 0;                            // lower first
+  std::string command;                         // prints the key; empty: `value` is it
+  std::chrono::milliseconds refresh{300'000};  // how often the command runs
   friend bool operator==(const KeyConfig&, const KeyConfig&) = default;
 };
 
-enum class KeyChoice : std::uint8_t { round_robin, priority, least_used, weighted };
 enum class UnknownModels : std::uint8_t { refuse, forward };
 
+using providers::KeyChoice;
 using providers::MockFault;
 using providers::MockFaultKind;
 using providers::MockOptions;

@@ -73,6 +73,8 @@ class ModelBuilder {
     check_name();
     policy_.timeouts = effective_timeouts({root_, section_});
     policy_.retry = effective_retry({root_, section_});
+    policy_.on_context_window = special("on_context_window");
+    policy_.on_content_policy = special("on_content_policy");
     if (entry_.value.kind == Node::Kind::scalar && !entry_.value.bad) {
       add_single(entry_.value.text, entry_.value, section_, {});
     } else if (entry_.value.kind == Node::Kind::map) {
@@ -96,6 +98,21 @@ class ModelBuilder {
     if (stars(entry_.key) > 1) {
       report_.error(entry_.origin, section_.path(), "a pattern has one *");
     }
+  }
+
+  /// The model for one cause, from here or from the general options; itself is no fallback.
+  std::string special(std::string_view option) {
+    const bool own = entry_.value.kind == Node::Kind::map && section_.has(option);
+    if (!own && !root_.has(option)) {
+      return {};
+    }
+    const Section& set = own ? section_ : root_;
+    const std::string& name = set.text(option);
+    if (own && name == entry_.key) {
+      report_.error(set.origin(option), settings::join_path(section_.path(), option),
+                    "names the model itself; write another one, or leave the option out");
+    }
+    return name == entry_.key ? std::string() : name;
   }
 
   void build_steps() {
@@ -322,6 +339,35 @@ void check_default(const Section& root, const routing::ModelTable& table, Report
                fmt::format("no model is named \"{}\"{}", root.node("default_model")->shown(), cure));
 }
 
+/// The models that are named for a cause, in the general options and in each entry.
+void check_specials(const Section& root, const routing::ModelTable& table, Report& report) {
+  const Node* models = root.node("models");
+  const std::vector<Entry> none;
+  const std::vector<Entry>& entries = models == nullptr ? none : models->entries;
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) {
+    names.push_back(entry.key);
+  }
+  const auto check = [&](const Section& section, std::string_view option) {
+    if (!section.has(option)) {
+      return;
+    }
+    const std::string& name = section.text(option);
+    if (!is_known(table, name) && std::ranges::find(names, name) == names.end()) {
+      report.error(section.origin(option), settings::join_path(section.path(), option),
+                   fmt::format("no model is named \"{}\"{}", name, settings::did_you_mean(name, names)));
+    }
+  };
+  for (const std::string_view option : {"on_context_window", "on_content_policy"}) {
+    check(root, option);
+    for (const Entry& entry : entries) {
+      if (entry.value.kind == Node::Kind::map) {
+        check(root.at("models").named(entry.key), option);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 routing::ModelTable build_models(const Section& root, const std::vector<ProviderConfig>& providers, Report& report,
@@ -355,6 +401,7 @@ routing::ModelTable build_models(const Section& root, const std::vector<Provider
   table.mock_provider = mock_among(providers);
   table.default_model = root.text("default_model");
   check_default(root, table, report);
+  check_specials(root, table, report);
   return table;
 }
 

@@ -150,15 +150,44 @@ class ProviderBuilder {
           key.name = fields.text("name");
         }
         value = item.find("value");
+        if (fields.has("command")) {
+          key.refresh = fields.duration("refresh");
+          add_command(std::move(key), fields, value, item, i);
+          continue;
+        }
       }
       add_key(std::move(key), value, item, i);
     }
   }
 
+  void add_command(KeyConfig key, const Section& fields, const Node* value, const Node& item, std::size_t index) {
+    const std::string path = settings::item_path("keys", index);
+    if (value != nullptr) {
+      error(value->origin, path, "`command` prints the key already; keep one of value and command");
+      bad_key_ = true;
+    } else if (fields.text("command").empty()) {
+      error(fields.origin("command"), path, "the command is empty");
+      bad_key_ = true;
+    } else {
+      key.command = fields.text("command");
+      keep(std::move(key), item, path);
+    }
+  }
+
+  void keep(KeyConfig key, const Node& item, const std::string& path) {
+    if (std::ranges::find(provider_.keys, key.name, &KeyConfig::name) != provider_.keys.end()) {
+      error(item.origin, path, fmt::format("two keys have the name \"{}\"", key.name));
+    } else if (provider_.keys.size() == providers::keys_max) {
+      error(item.origin, path, fmt::format("a provider has at most {} keys", providers::keys_max));
+    }
+    provider_.keys.push_back(std::move(key));
+  }
+
   void add_key(KeyConfig key, const Node* value, const Node& item, std::size_t index) {
     const std::string path = settings::item_path("keys", index);
     if (value == nullptr) {
-      error(item.origin, path, "has no value; write {name: main, value: $OPENAI_API_KEY}");
+      error(item.origin, path,
+            "has no value; write {name: main, value: $OPENAI_API_KEY} or {name: main, command: ...}");
       bad_key_ = true;
       return;
     }
@@ -176,11 +205,8 @@ class ProviderBuilder {
       bad_key_ = true;
       return;
     }
-    if (std::ranges::find(provider_.keys, key.name, &KeyConfig::name) != provider_.keys.end()) {
-      error(item.origin, path, fmt::format("two keys have the name \"{}\"", key.name));
-    }
     key.value = Secret(value->text);
-    provider_.keys.push_back(std::move(key));
+    keep(std::move(key), item, path);
   }
 
   void build_headers() {
@@ -228,9 +254,10 @@ class ProviderBuilder {
                            : choice == "least_used" ? KeyChoice::least_used
                            : choice == "weighted"   ? KeyChoice::weighted
                                                     : KeyChoice::round_robin;
-    if (provider_.key_choice != KeyChoice::round_robin) {
-      report_.notice(section_.origin("key_choice"), settings::join_path(section_.path(), "key_choice"),
-                     "accepted, not built yet in this version: keys take turns (round_robin)");
+    if (section_.has("idempotency_key")) {
+      provider_.quirks.idempotency_key = section_.boolean("idempotency_key");
+    } else {
+      provider_.quirks.idempotency_key = provider_.base_url.host == "api.openai.com";
     }
     if (section_.has("max_in_flight")) {
       provider_.max_in_flight = section_.integer("max_in_flight");

@@ -202,6 +202,8 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
+  key_pools_.prepare(*config_);
+  key_pools_.use(*config_);
   if (auto tls = prepare_tls(*config_)) {
     tls_ = std::move(*tls);
   } else {
@@ -220,6 +222,10 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
         }
       }
     };
+  });
+  on_reload([this](const Config& config) -> Result<std::function<void()>> {
+    key_pools_.prepare(config);
+    return [this, next = std::make_shared<const Config>(config)] { key_pools_.use(*next); };
   });
   std::vector<http::ServerCore*> servers;
   for (platform::Loop* loop : loops) {
@@ -287,7 +293,7 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, n
                                                                   : fmt::format("[{}]", config.base_url.host),
       .base_path = config.base_url.path,
       .base_query = config.base_url.query,
-      .keys = {},
+      .keys = key_pools_.of(config),
       .headers = config.headers,
       .quirks = config.quirks,
       .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
@@ -314,9 +320,6 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, n
   }
   if (config.base_url.port != (config.base_url.tls ? 443 : 80)) {
     options.host += fmt::format(":{}", config.base_url.port);
-  }
-  for (const KeyConfig& key : config.keys) {
-    options.keys.push_back(key.value);
   }
   return std::make_unique<providers::OpenAiProvider>(loop, std::move(options));
 }
@@ -429,6 +432,13 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   merged.cell(observe::metric::config_reloads, {"rejected"}).add(static_cast<double>(reloads_rejected_.load(relaxed)));
   merged.cell(observe::metric::config_good, {}).add(last_reload_good_.load(relaxed) ? 1 : 0);
   merged.cell(observe::metric::config_loaded, {}).add(static_cast<double>(loaded_at_us_.load(relaxed)) / 1e6);
+  for (const auto& pool : key_pools_.all()) {
+    for (const providers::KeyPool::State& key : pool->states(asking.now())) {
+      merged.cell(observe::metric::key_calls, {pool->provider(), key.label}).add(static_cast<double>(key.calls));
+      merged.cell(observe::metric::key_failures, {pool->provider(), key.label}).add(static_cast<double>(key.failures));
+      merged.cell(observe::metric::key_out, {pool->provider(), key.label}).add(key.out_until ? 1 : 0);
+    }
+  }
   merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
   merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));

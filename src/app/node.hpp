@@ -12,6 +12,7 @@
 #include "api/router.hpp"
 #include "api/status.hpp"
 #include "app/config.hpp"
+#include "app/key_pools.hpp"
 #include "app/provider_slots.hpp"
 #include "gateway/model_directory.hpp"
 #include "http/server.hpp"
@@ -94,6 +95,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
 
   const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use
   observe::Log& log_;
+  KeyPools key_pools_{log_};
   ledger::RequestRing ring_{1000};
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;

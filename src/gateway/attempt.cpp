@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "dialects/openai/causes.hpp"
 #include "dialects/openai/prefill.hpp"
@@ -36,27 +35,13 @@ Code as_upstream_code(Code code) {
   }
 }
 
-/// Retry-After in seconds, or retry-after-ms, which is finer. An HTTP date is left to the back-off.
-std::optional<Duration> retry_after_of(const http::Headers& headers) {
-  const auto number = [&](http::KnownHeader known) -> std::optional<double> {
-    const std::string_view text = headers.value(known);
-    if (text.empty() || text.size() > 12) {
-      return std::nullopt;
-    }
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0 || value > 1e9) {
-      return std::nullopt;
-    }
-    return value;
-  };
-  if (const auto milliseconds = number(http::KnownHeader::retry_after_ms)) {
-    return Duration(static_cast<std::int64_t>(*milliseconds * 1e6));
+/// For the repeats of one call at one target, and for nothing else. Hex of FNV-1a over the target's model.
+std::string idempotency_key(const Call& call, const routing::Candidate& candidate) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : candidate.upstream_model) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   }
-  if (const auto seconds = number(http::KnownHeader::retry_after)) {
-    return Duration(static_cast<std::int64_t>(*seconds * 1e9));
-  }
-  return std::nullopt;
+  return fmt::format("{}-{:016x}", call.id, hash);
 }
 
 /// What an error answer says, for the record. Of JSON only the message: the rest may repeat the request, prompt and
@@ -142,12 +127,17 @@ Task<AttemptResult> Attempt::run() {
   const routing::Timeouts& timeouts = candidate_.target->timeouts;
   row().started = since_start();
   context_.live.note(ledger::LiveStep::attempt_began);
+  if (context_.key != nullptr) {
+    row().key = context_.key->label();
+  }
   prepare_body();
 
   const Duration limit = call.request.stream ? timeouts.first_token : timeouts.attempt;
   const Instant own_deadline = std::min(began_ + limit, context_.deadline);
   const std::string traceparent =
       call.trace ? observe::traceparent(*call.trace, context_.core.loop.random().next()) : std::string();
+  const std::string idempotency =
+      provider_.quirks().idempotency_key ? idempotency_key(call, candidate_) : std::string();
   const providers::UpstreamRequest request{
       .path = call.endpoint.upstream_path,
       .query = call.query,
@@ -157,6 +147,8 @@ Task<AttemptResult> Attempt::run() {
       .traceparent = traceparent,
       .model = candidate_.upstream_model,
       .mock = call.mock,
+      .key = context_.key,
+      .idempotency_key = idempotency,
       .stream = call.request.stream,
       .fresh_connection = fresh_connection_,
       .on_connected =
@@ -187,6 +179,9 @@ Task<AttemptResult> Attempt::run() {
   row().status = (*reply)->status();
   row().upstream_request_id = (*reply)->headers().value(http::KnownHeader::x_request_id).substr(0, upstream_id_max);
   context_.live.note(ledger::LiveStep::answered);
+  if (context_.key != nullptr && (*reply)->status() < 300 && context_.key->pool()->size() > 1) {
+    limits_ = providers::read_rate_limits((*reply)->headers(), context_.core.loop.wall_now());
+  }
   if ((*reply)->status() < 200 || (*reply)->status() > 299) {
     co_return co_await keep_answer(std::move(*reply));
   }
@@ -231,7 +226,7 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
   for (const http::Header& header : passing) {
     answer.headers.emplace_back(header.name, header.value);
   }
-  const auto retry_after = retry_after_of(reply->headers());
+  limits_ = providers::read_rate_limits(reply->headers(), context_.core.loop.wall_now());
   const Instant patience = std::min(context_.deadline, context_.core.loop.now() + std::chrono::seconds(10));
   bool whole = false;
   while (answer.body.size() <= context_.core.relay.error_bytes_max && charge(answer.body.size())) {
@@ -249,13 +244,15 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
     answer.body.append(*bytes);
   }
   provider_.conceal(answer.body);
-  const llm::Cause cause = openai::cause_of(answer.status, openai::read_error_words(answer.body));
+  const openai::ErrorWords words = openai::read_error_words(answer.body);
+  const llm::Cause cause = openai::cause_of(answer.status, words);
+  note_wait(cause, words.message);
   AttemptResult result =
       failed(is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
              fmt::format("it answered {} {}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status))),
              words_of(answer.body), cause);
   result.failure.status = answer.status;
-  result.failure.retry_after = retry_after;
+  result.failure.retry_after = limits_.retry_after;
   if (whole && text::scan_document(answer.body)) {
     result.answer = std::move(answer);
   }
@@ -297,11 +294,26 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   }
 }
 
+/// Where no header tells how long to wait, the limit that is used up may, and else the provider's words.
+void Attempt::note_wait(llm::Cause cause, std::string_view message) {
+  if (limits_.retry_after || (cause != llm::Cause::rate && cause != llm::Cause::overload)) {
+    return;
+  }
+  limits_.retry_after = providers::retry_after_in(message);
+  for (const providers::LimitLeft* left : {&limits_.requests, &limits_.tokens}) {
+    if (!limits_.retry_after && left->remaining == 0) {
+      limits_.retry_after = left->reset;
+    }
+  }
+}
+
 AttemptResult Attempt::failed_in_success(std::string_view body, std::string reason) {
   const openai::ErrorWords words = openai::read_error_words(body);
   const llm::Cause cause = openai::cause_of(row().status, words);
+  note_wait(cause, words.message);
   AttemptResult result = failed(is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
                                 std::move(reason), words.message, cause);
+  result.failure.retry_after = limits_.retry_after;
   const int worth = openai::status_of(row().status, words);
   if (auto error = openai::error_object_of(body); worth != 0 && error) {
     result.failure.status = worth;

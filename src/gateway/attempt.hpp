@@ -42,6 +42,9 @@ struct AttemptResult {
   std::optional<ProviderAnswer> answer;  // of a failed one
   bool closed_before_reply = false;      // on a reused connection: repeat it at once
   bool differs = false;  // of a failed one: it was to go on with an answer that broke off, and gave another one
+  // When the first of all targets that were asked, or passed over, takes calls again, as far as they said so.
+  std::optional<platform::Instant> back_at;
+  bool back_at_is_own = false;  // it is this answer's own word
 };
 
 /// One upstream call, and the relay of its answer to the caller.
@@ -60,9 +63,10 @@ class Attempt {
     ledger::RequestRecord& record;  // of the whole call; the attempt's own row is its last
     ledger::LiveCall& live;
     platform::Duration& waited;
-    platform::Instant deadline;  // of the whole call
+    platform::Instant deadline;      // of the whole call
     Delivered* delivered = nullptr;  // keeps what the caller gets of a stream; null: nobody would go on with it
     std::optional<Resume> resume;    // go on with `delivered`, which broke off
+    const providers::KeyPool::Lease* key = nullptr;  // ours at the provider; null: none is sent
   };
   Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider, bool fresh_connection);
   Attempt(const Attempt&) = delete;
@@ -70,6 +74,8 @@ class Attempt {
   ~Attempt() = default;
 
   WEIR_OWN_FRAME Task<AttemptResult> run();
+  /// What the answer's head said about limits, as far as it matters; empty where no key was used.
+  [[nodiscard]] const providers::RateLimits& limits() const { return limits_; }
 
  private:
   using Bytes = Result<std::string_view>;
@@ -116,6 +122,7 @@ class Attempt {
   /// No cause: it follows from the code.
   AttemptResult failed(Code code, std::string reason, std::string upstream_words = {},
                        std::optional<llm::Cause> cause = {});
+  void note_wait(llm::Cause cause, std::string_view message);
   /// An error that came inside of a success, before anything had left: worth what the status would have been.
   AttemptResult failed_in_success(std::string_view body, std::string reason);
   /// For content that had left: the caller is told by whoever knows whether another answer can go on with it.
@@ -134,6 +141,7 @@ class Attempt {
   openai::EditList edits_;
   std::vector<std::string_view> body_;
   bool committed_ = false;
+  providers::RateLimits limits_;
 
   // Of a stream.
   openai::ChunkInspector inspector_;
@@ -145,7 +153,7 @@ class Attempt {
   std::optional<platform::Instant> whole_since_;
   platform::Instant last_event_;  // of those that came once it was whole
   std::uint64_t events_counted_ = 0;
-  std::string scratch_;  // an event from which a part was cut
+  std::string scratch_;                         // an event from which a part was cut
   std::unique_ptr<Continuation> continuation_;  // with `resume`
 };
 

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gateway/attempt.hpp"
 #include "gateway/recovery.hpp"
@@ -35,6 +37,14 @@ class AttemptLoop {
 
   /// Null, with the reason in the record: it cannot be asked at all.
   providers::Provider* provider_of(const routing::Candidate& candidate);
+  WEIR_OWN_FRAME Task<bool> wait_for_key();
+  /// After a failed attempt: who wants to be left alone until when.
+  void note_wish();
+  /// True, with the reason in the record: asking it could not help.
+  bool is_in_vain(const routing::Candidate& candidate, providers::Provider& provider);
+  /// The model that the configuration names for the cause of the last failure; empty: none.
+  [[nodiscard]] std::string_view special_fallback() const;
+  WEIR_OWN_FRAME Task<AttemptResult> ask_instead(std::string_view model);
   /// Asks one member, and again where that may help; how it ended is in last_.
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider);
   void find_cost();
@@ -45,7 +55,15 @@ class AttemptLoop {
 
   Context context_;
   AttemptResult last_{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
-  std::string label_;  // of the member that is asked, in metrics
+  std::string label_;     // of the member that is asked, in metrics
+  bool instead_ = false;  // this is a special fallback already: there is no second one
+  struct Resting {
+    const routing::Target* target = nullptr;
+    platform::Instant until;
+  };
+  std::vector<Resting> resting_;  // those without a usable key
+  platform::Instant back_at_ = platform::never;
+  bool last_resort_ = false;  // they alone are asked
 };
 
 }  // namespace weir::gateway

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "gateway/attempt_loop.hpp"
@@ -163,6 +164,39 @@ Task<AttemptResult> Exchange::attempts() {
   co_return last;
 }
 
+namespace {
+
+/// Whole seconds until calls are taken again; at least one, which is also said where nobody knows.
+std::string retry_after_text(const AttemptResult& last, Instant now) {
+  const Duration left = last.back_at ? *last.back_at - now : Duration{};
+  return fmt::format_int(std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(left).count())).str();
+}
+
+bool is_whole_seconds(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// A 429 or 503 says when to come back, truly for the target that is back soonest: the provider's own word stands where
+/// it is that, in whole seconds. `ours` holds the text that is put in its place.
+void say_when_to_come_back(ReplyHead& head, const AttemptResult& last, Instant now, std::string& ours) {
+  if (head.status != 429 && head.status != 503) {
+    return;
+  }
+  const auto is_retry_after = [](const auto& header) { return http::iequals(header.first, "retry-after"); };
+  const auto own = std::ranges::find_if(head.headers, is_retry_after);
+  if (own != head.headers.end() && is_whole_seconds(own->second) && (last.back_at_is_own || !last.back_at)) {
+    return;
+  }
+  std::erase_if(head.headers, is_retry_after);
+  if (!last.back_at_is_own) {
+    std::erase_if(head.headers, [](const auto& header) { return http::iequals(header.first, "retry-after-ms"); });
+  }
+  ours = retry_after_text(last, now);
+  head.headers.emplace_back("retry-after", ours);
+}
+
+}  // namespace
+
 /// Nothing of any answer has left. The provider's own status and body where the last attempt ended so; our words
 /// otherwise.
 Task<void> Exchange::deliver_failure(const AttemptResult& last) {
@@ -206,6 +240,8 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   if (!has_type) {
     head.headers.emplace_back("content-type", "application/json");
   }
+  std::string retry_after;
+  say_when_to_come_back(head, last, core_.loop.now(), retry_after);
   const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
   own.append_to(head.headers, !record_->attempts.back().upstream_request_id.empty());
   sink_.head(head);

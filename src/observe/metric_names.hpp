@@ -94,6 +94,18 @@ inline const MetricFamily pool_opened{
     "weir_upstream_connections_opened_total", "Connections made to providers.", MetricKind::counter, {"provider"}};
 inline const MetricFamily pool_reused{
     "weir_upstream_connections_reused_total", "Calls over a kept-alive connection.", MetricKind::counter, {"provider"}};
+inline const MetricFamily key_calls{"weir_provider_key_calls_total",
+                                    "Upstream calls by the label of the key that they used.",
+                                    MetricKind::counter,
+                                    {"provider", "key"}};
+inline const MetricFamily key_failures{"weir_provider_key_failures_total",
+                                       "Upstream calls that failed through their key: refused, spent, too often.",
+                                       MetricKind::counter,
+                                       {"provider", "key"}};
+inline const MetricFamily key_out{"weir_provider_key_out",
+                                  "1: the key is out, because it was refused or is spent; 0: it is in use.",
+                                  MetricKind::gauge,
+                                  {"provider", "key"}};
 inline const MetricFamily model_lists{"weir_model_list_fetches_total",
                                       "Lists of models asked of providers, by how that ended.",
                                       MetricKind::counter,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/assert.hpp"
 #include "http/head_writer.hpp"
 #include "observe/metric_names.hpp"
 #include "providers/decoded_reply.hpp"
@@ -56,7 +57,7 @@ bool OpenAiProvider::configures(std::string_view header) const {
   return std::ranges::any_of(options_.headers, [&](const auto& own) { return http::iequals(own.first, header); });
 }
 
-std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
+std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPool::Lease* key) const {
   std::string head;
   head.reserve(1024);
   std::string target = options_.base_path;
@@ -71,12 +72,15 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   static_cast<void>(writer.request_line(request.method, target));
   writer.field(http::KnownHeader::host, options_.host);
   bool has_type = configures("content-type");
+  bool has_idempotency_key = configures("idempotency-key");
   for (const http::Header& header : request.headers) {
     // The operator's word for this provider stands above the caller's.
     const bool withheld =
         !options_.quirks.withheld_header.empty() && http::iequals(header.name, options_.quirks.withheld_header);
     if (!withheld && !configures(header.name)) {
       has_type = has_type || header.known == http::KnownHeader::content_type;
+      has_idempotency_key = has_idempotency_key ||
+                            (header.known == http::KnownHeader::other && http::iequals(header.name, "idempotency-key"));
       writer.parsed_field(header);
     }
   }
@@ -87,9 +91,11 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
   if (!own_accept_encoding_) {
     writer.field(http::KnownHeader::accept_encoding, "identity");
   }
-  if (!options_.keys.empty() && !own_authorization_) {
-    const Secret& key = options_.keys[next_key_++ % options_.keys.size()];
-    writer.field(http::KnownHeader::authorization, "Bearer " + key.reveal());
+  if (key != nullptr) {
+    writer.field(http::KnownHeader::authorization, "Bearer " + key->value().reveal());
+  }
+  if (!request.idempotency_key.empty() && options_.quirks.idempotency_key && !has_idempotency_key) {
+    writer.field("Idempotency-Key", request.idempotency_key);
   }
   if (!request.traceparent.empty() && !own_traceparent_) {
     writer.field(http::KnownHeader::traceparent, request.traceparent);
@@ -106,7 +112,18 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request) {
 
 Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                                   platform::Until until) {
-  const std::string head = head_of(request);
+  std::optional<KeyPool::Lease> own_key;
+  const KeyPool::Lease* key = request.key;
+  if (KeyPool* const pool = keys(); pool != nullptr && key == nullptr) {
+    const platform::Instant now = loop_.now();
+    own_key = pool->take(request.model, {}, now);
+    if (!own_key) {
+      own_key = pool->take_anyway(request.model, {}, now);
+    }
+    key = own_key ? &*own_key : nullptr;
+  }
+  WEIR_ASSERT(key == nullptr || key->pool() == keys(), "a key goes to its own provider and to no other");
+  const std::string head = head_of(request, key);
   http::ClientFacts client_facts;
   auto response = co_await client_.send(head, request.body,
                                         {.connect_deadline = request.connect_deadline,
@@ -123,13 +140,8 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
 }
 
 void OpenAiProvider::conceal(std::string& words) const {
-  constexpr std::string_view instead = "[secret]";
-  for (const Secret& key : options_.keys) {
-    const std::string& text = key.reveal();
-    for (std::size_t at = text.empty() ? std::string::npos : words.find(text); at != std::string::npos;
-         at = words.find(text, at + instead.size())) {
-      words.replace(at, text.size(), instead);
-    }
+  if (options_.keys != nullptr) {
+    options_.keys->conceal(words);
   }
 }
 

@@ -24,7 +24,7 @@ class OpenAiProvider final : public Provider {
     std::string host;                                          // the Host field: "api.example.com" or "127.0.0.1:8080"
     std::string base_path;                                     // "/v1", without a trailing slash
     std::string base_query;                                    // "api-version=1", before the caller's own
-    std::vector<Secret> keys;                                  // used in turn; empty: none is sent
+    std::shared_ptr<KeyPool> keys;                             // null: none is sent
     std::vector<std::pair<std::string, std::string>> headers;  // added to each request
     Quirks quirks;
     std::size_t idle_max = 30;
@@ -35,12 +35,13 @@ class OpenAiProvider final : public Provider {
   Task<Result<std::unique_ptr<UpstreamReply>>> send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                     platform::Until until) override;
   [[nodiscard]] const Quirks& quirks() const override { return options_.quirks; }
+  [[nodiscard]] KeyPool* keys() const override { return own_authorization_ ? nullptr : options_.keys.get(); }
   void conceal(std::string& words) const override;
   void collect(observe::MetricShard& shard) const override;
   Task<void> close() override { return client_.close(); }
 
  private:
-  std::string head_of(const UpstreamRequest& request);
+  std::string head_of(const UpstreamRequest& request, const KeyPool::Lease* key) const;
   [[nodiscard]] bool configures(std::string_view header) const;
 
   platform::Loop& loop_;
@@ -49,7 +50,6 @@ class OpenAiProvider final : public Provider {
   bool own_accept_encoding_;
   bool own_traceparent_;
   http::Client client_;
-  std::size_t next_key_ = 0;
 };
 
 }  // namespace weir::providers

@@ -1,6 +1,7 @@
 // What goes to a provider's wire, and what must not come back from it.
 #include "providers/openai_provider.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -56,13 +57,18 @@ class OpenAi : public testing::Test, protected platform::AcceptHandler {
     const platform::Running closing(loop_, provider.close());
     world_.run_until([&] { return closing.done(); }, world_.now() + 1h);
   }
-  OpenAiProvider::Options options(std::vector<Secret> keys) {
-    return {.name = "a",
-            .peer = {"10.0.0.1", 80},
-            .host = "api.example.com",
-            .base_path = "/v1",
-            .keys = std::move(keys),
-            .headers = {{"X-Team", "blue"}}};
+  OpenAiProvider::Options options(std::vector<std::string> keys) {
+    std::vector<KeyPool::KeyOptions> pooled;
+    for (std::string& key : keys) {
+      pooled.push_back({.label = fmt::format("key-{}", pooled.size() + 1), .value = Secret(std::move(key))});
+    }
+    return {
+        .name = "a",
+        .peer = {"10.0.0.1", 80},
+        .host = "api.example.com",
+        .base_path = "/v1",
+        .keys = pooled.empty() ? nullptr : std::make_shared<KeyPool>("a", std::move(pooled), KeyChoice::round_robin),
+        .headers = {{"X-Team", "blue"}}};
   }
 
   platform::SimulatedWorld world_{1};
@@ -74,7 +80,7 @@ class OpenAi : public testing::Test, protected platform::AcceptHandler {
 };
 
 TEST_F(OpenAi, writes_one_request_with_its_own_key_host_and_length) {
-  OpenAiProvider provider(loop_, options({Secret("sk-1")}));
+  OpenAiProvider provider(loop_, options({"sk-1"}));
   const std::string text =
       wire(provider, {{.name = "X-Custom", .value = "1"}, {.name = "x-team", .value = "red"}}, "api-version=2");
   EXPECT_TRUE(text.starts_with("POST /v1/chat/completions?api-version=2 HTTP/1.1\r\n")) << text;
@@ -91,7 +97,7 @@ TEST_F(OpenAi, writes_one_request_with_its_own_key_host_and_length) {
 
 TEST_F(OpenAi, a_configured_header_stands_alone) {
   // Two Authorization fields are refused by some servers and read as the wrong one by others.
-  auto with_headers = options({Secret("sk-1")});
+  auto with_headers = options({"sk-1"});
   with_headers.headers = {
       {"Authorization", "Basic abc"}, {"Accept-Encoding", "gzip"}, {"traceparent", "00-1"}, {"content-TYPE", "a/b"}};
   OpenAiProvider provider(loop_, with_headers);
@@ -116,7 +122,7 @@ TEST_F(OpenAi, puts_the_query_of_its_address_before_the_callers) {
 }
 
 TEST_F(OpenAi, uses_its_keys_in_turn) {
-  OpenAiProvider provider(loop_, options({Secret("sk-1"), Secret("sk-2")}));
+  OpenAiProvider provider(loop_, options({"sk-1", "sk-2"}));
   std::string used;
   for (int i = 0; i < 4; ++i) {
     const std::string text = wire(provider, {});
@@ -127,7 +133,7 @@ TEST_F(OpenAi, uses_its_keys_in_turn) {
 }
 
 TEST_F(OpenAi, takes_its_keys_out_of_words_that_echo_them) {
-  const OpenAiProvider provider(loop_, options({Secret("sk-1"), Secret(""), Secret("sk-22")}));
+  const OpenAiProvider provider(loop_, options({"sk-1", "", "sk-22"}));
   std::string words = "Bearer sk-1 is wrong; sk-22, too: sk-1";
   provider.conceal(words);
   EXPECT_EQ(words, "Bearer [secret] is wrong; [secret], too: [secret]");

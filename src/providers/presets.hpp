@@ -23,6 +23,8 @@ struct Quirks {
   std::string_view withheld_header;
   /// How it goes on with the beginning of an answer, for `recovery: prefill`.
   openai::Prefill prefill = openai::Prefill::none;
+  /// It knows a repeated call by the header Idempotency-Key.
+  bool idempotency_key = false;
   friend bool operator==(const Quirks&, const Quirks&) = default;
 };
 

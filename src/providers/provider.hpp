@@ -13,6 +13,7 @@
 #include "observe/metrics.hpp"
 #include "platform/loop.hpp"
 #include "platform/task.hpp"
+#include "providers/key_pool.hpp"
 #include "providers/presets.hpp"
 
 namespace weir::providers {
@@ -26,8 +27,10 @@ struct UpstreamRequest {
   std::size_t body_bytes = 0;
   std::span<const http::Header> headers;  // the caller's that pass
   std::string_view traceparent;
-  std::string_view model;  // the provider's name for it
-  std::string_view mock;   // the caller's x-mock
+  std::string_view model;               // the provider's name for it
+  std::string_view mock;                // the caller's x-mock
+  const KeyPool::Lease* key = nullptr;  // one of the provider's keys(); null: it takes one itself, where it needs one
+  std::string_view idempotency_key;     // sent where the provider takes one and the caller sent none; empty: none
   bool stream = false;
   bool fresh_connection = false;                        // not a kept-alive one
   std::function<void(platform::Instant)> on_connected;  // called at once when a connection is there; may be empty
@@ -73,6 +76,8 @@ class Provider {
     static constexpr Quirks none;
     return none;
   }
+  /// Our keys there; null where none is sent. Lives as long as the provider.
+  [[nodiscard]] virtual KeyPool* keys() const { return nullptr; }
   /// Takes our credentials out of words that the provider sent: some echo what they were asked with.
   virtual void conceal(std::string& words) const = 0;
   /// Adds the provider's own numbers (connections) to a scrape.

@@ -13,9 +13,9 @@ struct Timeouts {
   std::chrono::milliseconds connect = std::chrono::seconds(10);        // DNS + TCP + TLS
   std::chrono::milliseconds first_token = std::chrono::minutes(5);     // streamed only: to the first content
   std::chrono::milliseconds between_events = std::chrono::minutes(2);  // streamed only: silence after the first content
-  std::chrono::milliseconds after_finish{40};                          // streamed only: silence after the last finish reason
-  std::chrono::milliseconds attempt = std::chrono::minutes(5);         // not streamed only: one attempt, whole answer
-  std::chrono::milliseconds total = std::chrono::minutes(10);          // everything: waiting, all attempts, the answer
+  std::chrono::milliseconds after_finish{40};                   // streamed only: silence after the last finish reason
+  std::chrono::milliseconds attempt = std::chrono::minutes(5);  // not streamed only: one attempt, whole answer
+  std::chrono::milliseconds total = std::chrono::minutes(10);   // everything: waiting, all attempts, the answer
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 
@@ -68,7 +68,9 @@ struct Step {
 struct ModelPolicy {
   std::string name;  // as in the config; for a pattern entry the pattern itself ("local/*")
   std::vector<Step> steps;
-  Timeouts timeouts;  // general and model options merged; `total` is the limit of the whole call
+  std::string on_context_window;  // the model that is asked instead where a request is too long; empty: the next step
+  std::string on_content_policy;  // likewise where a provider refuses the content; empty: the caller is told
+  Timeouts timeouts;              // general and model options merged; `total` is the limit of the whole call
   Retry retry;
   friend bool operator==(const ModelPolicy&, const ModelPolicy&) = default;
 };

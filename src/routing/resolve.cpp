@@ -36,7 +36,10 @@ std::string substitute_star(std::string_view pattern, std::string_view starred) 
 }
 
 Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred, platform::Random& random) {
-  Plan plan{.name = policy.name, .timeouts = policy.timeouts};
+  Plan plan{.name = policy.name,
+            .timeouts = policy.timeouts,
+            .on_context_window = policy.on_context_window,
+            .on_content_policy = policy.on_content_policy};
   plan.steps.reserve(policy.steps.size());
   for (const Step& step : policy.steps) {
     std::vector<Candidate>& members = plan.steps.emplace_back().members;

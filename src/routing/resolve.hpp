@@ -27,8 +27,10 @@ struct PlanStep {
 ///
 /// Views and pointers lead into the ModelTable (pin its snapshot) or into `owned`, which moves with the plan.
 struct Plan {
-  std::string_view name;  // the entry's name, for records and labels
-  Timeouts timeouts;      // `total` holds for the whole call
+  std::string_view name;               // the entry's name, for records and labels
+  Timeouts timeouts;                   // `total` holds for the whole call
+  std::string_view on_context_window;  // models, as in ModelPolicy
+  std::string_view on_content_policy;
   std::vector<PlanStep> steps;
   std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };

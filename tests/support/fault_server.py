@@ -163,6 +163,7 @@ class FaultServer:
         self.models: list[dict[str, Any]] = [{"id": f"{name}-model", "object": "model", "created": 1760000000, "owned_by": name}]
         self.models_behaviour = Behaviour()
         self.default = Behaviour()
+        self.by_key: dict[str, Behaviour] = {}  # what calls with this Bearer key get, whatever else is planned
         self.connections = 0
         self.open_connections = 0
         self._wanted_port = port
@@ -232,6 +233,7 @@ class FaultServer:
             self.models_behaviour = Behaviour()
             self.requests = []
             self._scripts = {}
+            self.by_key = {}
 
     def wait_for(self, condition, what: str, seconds: float = 30.0) -> None:
         """Until condition() holds; it is looked at whenever a request comes or its state changes."""
@@ -276,7 +278,7 @@ class FaultServer:
                 self._changed.notify_all()
                 return
             request.number = len(self.requests)
-            request.behaviour = self._scripted(request) or next(self._plan, None) or self._spelt_by_model(request) or self.default
+            request.behaviour = self._of_key(request) or self._scripted(request) or next(self._plan, None) or self._spelt_by_model(request) or self.default
             self.requests.append(request)
             self._changed.notify_all()
 
@@ -289,6 +291,9 @@ class FaultServer:
         with self._changed:
             request.events_sent += 1
             self._changed.notify_all()
+
+    def _of_key(self, request: RecordedRequest) -> Behaviour | None:
+        return self.by_key.get((request.header("authorization") or "").removeprefix("Bearer ")) if self.by_key else None
 
     def _scripted(self, request: RecordedRequest) -> Behaviour | None:
         script = self._scripts.get(request.target.split("/")[1])
