@@ -370,6 +370,14 @@ class Judge {
     if (!good || !scenario_.quiet_network) {
       return false;
     }
+    // An attempt's time runs from its beginning, and some wait for a place among the connections first.
+    const bool waited = row_ != nullptr && std::ranges::any_of(row_->attempts, [&](const AttemptRecord& attempt) {
+                          return provider_of(attempt) == upstream.upstream && attempt.started && attempt.connected &&
+                                 *attempt.connected - *attempt.started > 50ms;
+                        });
+    if (waited) {
+      return false;
+    }
     const auto plan = std::ranges::find(scenario_.upstreams, upstream.upstream, &UpstreamPlan::name);
     const auto pauses = static_cast<Duration::rep>(upstream.stream ? 3 : intent.words + 3);
     const Duration slowest = intent.slow_for + (plan->pace.max + 10ms) * pauses + 50ms;

@@ -428,8 +428,11 @@ class Upstream::Conversation {
       co_return *over;
     }
     const Intent& intent = call_->intent;
+    std::string joined;
     while (call_->words_sent < intent.words) {
-      co_await pause(upstream_.world_.pick(upstream_.plan_.pace));
+      if (joined.empty()) {
+        co_await pause(upstream_.world_.pick(upstream_.plan_.pace));
+      }
       if (upstream_.chance(0.1) && !co_await write_body(": still here\n\n")) {
         co_return false;
       }
@@ -437,13 +440,19 @@ class Upstream::Conversation {
       if (pieces.size() == 2) {
         const std::string_view role = std::exchange(role_due, false) ? R"("role":"assistant",)" : "";
         call_->text += pieces[0];
-        if (!co_await send_event(chunk(fmt::format(R"({{{}"content":"{}"}})", role, pieces[0]), "null"))) {
+        const std::string begun = std::exchange(joined, {}) + pieces[0];
+        if (!co_await send_event(chunk(fmt::format(R"({{{}"content":"{}"}})", role, begun), "null"))) {
           co_return false;
         }
       }
       call_->text += pieces.back();
-      const std::string next = as_json(pieces.back());
       ++call_->words_sent;
+      const std::string next = std::exchange(joined, {}) + as_json(pieces.back());
+      if (intent.same_text != 0 && call_->words_sent < intent.words && !upset_now(Phase::after_content) &&
+          upstream_.chance(0.2)) {
+        joined = next;  // several words in one event
+        continue;
+      }
       const bool cut_behind = intent.upset == Upset::fin && upset_now(Phase::after_content);
       const std::string_view role = std::exchange(role_due, false) ? R"("role":"assistant",)" : "";
       if (!co_await send_event(chunk(fmt::format(R"({{{}"content":"{}"}})", role, next), "null"), cut_behind)) {
