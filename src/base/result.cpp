@@ -21,6 +21,7 @@ std::string_view to_string(Code code) {
     case Code::unauthenticated: return "unauthenticated";
     case Code::overloaded: return "server_is_overloaded";
     case Code::shutting_down: return "shutting_down";
+    case Code::store_unavailable: return "store_unavailable";
     case Code::internal: return "internal_error";
     case Code::end_of_stream: return "end_of_stream";
     case Code::reset: return "reset";

@@ -26,9 +26,10 @@ enum class Code : std::uint8_t {
   forbidden,             // 403
   unauthenticated,       // 401
   // Ours.
-  overloaded,     // 503: out of memory budget or connections
-  shutting_down,  // 503
-  internal,       // 500
+  overloaded,         // 503: out of memory budget or connections
+  shutting_down,      // 503
+  store_unavailable,  // 503: what has to be asked cannot be asked now
+  internal,           // 500
   // Where a wait ended.
   end_of_stream,  // the peer closed in an orderly way
   reset,          // the peer reset the connection, or it broke

@@ -4,12 +4,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
 namespace weir::platform {
 
-/// A file that only grows. Blocking: for side threads, never for a request thread.
+/// A file that only grows. Blocking: for side threads, never for a request thread; an exception is append() to a file
+/// of create_allocated(), which writes into space that the disk has granted before: a copy into the page cache.
 class AppendFile {
  public:
   virtual ~AppendFile() = default;
@@ -28,6 +30,12 @@ struct FileStamp {
   friend bool operator==(const FileStamp&, const FileStamp&) = default;
 };
 
+/// Held as long as it lives; gone with the process, however it ends.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
 /// Files by path. Real: the disk. Simulated: in memory, with full disks and torn writes on demand.
 class Files {
  public:
@@ -36,6 +44,17 @@ class Files {
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;
   virtual Result<std::string> read(const std::string& path) = 0;
   virtual Result<void> make_directory(const std::string& path) = 0;
+  /// A new file of that many bytes, all zero, whose place on the disk is granted now: append() writes from its
+  /// beginning into that place, and is an error beyond it. Mode 0600; an error if the path is there.
+  virtual Result<std::unique_ptr<AppendFile>> create_allocated(const std::string& path, std::size_t bytes) = 0;
+  /// At most `bytes_max` bytes from `offset` on; fewer where the file ends.
+  virtual Result<std::string> read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) = 0;
+  /// The names in a directory, sorted, without `.` and `..`.
+  virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+  /// A file, or a directory that is empty.
+  virtual Result<void> remove(const std::string& path) = 0;
+  /// The lock on the file at `path`, which is made if it is not there. Null where somebody else holds it.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
   /// Links are followed. What cannot be looked at counts as absent.
   virtual FileStamp stamp(const std::string& path) = 0;
 };

@@ -1,10 +1,14 @@
 #include "platform/real_files.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -49,6 +53,57 @@ class RealAppendFile final : public AppendFile {
   std::string path_;
 };
 
+/// A file whose place on the disk was granted when it was made.
+class RealAllocatedFile final : public AppendFile {
+ public:
+  RealAllocatedFile(int descriptor, std::string path, std::size_t bytes)
+      : descriptor_(descriptor), path_(std::move(path)), bytes_(bytes) {}
+  RealAllocatedFile(const RealAllocatedFile&) = delete;
+  RealAllocatedFile& operator=(const RealAllocatedFile&) = delete;
+  ~RealAllocatedFile() override { ::close(descriptor_); }
+
+  Result<void> append(std::string_view bytes) override {
+    if (bytes.size() > bytes_ - at_) {
+      return fail(Code::io_error, fmt::format("{}: its allocated space is full", path_));
+    }
+    while (!bytes.empty()) {
+      const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(at_));
+      if (written < 0) {
+        if (errno == EINTR) {
+          continue;
+        }
+        return io_failure(path_);
+      }
+      at_ += static_cast<std::size_t>(written);
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+  }
+  Result<void> sync() override {
+    if (::fdatasync(descriptor_) != 0) {
+      return io_failure(path_);
+    }
+    return {};
+  }
+
+ private:
+  int descriptor_;
+  std::string path_;
+  std::size_t bytes_;
+  std::size_t at_ = 0;
+};
+
+class RealFileLock final : public FileLock {
+ public:
+  explicit RealFileLock(int descriptor) : descriptor_(descriptor) {}
+  RealFileLock(const RealFileLock&) = delete;
+  RealFileLock& operator=(const RealFileLock&) = delete;
+  ~RealFileLock() override { ::close(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<AppendFile>> RealFiles::open_append(const std::string& path) {
@@ -91,6 +146,87 @@ Result<std::string> RealFiles::read(const std::string& path) {
   }
   ::close(descriptor);
   return content;
+}
+
+Result<std::unique_ptr<AppendFile>> RealFiles::create_allocated(const std::string& path, std::size_t bytes) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0) {
+    return io_failure(path);
+  }
+  auto file = std::make_unique<RealAllocatedFile>(descriptor, path, bytes);
+  if (const int error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(bytes)); error != 0) {
+    ::unlink(path.c_str());
+    errno = error;
+    return io_failure(path);
+  }
+  return file;
+}
+
+Result<std::string> RealFiles::read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return io_failure(path);
+  }
+  std::string content(bytes_max, '\0');
+  std::size_t filled = 0;
+  while (filled < bytes_max) {
+    const ssize_t got =
+        ::pread(descriptor, content.data() + filled, bytes_max - filled, static_cast<off_t>(offset + filled));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      auto failure = io_failure(path);
+      ::close(descriptor);
+      return failure;
+    }
+    if (got == 0) {
+      break;
+    }
+    filled += static_cast<std::size_t>(got);
+  }
+  ::close(descriptor);
+  content.resize(filled);
+  return content;
+}
+
+Result<std::vector<std::string>> RealFiles::list(const std::string& directory) {
+  DIR* const open = ::opendir(directory.c_str());
+  if (open == nullptr) {
+    return io_failure(directory);
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(open)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") {
+      names.emplace_back(name);
+    }
+  }
+  ::closedir(open);
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<void> RealFiles::remove(const std::string& path) {
+  if (std::remove(path.c_str()) != 0) {
+    return io_failure(path);
+  }
+  return {};
+}
+
+Result<std::unique_ptr<FileLock>> RealFiles::lock(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0) {
+    return io_failure(path);
+  }
+  auto lock = std::make_unique<RealFileLock>(descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) {
+      return nullptr;
+    }
+    return io_failure(path);
+  }
+  return lock;
 }
 
 FileStamp RealFiles::stamp(const std::string& path) {

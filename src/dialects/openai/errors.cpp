@@ -97,6 +97,7 @@ ErrorShape shape_of(Code code) {
     case Code::unauthenticated: return {401, invalid_request, "invalid_api_key"};
     case Code::overloaded: return {503, unavailable, "server_is_overloaded"};
     case Code::shutting_down: return {503, unavailable, "shutting_down"};
+    case Code::store_unavailable: return {503, unavailable, "store_unavailable"};
     case Code::internal: return {500, server_error, "internal_error"};
     case Code::upstream_unreachable: return {502, server_error, "upstream_unreachable"};
     case Code::upstream_timeout: return {504, server_error, "upstream_timeout"};

@@ -58,6 +58,7 @@ TEST(OpenAiErrors, each_code_has_its_status_and_shape) {
            Row{Code::unauthenticated, 401, "invalid_request_error", "invalid_api_key"},
            Row{Code::overloaded, 503, "service_unavailable_error", "server_is_overloaded"},
            Row{Code::shutting_down, 503, "service_unavailable_error", "shutting_down"},
+           Row{Code::store_unavailable, 503, "service_unavailable_error", "store_unavailable"},
            Row{Code::internal, 500, "server_error", "internal_error"},
            Row{Code::upstream_unreachable, 502, "server_error", "upstream_unreachable"},
            Row{Code::upstream_timeout, 504, "server_error", "upstream_timeout"},

@@ -15,9 +15,18 @@ class SimulatedAppendFile final : public AppendFile {
     if (auto usable = use(); !usable) {
       return usable;
     }
+    if (file_->allocated) {
+      if (bytes.size() > file_->content.size() - file_->written) {
+        return fail(Code::io_error, fmt::format("{}: its allocated space is full", path_));
+      }
+      file_->content.replace(file_->written, bytes.size(), bytes);
+      file_->written += bytes.size();
+      return {};
+    }
     const std::size_t used = disk_.used();
     const std::size_t room = disk_.options_.capacity_bytes - std::min(used, disk_.options_.capacity_bytes);
     file_->content.append(bytes.substr(0, room));
+    file_->written = file_->content.size();
     if (bytes.size() > room) {
       disk_.faults_.count(Fault::disk_full);
       return fail(Code::io_error, fmt::format("{}: No space left on device", path_));
@@ -29,7 +38,7 @@ class SimulatedAppendFile final : public AppendFile {
     if (auto usable = use(); !usable) {
       return usable;
     }
-    file_->synced = file_->content.size();
+    file_->synced = file_->written;
     return {};
   }
 
@@ -45,6 +54,24 @@ class SimulatedAppendFile final : public AppendFile {
   std::shared_ptr<SimulatedFiles::File> file_;
   std::string path_;
   std::uint64_t opened_at_;
+};
+
+class SimulatedFileLock final : public FileLock {
+ public:
+  SimulatedFileLock(SimulatedFiles& disk, std::string path)
+      : disk_(disk), path_(std::move(path)), process_(disk.processes_) {}
+  SimulatedFileLock(const SimulatedFileLock&) = delete;
+  SimulatedFileLock& operator=(const SimulatedFileLock&) = delete;
+  ~SimulatedFileLock() override {
+    if (process_ == disk_.processes_) {  // else it went with its process
+      disk_.locked_.erase(path_);
+    }
+  }
+
+ private:
+  SimulatedFiles& disk_;
+  std::string path_;
+  std::uint64_t process_;
 };
 
 SimulatedFiles::SimulatedFiles(std::uint64_t seed) : SimulatedFiles(seed, Options()) {}
@@ -112,6 +139,89 @@ Result<void> SimulatedFiles::make_directory(const std::string& path) {
   return {};
 }
 
+Result<std::unique_ptr<AppendFile>> SimulatedFiles::create_allocated(const std::string& path, std::size_t bytes) {
+  if (auto usable = operate(path); !usable) {
+    return std::unexpected(usable.error());
+  }
+  if (!has_directory_of(path)) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
+  }
+  if (files_.contains(path)) {
+    return fail(Code::io_error, fmt::format("{}: File exists", path));
+  }
+  const std::size_t taken = used();
+  if (taken > options_.capacity_bytes || bytes > options_.capacity_bytes - taken) {
+    faults_.count(Fault::disk_full);
+    return fail(Code::io_error, fmt::format("{}: No space left on device", path));
+  }
+  auto file = std::make_shared<File>();
+  file->content.assign(bytes, '\0');
+  file->allocated = true;
+  files_[path] = file;
+  return std::make_unique<SimulatedAppendFile>(*this, std::move(file), path);
+}
+
+Result<std::string> SimulatedFiles::read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) {
+  auto content = read(path);
+  if (content) {
+    content->erase(0, offset);
+    content->resize(std::min(content->size(), bytes_max));
+  }
+  return content;
+}
+
+Result<std::vector<std::string>> SimulatedFiles::list(const std::string& directory) {
+  if (auto usable = operate(directory); !usable) {
+    return std::unexpected(usable.error());
+  }
+  if (!directories_.contains(directory)) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", directory));
+  }
+  std::set<std::string> names;
+  const auto add = [&](const std::string& path) {
+    if (path.starts_with(directory + "/") && path.find('/', directory.size() + 1) == std::string::npos) {
+      names.insert(path.substr(directory.size() + 1));
+    }
+  };
+  for (const auto& [path, file] : files_) {
+    add(path);
+  }
+  std::ranges::for_each(directories_, add);
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+Result<void> SimulatedFiles::remove(const std::string& path) {
+  if (auto usable = operate(path); !usable) {
+    return usable;
+  }
+  const auto inside = [&](const std::string& other) { return other.starts_with(path + "/"); };
+  if (directories_.contains(path) &&
+      (std::ranges::any_of(directories_, inside) ||
+       std::ranges::any_of(files_, [&](const auto& file) { return inside(file.first); }))) {
+    return fail(Code::io_error, fmt::format("{}: Directory not empty", path));
+  }
+  if (files_.erase(path) + directories_.erase(path) == 0) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<FileLock>> SimulatedFiles::lock(const std::string& path) {
+  if (auto usable = operate(path); !usable) {
+    return std::unexpected(usable.error());
+  }
+  if (!has_directory_of(path)) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
+  }
+  if (!locked_.insert(path).second) {
+    return nullptr;
+  }
+  if (!files_.contains(path)) {
+    files_[path] = std::make_shared<File>();
+  }
+  return std::make_unique<SimulatedFileLock>(*this, path);
+}
+
 FileStamp SimulatedFiles::stamp(const std::string& path) {
   const auto found = files_.find(path);
   if (found == files_.end()) {
@@ -124,16 +234,28 @@ FileStamp SimulatedFiles::stamp(const std::string& path) {
           .identity = found->second->crashes};
 }
 
-void SimulatedFiles::crash() {
+void SimulatedFiles::kill() {
   for (auto& [path, file] : files_) {
     ++file->crashes;
-    const std::size_t unsynced = file->content.size() - file->synced;
+  }
+  locked_.clear();
+  ++processes_;
+}
+
+void SimulatedFiles::crash() {
+  kill();
+  for (auto& [path, file] : files_) {
+    const std::size_t unsynced = file->written - file->synced;
     const std::size_t kept = choices_.below(unsynced + 1);
     if (kept < unsynced) {
       faults_.count(Fault::torn_tail);
     }
+    const std::size_t bytes = file->content.size();
     file->content.resize(file->synced + kept);
-    file->synced = file->content.size();
+    file->written = file->synced = file->content.size();
+    if (file->allocated) {
+      file->content.resize(bytes, '\0');  // what never reached the disk reads as it was allocated
+    }
   }
 }
 

@@ -19,8 +19,7 @@ class SimulatedFiles final : public Files {
  public:
   struct Options {
     std::size_t capacity_bytes = std::numeric_limits<std::size_t>::max();  // of all files together
-    std::uint64_t failing_operation =
-        0;  // this open, append, sync, read or make_directory fails (1: the first); 0: none
+    std::uint64_t failing_operation = 0;  // this operation of any kind fails (1: the first); 0: none
   };
   explicit SimulatedFiles(std::uint64_t seed);  // without faults
   SimulatedFiles(std::uint64_t seed, Options options);
@@ -29,10 +28,17 @@ class SimulatedFiles final : public Files {
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override;
   Result<std::string> read(const std::string& path) override;
   Result<void> make_directory(const std::string& path) override;
+  Result<std::unique_ptr<AppendFile>> create_allocated(const std::string& path, std::size_t bytes) override;
+  Result<std::string> read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) override;
+  Result<std::vector<std::string>> list(const std::string& directory) override;
+  Result<void> remove(const std::string& path) override;
+  Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
   FileStamp stamp(const std::string& path) override;
 
-  /// A power loss: of what was appended after a file's last sync() a random beginning survives, the rest is gone. Files
-  /// that were open answer io_error from then on; opening them again finds what survived.
+  /// A process that is killed: nothing is lost, but its locks are free and its files answer io_error.
+  void kill();
+  /// A power loss, and a killed process: of what was appended after a file's last sync() a random beginning survives,
+  /// the rest is gone. Files that were open answer io_error from then on; opening them again finds what survived.
   void crash();
   /// For the n-th operation from now on; 0: none.
   void fail_operation(std::uint64_t nth) { fail_at_ = nth == 0 ? 0 : operations_ + nth; }
@@ -42,9 +48,12 @@ class SimulatedFiles final : public Files {
 
  private:
   friend class SimulatedAppendFile;
+  friend class SimulatedFileLock;
   struct File {
     std::string content;
-    std::size_t synced = 0;  // this many bytes survive a crash
+    std::size_t written = 0;  // this many bytes of it were appended; allocated ones behind them are zero
+    std::size_t synced = 0;   // this many bytes survive a crash
+    bool allocated = false;
     std::uint64_t crashes = 0;
   };
   Result<void> operate(const std::string& path);
@@ -55,6 +64,8 @@ class SimulatedFiles final : public Files {
   Random choices_;
   std::map<std::string, std::shared_ptr<File>> files_;
   std::set<std::string> directories_;
+  std::set<std::string> locked_;
+  std::uint64_t processes_ = 0;  // that were killed
   std::uint64_t operations_ = 0;
   std::uint64_t fail_at_ = 0;
   FaultCounts faults_;

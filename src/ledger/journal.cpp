@@ -1,0 +1,313 @@
+#include "ledger/journal.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ledger/journal_frame.hpp"
+
+namespace weir::ledger {
+
+namespace {
+
+constexpr std::size_t scratch_bytes = std::size_t{16} << 10;  // more than nearly every record takes
+
+}  // namespace
+
+CoreJournal::CoreJournal(platform::Files& files, Options options, std::function<void()> on_append)
+    : files_(files), options_(std::move(options)), on_append_(std::move(on_append)) {
+  payload_.reserve(scratch_bytes);
+  frame_.reserve(scratch_bytes);
+  memory_.reserve(options_.overflow_bytes_max);  // address space alone: its pages are granted when they are used
+}
+
+void CoreJournal::write(const RequestRecord& record) noexcept {
+  try {
+    payload_.clear();
+    record.append_to(payload_);
+  } catch (...) {  // no memory: the call goes on
+    lost_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  append(payload_);
+}
+
+void CoreJournal::append(std::string_view payload) noexcept {
+  try {
+    if (payload.empty() || payload.size() > journal_payload_max) {
+      lost_.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    frame_.clear();
+    append_journal_head(frame_, sequence_, payload);
+    frame_ += payload;
+    ++sequence_;
+    if (!append_to_current(frame_)) {
+      keep(frame_);
+    }
+    appended_.fetch_add(1, std::memory_order_relaxed);
+    on_append_();
+  } catch (...) {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+/// False where there is no file that takes it.
+bool CoreJournal::append_to_current(std::string_view frame) {
+  for (bool rotated = false;; rotated = true) {
+    if (current_ != nullptr) {
+      const std::size_t written = current_->written.load(std::memory_order_relaxed);
+      if (frame.size() <= current_->bytes - written && current_->file->append(frame)) {
+        current_->written.store(written + frame.size(), std::memory_order_release);
+        return true;
+      }
+      // Full, or broken: what was written of this frame then ends the segment, as its checksum is wrong.
+      current_->sealed.store(true, std::memory_order_release);
+      current_.reset();
+    }
+    if (rotated) {
+      return false;
+    }
+    const std::lock_guard lock(mutex_);
+    if (in_memory_ || spare_ == nullptr) {
+      return false;
+    }
+    current_ = std::move(spare_);
+    segments_.push_back(current_);  // has room: see maintain()
+  }
+}
+
+void CoreJournal::keep(std::string_view frame) {
+  const std::lock_guard lock(mutex_);
+  in_memory_ = true;
+  if (frame.size() > options_.overflow_bytes_max - memory_.size()) {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  memory_ += frame;
+  kept_.store(memory_.size(), std::memory_order_relaxed);
+}
+
+Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
+  auto segment = std::make_shared<JournalSegment>();
+  segment->number = next_number_;
+  segment->bytes = bytes;
+  segment->path = fmt::format("{}{:08}", options_.prefix, segment->number);
+  auto file = files_.create_allocated(segment->path, bytes);
+  if (!file) {
+    return std::unexpected(std::move(file.error()));
+  }
+  ++next_number_;
+  segment->file = std::move(*file);
+  return segment;
+}
+
+/// What is kept in memory goes to a file, in order; those that follow may then go to a segment again.
+Result<void> CoreJournal::empty_memory() {
+  SegmentPtr early;
+  {
+    const std::lock_guard lock(mutex_);
+    early = std::exchange(spare_, nullptr);
+  }
+  if (early != nullptr) {
+    // It was made while the core found none: its number would place it before what is in memory.
+    static_cast<void>(files_.remove(early->path));
+  }
+  while (true) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (memory_.empty()) {
+        in_memory_ = false;
+        return {};
+      }
+    }
+    auto made = make_segment(options_.overflow_bytes_max);
+    if (!made) {
+      return std::unexpected(std::move(made.error()));
+    }
+    const SegmentPtr target = std::move(*made);
+    std::string taken;
+    taken.reserve(options_.overflow_bytes_max);
+    {
+      const std::lock_guard lock(mutex_);
+      segments_.push_back(target);
+      taken.swap(memory_);
+      kept_.store(0, std::memory_order_relaxed);
+    }
+    auto written = target->file->append(taken);
+    if (written) {
+      target->written.store(taken.size(), std::memory_order_release);
+    }
+    target->sealed.store(true, std::memory_order_release);
+    if (!written) {
+      const std::lock_guard lock(mutex_);
+      taken += memory_;  // they came later
+      taken.swap(memory_);
+      kept_.store(memory_.size(), std::memory_order_relaxed);
+      return written;
+    }
+    if (auto synced = target->file->sync(); !synced) {
+      return synced;
+    }
+    target->synced = taken.size();
+  }
+}
+
+Result<void> CoreJournal::maintain() {
+  Result<void> outcome;
+  for (const SegmentPtr& segment : segments()) {
+    const std::size_t written = segment->written.load(std::memory_order_acquire);
+    if (segment->synced < written && outcome) {
+      outcome = segment->file->sync();
+      segment->synced = outcome ? written : segment->synced;
+    }
+  }
+  bool has_spare = false;
+  bool in_memory = false;
+  {
+    const std::lock_guard lock(mutex_);
+    has_spare = spare_ != nullptr;
+    in_memory = in_memory_;
+    segments_.reserve(segments_.size() + 8);  // the core's thread adds to it
+  }
+  if (in_memory) {
+    if (auto emptied = empty_memory(); !emptied) {
+      return emptied;
+    }
+    const std::lock_guard lock(mutex_);
+    has_spare = spare_ != nullptr;
+  }
+  if (!has_spare) {
+    auto made = make_segment(options_.segment_bytes);
+    if (!made) {
+      return std::unexpected(std::move(made.error()));
+    }
+    const std::lock_guard lock(mutex_);
+    spare_ = std::move(*made);
+  }
+  return outcome;
+}
+
+std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
+  const std::lock_guard lock(mutex_);
+  return segments_;
+}
+
+Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment) {
+  if (auto removed = files_.remove(segment->path); !removed) {
+    return removed;
+  }
+  const std::lock_guard lock(mutex_);
+  std::erase(segments_, segment);
+  return {};
+}
+
+void CoreJournal::seal() {
+  SegmentPtr unused;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const SegmentPtr& segment : segments_) {
+      segment->sealed.store(true, std::memory_order_release);
+    }
+    unused = std::exchange(spare_, nullptr);
+  }
+  current_.reset();
+  if (unused != nullptr) {
+    static_cast<void>(files_.remove(unused->path));
+  }
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(platform::Files& files, Options options) {
+  std::unique_ptr<Journal> journal(new Journal(files, std::move(options)));
+  const Options& own = journal->options_;
+  journal->own_directory_ = own.directory + "/" + own.name;
+  for (const std::string& directory : {own.directory, journal->own_directory_}) {
+    if (auto made = files.make_directory(directory); !made) {
+      return std::unexpected(std::move(made.error()));
+    }
+  }
+  auto lock = files.lock(journal->own_directory_ + "/lock");
+  if (!lock) {
+    return std::unexpected(std::move(lock.error()));
+  }
+  if (*lock == nullptr) {
+    return fail(Code::io_error, fmt::format("{} belongs to another process", journal->own_directory_));
+  }
+  journal->lock_ = std::move(*lock);
+  for (std::size_t core = 0; core < own.cores; ++core) {
+    journal->cores_.push_back(std::make_unique<CoreJournal>(
+        files,
+        CoreJournal::Options{.prefix = fmt::format("{}/core-{}-", journal->own_directory_, core),
+                             .segment_bytes = own.segment_bytes,
+                             .overflow_bytes_max = own.overflow_bytes_max},
+        [made = journal.get()] {
+          if (!made->news_.load(std::memory_order_relaxed) && !made->news_.exchange(true)) {
+            made->news_.notify_one();
+          }
+        }));
+  }
+  if (auto ready = journal->maintain(); !ready) {
+    return std::unexpected(std::move(ready.error()));
+  }
+  return journal;
+}
+
+Result<void> Journal::maintain() {
+  news_.store(false);
+  Result<void> outcome;
+  for (const auto& core : cores_) {
+    if (auto done = core->maintain(); !done && outcome) {
+      outcome = std::move(done);
+    }
+  }
+  return outcome;
+}
+
+void Journal::wait() {
+  news_.wait(false);
+}
+
+void Journal::stop() {
+  stopped_.store(true);
+  news_.store(true);
+  news_.notify_all();
+}
+
+void Journal::seal() {
+  for (const auto& core : cores_) {
+    core->seal();
+  }
+}
+
+Result<void> Journal::remove() {
+  auto removed = files_.remove(own_directory_ + "/lock");
+  lock_.reset();
+  return removed ? files_.remove(own_directory_) : removed;
+}
+
+std::uint64_t Journal::appended() const {
+  std::uint64_t sum = 0;
+  for (const auto& core : cores_) {
+    sum += core->appended();
+  }
+  return sum;
+}
+
+std::uint64_t Journal::lost() const {
+  std::uint64_t sum = 0;
+  for (const auto& core : cores_) {
+    sum += core->lost();
+  }
+  return sum;
+}
+
+std::size_t Journal::kept_in_memory() const {
+  std::size_t sum = 0;
+  for (const auto& core : cores_) {
+    sum += core->kept_in_memory();
+  }
+  return sum;
+}
+
+}  // namespace weir::ledger

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ledger/request_record.hpp"
+#include "platform/files.hpp"
+
+namespace weir::ledger {
+
+/// One file of the journal. Shared by the core that appends, the thread that syncs and the one that ships.
+struct JournalSegment {
+  std::string path;
+  std::uint64_t number = 0;  // of its core; a later segment has a higher one
+  std::size_t bytes = 0;     // that it may hold
+  std::unique_ptr<platform::AppendFile> file;
+  std::atomic<std::size_t> written = 0;  // whole frames, readable by others
+  std::atomic<bool> sealed = false;      // nothing will be appended any more
+  std::size_t synced = 0;                // of the journal's thread
+};
+
+/// The journal of one core: what its calls were and cost, in files that survive the death of the process.
+///
+/// append() is for the core's own thread and never waits for a disk: it copies into a file whose place on the disk was
+/// granted before. Where there is none, because the disk is full or broken, records are kept in memory, in order, until
+/// there is one again; beyond `overflow_bytes_max` they are counted and lost. The other members belong to the journal's
+/// own thread, but for segments(), which is for any.
+class CoreJournal {
+ public:
+  struct Options {
+    std::string prefix;  // of its files: "directory/core-0-"
+    std::size_t segment_bytes = std::size_t{8} << 20;
+    std::size_t overflow_bytes_max = std::size_t{8} << 20;
+  };
+  CoreJournal(platform::Files& files, Options options, std::function<void()> on_append);
+  CoreJournal(const CoreJournal&) = delete;
+  CoreJournal& operator=(const CoreJournal&) = delete;
+  ~CoreJournal() = default;
+
+  /// A call's record as it is now, before an upstream call; its last attempt is the one that begins.
+  void opened(const RequestRecord& record) noexcept { write(record); }
+  /// The record of a call that has ended.
+  void closed(const RequestRecord& record) noexcept { write(record); }
+  void append(std::string_view payload) noexcept;
+
+  /// One round: syncs what was appended, has the next segment ready, moves what is kept in memory to a file.
+  Result<void> maintain();
+  [[nodiscard]] std::vector<std::shared_ptr<JournalSegment>> segments() const;
+  /// The segment was shipped: its file goes.
+  Result<void> forget(const std::shared_ptr<JournalSegment>& segment);
+  /// Nothing will be appended any more: what is open is sealed, and a segment that was never used goes.
+  void seal();
+
+  [[nodiscard]] std::uint64_t appended() const { return appended_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t kept_in_memory() const { return kept_.load(std::memory_order_relaxed); }
+
+ private:
+  using SegmentPtr = std::shared_ptr<JournalSegment>;
+
+  void write(const RequestRecord& record) noexcept;
+  bool append_to_current(std::string_view frame);
+  void keep(std::string_view frame);
+  Result<SegmentPtr> make_segment(std::size_t bytes);
+  Result<void> empty_memory();
+
+  platform::Files& files_;
+  const Options options_;
+  const std::function<void()> on_append_;
+
+  // Of the core's thread.
+  SegmentPtr current_;
+  std::string payload_;
+  std::string frame_;
+  std::uint64_t sequence_ = 0;
+
+  // Of the journal's thread.
+  std::uint64_t next_number_ = 1;
+
+  mutable std::mutex mutex_;  // held to move pointers, or to append to `memory_`
+  SegmentPtr spare_;
+  std::vector<SegmentPtr> segments_;  // all whose files are there, in order, but the spare
+  std::string memory_;                // frames that found no file; those that follow queue behind them
+  bool in_memory_ = false;
+
+  std::atomic<std::uint64_t> appended_ = 0;
+  std::atomic<std::uint64_t> lost_ = 0;
+  std::atomic<std::size_t> kept_ = 0;
+};
+
+/// The journal of a process: a directory of its own, which a lock tells from those that dead processes left behind.
+///
+/// Life: made before the loops run; outlives their work. `files` outlives it.
+class Journal {
+ public:
+  struct Options {
+    std::string directory;  // of all journals: "weir-data/journal"
+    std::string name;       // of this process's own in it
+    std::size_t cores = 1;
+    std::size_t segment_bytes = std::size_t{8} << 20;
+    std::size_t overflow_bytes_max = std::size_t{8} << 20;
+  };
+  /// Makes the directory and the first segment of each core: a disk that is full is found here.
+  static Result<std::unique_ptr<Journal>> open(platform::Files& files, Options options);
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  ~Journal() = default;
+
+  [[nodiscard]] CoreJournal& core(std::size_t number) { return *cores_[number]; }
+  [[nodiscard]] const std::vector<std::unique_ptr<CoreJournal>>& cores() const { return cores_; }
+  [[nodiscard]] const std::string& directory() const { return own_directory_; }
+  [[nodiscard]] const Options& options() const { return options_; }
+
+  /// One round over all cores, on the journal's thread. The first failure, where there is one.
+  Result<void> maintain();
+  /// Waits until something was appended, or stop().
+  void wait();
+  void stop();
+  [[nodiscard]] bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
+  /// Nothing will be appended any more. On the journal's thread, or when that has ended.
+  void seal();
+  /// Everything was shipped: the directory goes.
+  Result<void> remove();
+
+  [[nodiscard]] std::uint64_t appended() const;
+  [[nodiscard]] std::uint64_t lost() const;
+  [[nodiscard]] std::size_t kept_in_memory() const;
+
+ private:
+  Journal(platform::Files& files, Options options) : files_(files), options_(std::move(options)) {}
+
+  platform::Files& files_;
+  const Options options_;
+  std::string own_directory_;
+  std::unique_ptr<platform::FileLock> lock_;
+  std::vector<std::unique_ptr<CoreJournal>> cores_;
+  std::atomic<bool> news_ = false;
+  std::atomic<bool> stopped_ = false;
+};
+
+}  // namespace weir::ledger
