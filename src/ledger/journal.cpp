@@ -155,14 +155,7 @@ Result<void> CoreJournal::empty_memory() {
 }
 
 Result<void> CoreJournal::maintain() {
-  Result<void> outcome;
-  for (const SegmentPtr& segment : segments()) {
-    const std::size_t written = segment->written.load(std::memory_order_acquire);
-    if (segment->synced < written && outcome) {
-      outcome = segment->file->sync();
-      segment->synced = outcome ? written : segment->synced;
-    }
-  }
+  // First the room for what comes, since a sync may take long.
   bool has_spare = false;
   bool in_memory = false;
   {
@@ -185,6 +178,14 @@ Result<void> CoreJournal::maintain() {
     }
     const std::lock_guard lock(mutex_);
     spare_ = std::move(*made);
+  }
+  Result<void> outcome;
+  for (const SegmentPtr& segment : segments()) {
+    const std::size_t written = segment->written.load(std::memory_order_acquire);
+    if (segment->synced < written && outcome) {
+      outcome = segment->file->sync();
+      segment->synced = outcome ? written : segment->synced;
+    }
   }
   return outcome;
 }

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ledger/journal.hpp"
+#include "platform/files.hpp"
+#include "store/store.hpp"
+
+namespace weir::ledger {
+
+/// Carries records from the journals to the store: of this process as its calls end, and of processes that died, whose
+/// calls that were open become `unknown`.
+///
+/// A segment's file goes when all of it is in the store and no open call has its last record in it. Where the store
+/// refuses, nothing moves on: the next round begins with the same records. What is carried twice, because the process
+/// died in between, is there once: the store knows calls by their id. Blocking; belongs to the store's thread.
+class Shipper {
+ public:
+  struct Options {
+    std::string directory;  // of all journals
+    std::size_t batch_calls = 500;
+    std::size_t read_bytes = std::size_t{1} << 20;
+  };
+  /// `own` is null where this process writes none, as in a command. Both outlive the shipper.
+  Shipper(platform::Files& files, Journal* own, Options options)
+      : files_(files), own_(own), options_(std::move(options)) {}
+
+  struct Outcome {
+    std::uint64_t calls = 0;     // that are in the store now
+    std::uint64_t unknown = 0;   // of them: whose end nobody saw
+    std::uint64_t unusable = 0;  // records that could not be read
+    bool more = false;           // there is more to do at once
+  };
+  /// Carries what this process has written, up to one batch.
+  Result<Outcome> ship(store::Store& store);
+  /// Carries everything that processes which died have left. Those that live are left alone.
+  Result<Outcome> recover(store::Store& store);
+  /// True where recover() has found one that lived: it may be worth asking again.
+  [[nodiscard]] bool others_live() const { return others_live_; }
+  /// Everything of the own journal is in the store, and it may go.
+  [[nodiscard]] bool all_shipped() const;
+
+ private:
+  /// Where reading has come to in the journal of one core.
+  struct Place {
+    std::uint64_t segment = 0;  // the last that was begun
+    std::size_t offset = 0;
+  };
+  struct OpenCall {
+    std::size_t core;
+    std::uint64_t segment;  // in which its last record stands, which tells all that the earlier ones do
+  };
+
+  void take(std::size_t core, std::uint64_t segment, std::string_view payload, Outcome& outcome);
+  Result<void> read_core(std::size_t core, Outcome& outcome);
+  Result<void> forget_shipped(store::Store& store);
+  Result<void> recover_one(store::Store& store, const std::string& directory, Outcome& outcome);
+
+  platform::Files& files_;
+  Journal* own_;
+  const Options options_;
+  std::vector<Place> places_;
+  std::unordered_map<std::string, OpenCall> open_;
+  std::vector<store::InferenceLog> pending_;  // read, and not in the store yet
+  bool others_live_ = false;
+};
+
+}  // namespace weir::ledger

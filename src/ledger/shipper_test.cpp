@@ -1,0 +1,337 @@
+#include "ledger/shipper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "base/ids.hpp"
+#include "ledger/call_row.hpp"
+#include "platform/random.hpp"
+#include "platform/sim/simulated_files.hpp"
+
+namespace weir::ledger {
+namespace {
+
+using platform::Random;
+using platform::SimulatedFiles;
+
+RequestRecord call(int number) {
+  RequestRecord record;
+  record.id = make_request_id(static_cast<std::uint64_t>(number), 1, 2);
+  record.time = platform::WallTime(std::chrono::sys_days(std::chrono::year(2026) / 11 / 21));
+  record.endpoint = "/v1/chat/completions";
+  record.model = R"(a "quoted" name, "end_state":"open")";
+  record.attempts.emplace_back().target = "a/x/y";
+  return record;
+}
+
+RequestRecord ended(RequestRecord record) {
+  record.end_state = EndState::complete;
+  record.status = 200;
+  record.target = record.attempts.empty() ? "" : record.attempts.back().target;
+  record.duration = std::chrono::milliseconds(12);
+  record.usage.input_tokens = 3;
+  record.usage_source = "provider";
+  for (AttemptRecord& attempt : record.attempts) {
+    attempt.end_state = EndState::complete;
+    attempt.status = 200;
+  }
+  return record;
+}
+
+TEST(CallRow, holds_what_analysts_ask_for_and_the_whole_record) {
+  RequestRecord record = ended(call(1));
+  record.first_token = std::chrono::microseconds(1500);
+  record.attempts.front().failure = Code::reset;
+  const std::string json = to_json(record);
+  const auto row = row_of(json);
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->id, record.id);
+  EXPECT_EQ(row->time, "2026-11-21T00:00:00.000Z");
+  EXPECT_EQ(row->model, record.model);
+  EXPECT_EQ(row->provider, "a");
+  EXPECT_EQ(row->upstream_model, "x/y");
+  EXPECT_EQ(row->status, 200);
+  EXPECT_EQ(row->end_state, "complete");
+  EXPECT_EQ(row->duration_ms, 12.0);
+  EXPECT_EQ(row->first_token_ms, 1.5);
+  EXPECT_EQ(row->input_tokens, 3);
+  EXPECT_EQ(row->output_tokens, std::nullopt) << "not told is not zero";
+  EXPECT_EQ(row->cost_usd, std::nullopt);
+  ASSERT_EQ(row->attempts.size(), 1U);
+  EXPECT_EQ(row->attempts.front().provider, "a");
+  EXPECT_EQ(row->attempts.front().failure, "reset");
+  EXPECT_EQ(row->record, json);
+  EXPECT_EQ(id_of(json), record.id);
+}
+
+TEST(CallRow, tells_an_open_call_by_its_state_and_not_by_what_a_caller_wrote) {
+  EXPECT_TRUE(is_open(to_json(call(1))));
+  EXPECT_FALSE(is_open(to_json(ended(call(1)))));
+  RequestRecord second = ended(call(1));
+  second.end_state = EndState::open;
+  second.attempts.emplace_back().target = "b/y";
+  const auto row = row_of(as_unknown(to_json(second)));
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->end_state, "unknown");
+  EXPECT_EQ(row->attempts.at(0).end_state, "complete");
+  EXPECT_EQ(row->attempts.at(1).end_state, "unknown");
+  EXPECT_EQ(row->model, second.model) << "the caller's words are as they were";
+}
+
+TEST(CallRow, refuses_what_is_no_record) {
+  for (const std::string text : {"", "{", "[]", "{}", R"({"id":7})", R"({"id":"req_1",)"}) {
+    EXPECT_FALSE(row_of(text).has_value()) << text;
+  }
+}
+
+/// A store in memory that can refuse.
+class MoodyStore final : public store::Store, store::RequestLog {
+ public:
+  bool refuses = false;
+  std::map<std::string, store::InferenceLog> calls;
+  std::map<std::string, int> puts;
+
+  store::RequestLog& requests() override { return *this; }
+  store::AuditLog& audit() override { return memory_->audit(); }
+  Result<void> make_durable() override { return mood(); }
+  Result<std::int64_t> bytes() override { return 0; }
+  Result<void> shrink() override { return {}; }
+  Result<void> backup(const std::string&) override { return {}; }
+  int schema_version() override { return 1; }
+
+ private:
+  Result<void> mood() const { return refuses ? Result<void>(fail(Code::store_unavailable, "locked")) : Result<void>(); }
+  Result<void> put(std::span<const store::InferenceLog> rows) override {
+    if (auto good = mood(); !good) {
+      return good;
+    }
+    for (const store::InferenceLog& row : rows) {
+      calls.emplace(row.id, row);
+      ++puts[row.id];
+    }
+    return {};
+  }
+  Result<std::optional<std::string>> find(std::string_view) override { return std::nullopt; }
+  Result<store::RequestPage> list(const store::RequestQuery&) override { return store::RequestPage{}; }
+  Result<std::vector<store::UsageRow>> usage(const store::UsageQuery&) override {
+    return std::vector<store::UsageRow>{};
+  }
+  Result<std::int64_t> remove_oldest(std::string_view, std::int64_t) override { return 0; }
+
+  std::unique_ptr<store::Store> memory_ = store::make_memory_store();
+};
+
+/// A process with its journal; gone with kill().
+struct Process {
+  Process(SimulatedFiles& disk, const std::string& name, std::size_t segment_bytes = 4000) : files(disk) {
+    auto opened =
+        Journal::open(files, {.directory = "data/journal", .name = name, .cores = 2, .segment_bytes = segment_bytes});
+    EXPECT_TRUE(opened.has_value()) << opened.error().message;
+    journal = std::move(*opened);
+    shipper = std::make_unique<Shipper>(
+        files, journal.get(), Shipper::Options{.directory = "data/journal", .batch_calls = 3, .read_bytes = 2000});
+  }
+  void maintain() const { EXPECT_TRUE(journal->maintain().has_value()); }
+  std::uint64_t ship(store::Store& store) const {
+    std::uint64_t calls = 0;
+    while (true) {
+      const auto outcome = shipper->ship(store);
+      if (!outcome) {
+        return calls;
+      }
+      EXPECT_EQ(outcome->unusable, 0U);
+      calls += outcome->calls;
+      if (!outcome->more) {
+        return calls;
+      }
+    }
+  }
+  SimulatedFiles& files;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<Shipper> shipper;
+};
+
+struct ShipperTest : testing::Test {
+  ShipperTest() { EXPECT_TRUE(files.make_directory("data").has_value()); }
+  SimulatedFiles files{1};
+  MoodyStore store;
+};
+
+TEST_F(ShipperTest, carries_calls_that_ended_and_leaves_nothing_behind) {
+  Process process(files, "one");
+  for (int number = 1; number <= 40; ++number) {
+    CoreJournal& core = process.journal->core(static_cast<std::size_t>(number % 2));
+    core.opened(call(number));
+    core.closed(ended(call(number)));
+    process.maintain();
+  }
+  EXPECT_EQ(process.ship(store), 40U);
+  EXPECT_EQ(store.calls.size(), 40U);
+  process.journal->seal();
+  EXPECT_EQ(process.ship(store), 0U);
+  EXPECT_TRUE(process.shipper->all_shipped());
+  EXPECT_TRUE(process.journal->remove().has_value());
+  EXPECT_EQ(files.list("data/journal"), std::vector<std::string>());
+}
+
+TEST_F(ShipperTest, keeps_a_segment_in_which_a_call_began_that_still_runs) {
+  Process process(files, "one", 2000);
+  CoreJournal& core = process.journal->core(0);
+  core.opened(call(1));
+  for (int number = 2; number <= 20; ++number) {
+    core.opened(call(number));
+    core.closed(ended(call(number)));
+    process.maintain();
+    process.ship(store);
+  }
+  EXPECT_EQ(store.calls.size(), 19U);
+  const auto kept = core.segments();
+  ASSERT_GE(kept.size(), 2U);
+  EXPECT_LE(kept.size(), 3U) << "those between are gone";
+  EXPECT_EQ(kept.front()->number, 1U);
+  core.closed(ended(call(1)));
+  process.maintain();
+  process.ship(store);
+  EXPECT_GT(core.segments().front()->number, 1U);
+  EXPECT_EQ(store.calls.size(), 20U);
+}
+
+TEST_F(ShipperTest, goes_on_where_it_was_once_the_store_is_back) {
+  Process process(files, "one");
+  store.refuses = true;
+  for (int number = 1; number <= 30; ++number) {
+    process.journal->core(0).closed(ended(call(number)));
+    process.maintain();
+    EXPECT_FALSE(process.shipper->ship(store).has_value());
+  }
+  store.refuses = false;
+  EXPECT_EQ(process.ship(store), 30U);
+  for (const auto& [id, times] : store.puts) {
+    EXPECT_EQ(times, 1) << id;
+  }
+}
+
+TEST_F(ShipperTest, closes_what_a_dead_process_left_open_as_unknown) {
+  {
+    Process process(files, "dead");
+    process.journal->core(0).opened(call(1));
+    process.journal->core(0).closed(ended(call(1)));
+    process.journal->core(1).opened(call(2));
+    RequestRecord third = ended(call(3));
+    process.journal->core(0).opened(call(3));
+    third.end_state = EndState::open;
+    third.attempts.emplace_back().target = "b/y";
+    process.journal->core(0).opened(third);
+    files.kill();
+  }
+  Process next(files, "next");
+  const auto recovered = next.shipper->recover(store);
+  ASSERT_TRUE(recovered.has_value()) << recovered.error().message;
+  EXPECT_EQ(recovered->calls, 3U);
+  EXPECT_EQ(recovered->unknown, 2U);
+  EXPECT_EQ(store.calls.at(call(1).id).end_state, "complete");
+  EXPECT_EQ(store.calls.at(call(2).id).end_state, "unknown");
+  const store::InferenceLog& third = store.calls.at(call(3).id);
+  EXPECT_EQ(third.end_state, "unknown");
+  ASSERT_EQ(third.attempts.size(), 2U) << "each upstream call has its row";
+  EXPECT_EQ(third.attempts.at(0).end_state, "complete");
+  EXPECT_EQ(third.attempts.at(1).end_state, "unknown");
+  EXPECT_EQ(files.list("data/journal"), std::vector<std::string>{"next"});
+}
+
+TEST_F(ShipperTest, leaves_the_journal_of_a_living_process_alone) {
+  const Process other(files, "other");
+  other.journal->core(0).opened(call(1));
+  Process process(files, "one");
+  const auto recovered = process.shipper->recover(store);
+  ASSERT_TRUE(recovered.has_value());
+  EXPECT_EQ(recovered->calls, 0U);
+  EXPECT_TRUE(process.shipper->others_live());
+  EXPECT_EQ(files.list("data/journal"), (std::vector<std::string>{"one", "other"}));
+}
+
+// Calls open, end, fail over; segments turn; the store refuses at times; the process is killed at a moment that the
+// seed chooses, in the middle of a recovery too. In the end each call is in the store once, with as many attempts as
+// were begun, and only those that were open are unknown.
+TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SimulatedFiles disk(seed);
+    MoodyStore books;
+    ASSERT_TRUE(disk.make_directory("data").has_value());
+    Random random(seed);
+    std::map<std::string, RequestRecord> running;
+    std::map<std::string, std::size_t> attempts;
+    std::set<std::string> killed;
+    int number = 0;
+    for (int life = 0; life < 4; ++life) {
+      Process process(disk, fmt::format("life-{}", life), 1500 + random.below(4000));
+      const std::uint64_t steps = random.below(60);
+      for (std::uint64_t step = 0; step < steps; ++step) {
+        books.refuses = random.below(5) == 0;
+        const auto core_of = [&](const std::string& id) -> CoreJournal& {
+          return process.journal->core(static_cast<std::size_t>(id[12]) % 2);
+        };
+        switch (random.below(7)) {
+          case 0:
+          case 1: {
+            const RequestRecord begun = call(++number);
+            core_of(begun.id).opened(begun);
+            running.emplace(begun.id, begun);
+            attempts[begun.id] = 1;
+            process.maintain();  // before the next record: there is always a file that takes it
+            break;
+          }
+          case 2:
+            if (!running.empty()) {
+              RequestRecord& record =
+                  std::next(running.begin(), static_cast<std::ptrdiff_t>(random.below(running.size())))->second;
+              record.attempts.back().end_state = EndState::upstream_error;
+              record.attempts.emplace_back().target = "b/y";
+              ++attempts[record.id];
+              core_of(record.id).opened(record);
+              process.maintain();
+            }
+            break;
+          case 3:
+            if (!running.empty()) {
+              const auto at = std::next(running.begin(), static_cast<std::ptrdiff_t>(random.below(running.size())));
+              core_of(at->first).closed(ended(at->second));
+              running.erase(at);
+              process.maintain();
+            }
+            break;
+          case 4: process.maintain(); break;
+          case 5: static_cast<void>(process.shipper->ship(books)); break;
+          default:
+            if (random.below(3) == 0) {
+              disk.fail_operation(1 + random.below(20));  // somewhere in the recovery
+            }
+            static_cast<void>(process.shipper->recover(books));
+            disk.fail_operation(0);
+            break;
+        }
+      }
+      disk.kill();
+      for (const auto& [id, record] : running) {
+        killed.insert(id);
+      }
+      running.clear();
+    }
+    books.refuses = false;
+    Shipper last(disk, nullptr, {.directory = "data/journal"});
+    ASSERT_TRUE(last.recover(books).has_value());
+    ASSERT_EQ(books.calls.size(), attempts.size()) << "seed " << seed;
+    for (const auto& [id, row] : books.calls) {
+      ASSERT_EQ(row.attempts.size(), attempts.at(id)) << "seed " << seed << " " << id;
+      ASSERT_EQ(row.end_state, killed.contains(id) ? "unknown" : "complete") << "seed " << seed << " " << id;
+    }
+    ASSERT_EQ(disk.list("data/journal"), std::vector<std::string>()) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace weir::ledger

@@ -1,0 +1,258 @@
+// One suite for every store: what the interfaces in store.hpp promise holds for each implementation.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/ids.hpp"
+#include "store/sqlite_store.hpp"
+#include "store/store.hpp"
+
+namespace weir::store {
+namespace {
+
+/// A folder of the test's own, gone with it.
+class Folder {
+ public:
+  Folder() : path_(testing::TempDir() + "weir-store-XXXXXX") { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() { std::filesystem::remove_all(path_); }
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+struct Kind {
+  const char* name;
+  std::unique_ptr<Store> (*make)(const Folder&);
+};
+
+std::unique_ptr<Store> make_sqlite(const Folder& folder) {
+  auto store = open_sqlite_store({.file = folder.file("weir.db")});
+  EXPECT_TRUE(store.has_value()) << store.error().message;
+  return std::move(*store);
+}
+
+class StoreContract : public testing::TestWithParam<Kind> {
+ protected:
+  Folder folder;
+  std::unique_ptr<Store> store = GetParam().make(folder);
+};
+
+INSTANTIATE_TEST_SUITE_P(All, StoreContract,
+                         testing::Values(Kind{"memory", [](const Folder&) { return make_memory_store(); }},
+                                         Kind{"sqlite", make_sqlite}),
+                         [](const auto& kind) { return std::string(kind.param.name); });
+
+std::string id_of(int number) {
+  return make_request_id(static_cast<std::uint64_t>(number), 7, 9);
+}
+
+InferenceLog call(int number) {
+  InferenceLog made;
+  made.id = id_of(number);
+  made.time = "2026-11-21T09:00:00.000Z";
+  made.tenant = "default";
+  made.key_id = "key_a";
+  made.endpoint = "/v1/chat/completions";
+  made.model = "smart";
+  made.provider = "openai";
+  made.upstream_model = "gpt-4o";
+  made.status = 200;
+  made.end_state = "complete";
+  made.usage_source = "provider";
+  made.input_tokens = 10;
+  made.output_tokens = 5;
+  made.record = fmt::format(R"({{"id":"{}","word":"caf\u00e9 {}"}})", made.id, number);
+  made.attempts.push_back({.provider = "openai",
+                           .upstream_model = "gpt-4o",
+                           .status = 200,
+                           .end_state = "complete",
+                           .failure = "",
+                           .started_ms = 0.25,
+                           .first_token_ms = std::nullopt,
+                           .ended_ms = 12.5,
+                           .input_tokens = 10,
+                           .cached_input_tokens = std::nullopt,
+                           .output_tokens = 5,
+                           .reasoning_tokens = std::nullopt,
+                           .cost_usd = std::nullopt});
+  return made;
+}
+
+void put(Store& store, const std::vector<InferenceLog>& calls) {
+  const auto done = store.requests().put(calls);
+  ASSERT_TRUE(done.has_value()) << done.error().message;
+}
+
+TEST_P(StoreContract, finds_a_call_by_its_id) {
+  put(*store, {call(1), call(2)});
+  EXPECT_EQ(*store->requests().find(id_of(2)), call(2).record);
+  EXPECT_EQ(*store->requests().find(id_of(3)), std::nullopt);
+}
+
+TEST_P(StoreContract, keeps_a_call_that_is_put_twice_once_and_as_it_was) {
+  InferenceLog again = call(1);
+  again.end_state = "unknown";
+  again.record = "{}";
+  again.attempts.push_back(again.attempts.front());
+  put(*store, {call(1)});
+  put(*store, {again, call(2), call(2)});
+  EXPECT_EQ(*store->requests().find(id_of(1)), call(1).record);
+  const auto usage = store->requests().usage({});
+  ASSERT_EQ(usage->size(), 1U);
+  EXPECT_EQ(usage->front().requests, 2);
+  EXPECT_EQ(usage->front().attempts, 2);
+}
+
+TEST_P(StoreContract, lists_the_newest_first_page_by_page) {
+  std::vector<InferenceLog> calls;
+  for (const int number : {3, 1, 5, 2, 4}) {
+    calls.push_back(call(number));
+  }
+  put(*store, calls);
+  std::vector<std::string> seen;
+  RequestQuery query{.limit = 2};
+  for (int page_number = 0; page_number < 10; ++page_number) {
+    const auto page = store->requests().list(query);
+    ASSERT_TRUE(page.has_value());
+    seen.insert(seen.end(), page->records.begin(), page->records.end());
+    query.after = page->next;
+    if (page->next.empty()) {
+      break;
+    }
+    EXPECT_EQ(page->records.size(), 2U);
+  }
+  std::vector<std::string> expected;
+  for (const int number : {5, 4, 3, 2, 1}) {
+    expected.push_back(call(number).record);
+  }
+  EXPECT_EQ(seen, expected);
+  query = {.limit = 5};
+  EXPECT_EQ(store->requests().list(query)->next, "") << "a page that is just full is the last";
+}
+
+TEST_P(StoreContract, lists_only_what_was_asked_for) {
+  InferenceLog other_key = call(2);
+  other_key.key_id = "key_b";
+  InferenceLog other_model = call(3);
+  other_model.model = "fast";
+  InferenceLog failed = call(4);
+  failed.status = 503;
+  failed.end_state = "upstream_error";
+  InferenceLog other_tenant = call(5);
+  other_tenant.tenant = "acme";
+  other_tenant.key_id = "";
+  put(*store, {call(1), other_key, other_model, failed, other_tenant});
+  const auto listed = [&](const RequestQuery& query) {
+    const auto page = store->requests().list(query);
+    EXPECT_TRUE(page.has_value());
+    return page->records;
+  };
+  const auto records = [](std::initializer_list<int> numbers) {
+    std::vector<std::string> all;
+    for (const int number : numbers) {
+      all.push_back(call(number).record);
+    }
+    return all;
+  };
+  EXPECT_EQ(listed({.key_id = "key_b"}), records({2}));
+  EXPECT_EQ(listed({.model = "fast"}), records({3}));
+  EXPECT_EQ(listed({.tenant = "acme"}), records({5}));
+  EXPECT_EQ(listed({.status_from = 503}), records({4}));
+  EXPECT_EQ(listed({.status_from = 200, .status_to = 299}), records({5, 3, 2, 1}));
+  EXPECT_EQ(listed({.end_state = "upstream_error"}), records({4}));
+  EXPECT_EQ(listed({.from = id_of(4)}), records({5, 4}));
+  EXPECT_EQ(listed({.key_id = "key_a", .model = "smart", .status_from = 200}), records({1}));
+  EXPECT_EQ(listed({.key_id = "' OR 1 = 1 --"}), records({}));
+}
+
+TEST_P(StoreContract, sums_usage_by_what_was_asked_for) {
+  InferenceLog next_day = call(2);
+  next_day.time = "2026-11-22T00:00:00.000Z";
+  next_day.cost_usd = 0.25;
+  InferenceLog other = call(3);
+  other.model = "fast";
+  other.key_id = "";
+  other.status = 429;
+  other.end_state = "gateway_error";
+  other.attempts.clear();
+  other.input_tokens = std::nullopt;
+  other.output_tokens = std::nullopt;
+  put(*store, {call(1), next_day, other});
+
+  const auto all = store->requests().usage({});
+  ASSERT_TRUE(all.has_value());
+  EXPECT_EQ(*all, (std::vector<UsageRow>{{.requests = 3,
+                                          .errors = 1,
+                                          .attempts = 2,
+                                          .input_tokens = 20,
+                                          .output_tokens = 10,
+                                          .cost_usd = 0.25,
+                                          .unpriced = 1}}));
+  const auto by_day = store->requests().usage({.by_day = true});
+  ASSERT_EQ(by_day->size(), 2U);
+  EXPECT_EQ(by_day->at(0).day, "2026-11-21");
+  EXPECT_EQ(by_day->at(0).requests, 2);
+  EXPECT_EQ(by_day->at(0).cost_usd, std::nullopt) << "unknown is not zero";
+  EXPECT_EQ(by_day->at(1).cost_usd, 0.25);
+  const auto by_all = store->requests().usage({.by_key = true, .by_model = true, .by_day = true, .from = id_of(2)});
+  ASSERT_EQ(by_all->size(), 2U);
+  EXPECT_EQ(by_all->at(0).model, "fast");
+  EXPECT_EQ(by_all->at(0).key_id, "");
+  EXPECT_EQ(by_all->at(1).key_id, "key_a");
+  EXPECT_EQ(store->requests().usage({.to = id_of(2)})->at(0).requests, 1);
+  EXPECT_TRUE(store->requests().usage({.by_day = true, .from = id_of(9)})->empty());
+}
+
+TEST_P(StoreContract, removes_the_oldest_with_their_attempts) {
+  for (int number = 1; number <= 6; ++number) {
+    put(*store, {call(number)});
+  }
+  EXPECT_EQ(store->requests().remove_oldest(id_of(5), 3), 3);
+  EXPECT_EQ(store->requests().remove_oldest(id_of(5), 3), 1);
+  EXPECT_EQ(store->requests().remove_oldest(id_of(5), 3), 0);
+  EXPECT_EQ(store->requests().list({})->records, (std::vector<std::string>{call(6).record, call(5).record}));
+  EXPECT_EQ(store->requests().usage({})->at(0).attempts, 2);
+  EXPECT_TRUE(store->shrink().has_value());
+  EXPECT_TRUE(store->make_durable().has_value());
+}
+
+TEST_P(StoreContract, takes_more_bytes_the_more_there_is) {
+  const auto before = store->bytes();
+  std::vector<InferenceLog> calls;
+  for (int number = 1; number <= 500; ++number) {
+    calls.push_back(call(number));
+    calls.back().record.append(1000, ' ');
+  }
+  put(*store, calls);
+  const auto full = store->bytes();
+  EXPECT_GT(*full, *before + 500'000);
+  EXPECT_EQ(store->requests().remove_oldest(id_of(9999), 1000), 500);
+  EXPECT_LT(*store->bytes(), *full - 400'000);
+}
+
+TEST_P(StoreContract, remembers_who_did_what) {
+  for (const std::string action : {"keys.create", "keys.revoke", "keys.rotate"}) {
+    ASSERT_TRUE(store->audit()
+                    .add({.time = "2026-11-21T09:00:00.000Z",
+                          .actor = "admin",
+                          .action = action,
+                          .subject = "key_a",
+                          .detail = R"({"label":"x"})"})
+                    .has_value());
+  }
+  const auto newest = store->audit().list(0, 2);
+  ASSERT_EQ(newest->size(), 2U);
+  EXPECT_EQ(newest->at(0).action, "keys.rotate");
+  EXPECT_EQ(newest->at(0).detail, R"({"label":"x"})");
+  const auto rest = store->audit().list(newest->at(1).id, 10);
+  ASSERT_EQ(rest->size(), 1U);
+  EXPECT_EQ(rest->at(0).action, "keys.create");
+}
+
+}  // namespace
+}  // namespace weir::store
