@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
+#include <functional>
 
+#include "admin/call_query.hpp"
 #include "admin/story.hpp"
 #include "api/reply.hpp"
 #include "http/target.hpp"
@@ -17,23 +19,44 @@ namespace {
 // A caller may ask for a call's record the moment its last byte arrives, which is an instant before the call is
 // settled.
 constexpr auto settling_time = std::chrono::milliseconds(50);
-constexpr int list_default = 100;
-constexpr int list_max = 1000;
+constexpr auto patience = std::chrono::seconds(10);  // with the store
+constexpr std::size_t ring_calls_max = 1000;
 
-Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring) {
-  ledger::RecordPtr record = ring.find(request.rest);
-  if (record == nullptr) {
-    co_await platform::sleep(request.core.loop, {request.core.loop.now() + settling_time, &request.end.cancellation});
-    record = ring.find(request.rest);
+/// The JSON of one call: from memory, or else from the store. Nothing: it is not known.
+Task<Result<std::optional<std::string>>> find_record(api::ApiRequest& request, const ledger::RequestRing& ring,
+                                                     store::Worker* worker) {
+  platform::Loop& loop = request.core.loop;
+  if (const ledger::RecordPtr record = ring.find(request.rest)) {
+    co_return ledger::to_json(*record);
   }
-  if (record == nullptr) {
-    co_await api::reply_error(
-        request,
-        {.code = Code::not_found,
-         .message = fmt::format("No call `{}` is known: the last 1,000 calls that ended are kept.", request.rest)});
+  if (worker != nullptr && request.rest != "last") {
+    auto found = co_await store::ask<std::optional<std::string>>(
+        *worker, loop, [id = std::string(request.rest)](store::Store& store) { return store.requests().find(id); },
+        {loop.now() + patience, &request.end.cancellation});
+    if (!found || *found) {
+      co_return found;
+    }
+  }
+  co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation});
+  const ledger::RecordPtr record = ring.find(request.rest);
+  co_return record == nullptr ? std::nullopt : std::optional(ledger::to_json(*record));
+}
+
+Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
+  auto found = co_await find_record(request, ring, worker);
+  if (!found) {
+    co_await api::reply_error(request, found.error());
     co_return;
   }
-  std::string body = ledger::to_json(*record);
+  if (!*found) {
+    co_await api::reply_error(
+        request, {.code = Code::not_found,
+                  .message = fmt::format("No call `{}` is known: {}.", request.rest,
+                                         worker == nullptr ? "the last 1,000 calls that ended are kept"
+                                                           : "it has not ended, or it was too old to be kept")});
+    co_return;
+  }
+  std::string body = std::move(**found);
   if (http::query_parameter(request.http.head.target.query, "story") == "true") {
     if (const auto story = story_of(body)) {
       body.back() = ',';  // the object goes on
@@ -45,56 +68,89 @@ Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring
   co_await api::reply_json(request, 200, body);
 }
 
-/// `?limit=`: how many; nothing where it is no number from 1 to list_max.
-std::optional<int> limit_of(std::string_view query) {
-  const auto text = http::query_parameter(query, "limit");
-  if (!text) {
-    return list_default;
-  }
-  int limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error != std::errc() || end != text->data() + text->size() || limit < 1 || limit > list_max) {
-    return std::nullopt;
-  }
-  return limit;
+bool matches(const store::RequestQuery& query, const ledger::RequestRecord& record) {
+  const int most = query.status_to.value_or(query.status_from.value_or(0));
+  return (query.after.empty() || record.id < query.after) && record.id >= query.from &&
+         (query.key_id.empty() || record.key_id == query.key_id) &&
+         (query.model.empty() || record.model == query.model) &&
+         (query.end_state.empty() || query.end_state == ledger::to_string(record.end_state)) &&
+         (!query.status_from || (record.status >= *query.status_from && record.status <= most));
 }
 
-Task<void> last_requests(api::ApiRequest& request, const ledger::RequestRing& ring) {
-  const auto limit = limit_of(request.http.head.target.query);
-  if (!limit) {
-    co_await api::reply_error(request, {.code = Code::invalid_request,
-                                        .message = fmt::format("`limit` is a whole number from 1 to {}.", list_max)});
+store::RequestPage page_of_ring(const ledger::RequestRing& ring, const store::RequestQuery& query) {
+  std::vector<ledger::RecordPtr> found;
+  for (ledger::RecordPtr& record : ring.last(ring_calls_max)) {
+    if (matches(query, *record)) {
+      found.push_back(std::move(record));
+    }
+  }
+  std::ranges::sort(found, std::ranges::greater(), [](const ledger::RecordPtr& record) { return record->id; });
+  store::RequestPage page;
+  const auto limit = static_cast<std::size_t>(query.limit);
+  for (std::size_t i = 0; i < std::min(found.size(), limit); ++i) {
+    page.records.push_back(ledger::to_json(*found[i]));
+  }
+  if (found.size() > limit) {
+    page.next = found[limit - 1]->id;
+  }
+  return page;
+}
+
+Task<void> list_requests(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
+  const auto query = read_request_query(request.http.head.target.query);
+  if (!query) {
+    co_await api::reply_error(request, query.error());
+    co_return;
+  }
+  platform::Loop& loop = request.core.loop;
+  Result<store::RequestPage> page;
+  if (worker == nullptr) {
+    page = page_of_ring(ring, *query);
+  } else {
+    page = co_await store::ask<store::RequestPage>(
+        *worker, loop, [query = *query](store::Store& store) { return store.requests().list(query); },
+        {loop.now() + patience, &request.end.cancellation});
+  }
+  if (!page) {
+    co_await api::reply_error(request, page.error());
     co_return;
   }
   std::string body = R"({"object":"list","data":[)";
   std::string_view separator;
-  for (const ledger::RecordPtr& record : ring.last(static_cast<std::size_t>(*limit))) {
+  for (const std::string& record : page->records) {
     body += separator;
-    record->append_to(body);
+    body += record;
     separator = ",";
   }
-  body += "]}";
+  body += R"(],"next":)";
+  if (page->next.empty()) {
+    body += "null";
+  } else {
+    text::append_json_string(body, page->next);
+  }
+  body += '}';
   co_await api::reply_json(request, 200, body);
 }
 
 }  // namespace
 
-void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring) {
+void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store) {
   registry.add({.method = "GET",
                 .path = "/admin/v1/requests/{id}",
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
-                .summary = "What happened in one of the last 1,000 calls: each attempt, why it was left, timings; "
+                .summary = "What happened in a call: each attempt, why it was left, timings; "
                            "with `?story=true` also told in words."},
-               [&ring](api::ApiRequest& request) { return one_request(request, ring); });
+               [&ring, &store](api::ApiRequest& request) { return one_request(request, ring, store); });
   registry.add({.method = "GET",
                 .path = "/admin/v1/requests",
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
-                .summary = "The last calls that ended, the newest first: 100, or `?limit=` up to 1,000."},
-               [&ring](api::ApiRequest& request) { return last_requests(request, ring); });
+                .summary = "Calls that ended, the newest first, with their attempts: "
+                           "`?key=&model=&status=&from=&limit=&after=`; `next` is the `after` of the next page."},
+               [&ring, &store](api::ApiRequest& request) { return list_requests(request, ring, store); });
 }
 
 }  // namespace weir::admin

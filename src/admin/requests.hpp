@@ -2,11 +2,13 @@
 
 #include "api/registry.hpp"
 #include "ledger/request_ring.hpp"
+#include "store/worker.hpp"
 
 namespace weir::admin {
 
-/// Adds `GET /admin/v1/requests`, the last calls, and `GET /admin/v1/requests/{id}`, the record of one of them; `last`
-/// is the newest. `ring` outlives the registry.
-void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring);
+/// Adds `GET /admin/v1/requests`, calls page by page, and `GET /admin/v1/requests/{id}`, the record of one of them;
+/// `last` is the newest. From the store, or, where `store` is null when a request comes, from the last calls in memory.
+/// Both outlive the registry.
+void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store);
 
 }  // namespace weir::admin

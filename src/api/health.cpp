@@ -146,6 +146,26 @@ Check check_memory(const observe::MetricShard& shard) {
   return check;
 }
 
+/// Where calls are kept. Degraded at worst: calls go on without it.
+Check check_store(const observe::MetricShard& shard) {
+  bool kept = false;  // on the disk
+  const bool available = sum_of(shard, metric::store_up, [&](const Labels&) { return kept = true; }).value > 0;
+  const bool journal_good = sum_of(shard, metric::journal_good).value > 0;
+  Check check{.name = "store",
+              .health = !kept || (available && journal_good) ? Health::healthy : Health::degraded,
+              .members = {}};
+  check.members = of(check.health);
+  check.members.text("kind", kept ? "sqlite" : "memory");
+  if (kept) {
+    check.members.flag("available", available)
+        .flag("journal_good", journal_good)
+        .number("waiting_in_memory_bytes", sum_of(shard, metric::journal_memory).value)
+        .number("records_lost", sum_of(shard, metric::journal_lost).value)
+        .number("calls_stored", sum_of(shard, metric::store_shipped).value);
+  }
+  return check;
+}
+
 struct Judged {
   Health health = Health::healthy;
   std::vector<Check> checks;
@@ -169,6 +189,7 @@ Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSo
     judged.providers = providers_of(request, *judged.shard);
     judged.checks.push_back(check_memory(*judged.shard));
     judged.checks.push_back(check_providers(judged.providers));
+    judged.checks.push_back(check_store(*judged.shard));
   }
   for (const Check& check : judged.checks) {
     judged.health = std::max(judged.health, check.health);
@@ -227,7 +248,7 @@ struct Pages {
                                           .number("loaded_at", value(metric::config_loaded))
                                           .str());
     }
-    for (const std::string_view name : {"store", "cache", "rate_limiter", "queue"}) {
+    for (const std::string_view name : {"cache", "rate_limiter", "queue"}) {
       components.raw(name, R"({"status":"not built"})");
     }
     object.raw("components", components.str());

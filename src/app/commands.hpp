@@ -31,6 +31,40 @@ struct ReloadOptions {
 };
 int reload(const ReloadOptions& options);
 
+struct RequestsOptions {
+  std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
+  std::string key;
+  std::string model;
+  std::string status;
+  std::string from;
+  std::string after;
+  int limit = 20;
+  bool json = false;
+};
+int requests(const RequestsOptions& options);
+
+struct UsageOptions {
+  std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
+  std::string group_by = "day,key,model";
+  std::string from;
+  std::string to;
+  bool json = false;
+  bool csv = false;
+};
+int usage(const UsageOptions& options);
+
+/// These two work on the store itself, whether a weir runs or not.
+struct MigrateOptions {
+  std::string config;
+};
+int migrate(const MigrateOptions& options);
+
+struct BackupOptions {
+  std::string config;
+  std::string file;
+};
+int backup(const BackupOptions& options);
+
 int demo();
 
 struct HelpOptions {

@@ -7,6 +7,7 @@
 #include "providers/mock_options.hpp"
 #include "providers/presets.hpp"
 #include "routing/policy.hpp"
+#include "store/retention.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -167,6 +168,14 @@ struct KeepAliveConfig {
   std::chrono::milliseconds every{20'000};
 };
 
+/// Where calls are kept over the end of the process.
+struct StoreConfig {
+  std::string file;  // SQLite, inside data_dir unless absolute; empty: memory alone
+  std::size_t journal_segment = std::size_t{8} << 20;
+  store::Retention retention;
+  friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
+};
+
 /// The whole configuration, checked: names that refer to each other exist and numbers are inside their bounds.
 ///
 /// A plain value without I/O; `load_config` and `discover` build it. Share it as `std::shared_ptr<const Config>`.
@@ -187,6 +196,7 @@ struct Config {
   LogConfig log;
   std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one
   std::string data_dir = "./weir-data";
+  StoreConfig store;
 };
 
 }  // namespace weir::app

@@ -30,6 +30,8 @@ void read_tls_files(const settings::Section& root, const settings::ReadFile& rea
                     Config& config);
 /// The operator's prices, and whose built-in ones each provider has.
 void build_prices(const settings::Section& root, settings::Report& report, Config& config);
+/// Where calls are kept.
+void build_store(const settings::Section& root, settings::Report& report, Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);
 
 }  // namespace weir::app

@@ -59,6 +59,11 @@ std::vector<std::string> needs_restart(const Config& started, const Config& now)
   restart.compare<std::string_view>("log.file", started.log.file.empty() ? "standard error" : started.log.file,
                                     now.log.file.empty() ? "standard error" : now.log.file);
   restart.compare("data_dir", started.data_dir, now.data_dir);
+  restart.compare<std::string_view>("store.url", started.store.file.empty() ? "none" : started.store.file,
+                                    now.store.file.empty() ? "none" : now.store.file);
+  restart.compare("store.journal_segment", started.store.journal_segment, now.store.journal_segment);
+  restart.compare("store.retention.age", started.store.retention.age.count(), now.store.retention.age.count());
+  restart.compare("store.retention.size", started.store.retention.bytes, now.store.retention.bytes);
   return std::move(restart).lines();
 }
 

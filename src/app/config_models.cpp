@@ -423,6 +423,7 @@ void refuse_circles(const Config& config, const Section& root, Report& report) {
 Config build_config(const Section& root, Report& report, std::vector<ModelValues>& models) {
   Config config;
   build_server(root, report, config);
+  build_store(root, report, config);
   config.timeouts = effective_timeouts({root});
   config.retry = effective_retry({root});
   config.providers = build_providers(root, report);

@@ -89,6 +89,11 @@ class Finder {
 
   void add_mock() { add("mock", "built in", "dialect", "mock"); }
 
+  /// Who only tries weir finds no new folder afterwards. The environment may say otherwise.
+  void keep_nothing() {
+    settings::set_path(root_, "store.url", settings::scalar("none", {.source = "no configuration"}));
+  }
+
   Node take() { return std::move(root_); }
 
  private:
@@ -147,6 +152,7 @@ Discovery discover(const Environment& environment, const std::function<bool()>& 
   finder.find_openai_address();
   finder.find_model_server(model_server_answers);
   finder.add_mock();
+  finder.keep_nothing();
   Node root = finder.take();
 
   settings::Report report;

@@ -39,6 +39,39 @@ int main(int argc, char** argv) {
   reload_command->add_option("--url", reload_options.url,
                              "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
 
+  RequestsOptions requests_options;
+  auto* requests_command = program.add_subcommand("requests", "List calls that ended, the newest first");
+  requests_command->add_option("--key", requests_options.key, "Of the key with this id");
+  requests_command->add_option("--model", requests_options.model, "For this model, as the caller named it");
+  requests_command->add_option("--status", requests_options.status,
+                               "With this status (200), class (5xx) or end (complete, unknown, ...)");
+  requests_command->add_option("--from", requests_options.from, "Since a day or moment (2026-11-21, RFC 3339)");
+  requests_command->add_option("--after", requests_options.after, "Go on behind this id");
+  requests_command->add_option("--limit", requests_options.limit, "How many, up to 1000")->capture_default_str();
+  requests_command->add_option("--url", requests_options.url,
+                               "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
+  requests_command->add_flag("--json", requests_options.json, "Print the answer as JSON");
+
+  UsageOptions usage_options;
+  auto* usage_command = program.add_subcommand("usage", "Sum up requests, tokens and cost");
+  usage_command->add_option("--group-by", usage_options.group_by, "Of day, key and model, with commas")
+      ->capture_default_str();
+  usage_command->add_option("--from", usage_options.from, "Since a day or moment (2026-11-21, RFC 3339)");
+  usage_command->add_option("--to", usage_options.to, "Until then, without it");
+  usage_command->add_option("--url", usage_options.url,
+                            "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
+  auto* usage_json = usage_command->add_flag("--json", usage_options.json, "Print the answer as JSON");
+  usage_command->add_flag("--csv", usage_options.csv, "Print it as CSV")->excludes(usage_json);
+
+  MigrateOptions migrate_options;
+  auto* migrate_command = program.add_subcommand("migrate", "Bring the store's schema up to date");
+  migrate_command->add_option("-c,--config", migrate_options.config, "Configuration file (default: ./weir.yaml)");
+
+  BackupOptions backup_options;
+  auto* backup_command = program.add_subcommand("backup", "Copy the store, also while weir runs");
+  backup_command->add_option("file", backup_options.file, "The copy; it must not be there")->required();
+  backup_command->add_option("-c,--config", backup_options.config, "Configuration file (default: ./weir.yaml)");
+
   auto* demo_command = program.add_subcommand("demo", "See a target die and the stream answer anyway");
 
   auto* version_command = program.add_subcommand("version", "Print the version");
@@ -63,6 +96,18 @@ int main(int argc, char** argv) {
   }
   if (*reload_command) {
     return reload(reload_options);
+  }
+  if (*requests_command) {
+    return requests(requests_options);
+  }
+  if (*usage_command) {
+    return usage(usage_options);
+  }
+  if (*migrate_command) {
+    return migrate(migrate_options);
+  }
+  if (*backup_command) {
+    return backup(backup_options);
   }
   if (*demo_command) {
     return demo();

@@ -5,12 +5,14 @@
 #include "admin/live.hpp"
 #include "admin/requests.hpp"
 #include "admin/ui.hpp"
+#include "admin/usage.hpp"
 #include "api/health.hpp"
 #include "api/inference.hpp"
 #include "api/metrics_page.hpp"
 #include "api/models.hpp"
 #include "app/config_changes.hpp"
 #include "app/machine_roots.hpp"
+#include "app/record_keeping.hpp"
 #include "app/version.hpp"
 #include "base/assert.hpp"
 #include "http/forwarded.hpp"
@@ -198,7 +200,8 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_status_endpoints(registry_, ready_, *this);
   api::add_metrics_endpoint(registry_, *this, version);
   api::add_health_endpoints(registry_, ready_, *this, version);
-  admin::add_request_endpoints(registry_, ring_);
+  admin::add_request_endpoints(registry_, ring_, store_);
+  admin::add_usage_endpoint(registry_, ring_, store_);
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
@@ -399,6 +402,14 @@ void Node::note_loaded() {
   last_reload_good_.store(true, std::memory_order_relaxed);
 }
 
+void Node::use_records(RecordKeeping& records) {
+  records_ = &records;
+  store_ = &records.worker();
+  for (std::size_t i = 0; i < cores_.size(); ++i) {
+    cores_[i]->gateway.journal = &records.journal().core(i);
+  }
+}
+
 void Node::record(ledger::RecordPtr record) {
   ring_.record(record);
   log_.request(std::move(record));
@@ -442,6 +453,9 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
   merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
+  if (records_ != nullptr) {
+    records_->collect(merged);
+  }
   merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
   merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));
   co_return merged;

@@ -22,7 +22,13 @@
 #include "platform/process.hpp"
 #include "platform/shared_budget.hpp"
 
+namespace weir::store {
+class Worker;
+}
+
 namespace weir::app {
+
+class RecordKeeping;
 
 /// The whole gateway on a set of loops: the wiring of every component, real or simulated.
 ///
@@ -67,6 +73,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Who answers `POST /admin/v1/reload`; before the loops run. Outlives them.
   void set_reloading(admin::Reloading& reloading) { reloading_ = &reloading; }
 
+  /// Where records go that outlive the process; before the loops run. Outlives their work. Without: memory alone.
+  void use_records(RecordKeeping& records);
+
   /// The last calls.
   [[nodiscard]] const ledger::RequestRing& ring() const { return ring_; }
   [[nodiscard]] const api::Registry& registry() const { return registry_; }
@@ -106,6 +115,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;
   admin::Reloading* reloading_ = nullptr;
+  RecordKeeping* records_ = nullptr;
+  store::Worker* store_ = nullptr;  // of records_
   std::atomic<std::uint64_t> reloads_applied_ = 0;
   std::atomic<std::uint64_t> reloads_rejected_ = 0;
   std::atomic<bool> last_reload_good_ = true;

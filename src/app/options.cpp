@@ -10,6 +10,7 @@ std::unique_ptr<settings::Schema> option_schema() {
   add_provider_options(table);
   add_tls_options(table);
   add_mock_options(table);
+  add_store_options(table);
   add_model_options(table);
   add_policy_options(table, "");
   add_price_options(table);

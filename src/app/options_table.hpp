@@ -16,6 +16,7 @@ void add_provider_options(OptionTable& table);  // providers, http_client
 void add_tls_options(OptionTable& table);       // tls, providers.*.tls
 void add_model_options(OptionTable& table);     // models, default_model
 void add_price_options(OptionTable& table);     // prices
+void add_store_options(OptionTable& table);     // store
 void add_mock_options(OptionTable& table);      // providers.*.mock
 void add_later_options(OptionTable& table);     // what is accepted but not built yet
 

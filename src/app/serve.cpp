@@ -10,12 +10,15 @@
 #include "app/commands.hpp"
 #include "app/handover.hpp"
 #include "app/node.hpp"
+#include "app/record_keeping.hpp"
 #include "app/reloader.hpp"
 #include "app/start.hpp"
 #include "app/version.hpp"
+#include "base/ids.hpp"
 #include "net/cores.hpp"
 #include "observe/log_writer.hpp"
 #include "platform/process.hpp"
+#include "platform/random.hpp"
 #include "platform/real_clock.hpp"
 #include "platform/real_files.hpp"
 
@@ -56,6 +59,15 @@ int worker_count(const ServerConfig& config) {
   return config.workers > 0 ? config.workers : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+RecordKeeping::Options record_options(const Config& config, const platform::Clock& clock, std::size_t cores) {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock.wall_now().time_since_epoch());
+  return {.data_dir = config.data_dir,
+          .store = config.store,
+          .cores = cores,
+          .name = make_request_id(static_cast<std::uint64_t>(now.count()), platform::entropy(), platform::entropy())
+                      .substr(std::string_view("req_").size())};
+}
+
 /// What a new user needs next: the two lines to paste.
 void print_welcome(const Start& start, const Node& node) {
   const std::vector<std::string> urls = node.urls();
@@ -73,7 +85,8 @@ void print_welcome(const Start& start, const Node& node) {
   }
   if (!start.from_file) {
     fmt::print(
-        "\nNo configuration file: what was found above is used. Point an OpenAI client here, or try it now:\n\n"
+        "\nNo configuration file: what was found above is used, and nothing is written to the disk. Point an OpenAI "
+        "client here, or try it now:\n\n"
         "  export OPENAI_BASE_URL={0}/v1\n"
         "  curl -N {0}/v1/chat/completions -H 'content-type: application/json' "
         "-d '{{\"model\":\"mock/hello\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n\n"
@@ -114,11 +127,21 @@ int serve(const ServeOptions& options) {
 
   net::Cores cores(worker_count(config->server), &inherited);
   Node node(cores.loops(), config, **log);
+  platform::RealFiles files;
+  std::unique_ptr<RecordKeeping> records;
+  if (!config->store.file.empty()) {
+    auto opened = RecordKeeping::open(files, clock, **log, record_options(*config, clock, cores.loops().size()));
+    if (!opened) {
+      fmt::print(stderr, "weir did not start: {}\n", opened.error().message);
+      return 1;
+    }
+    records = std::move(*opened);
+    node.use_records(*records);
+  }
   if (const auto listening = node.listen(); !listening) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
     return 1;
   }
-  platform::RealFiles files;
   Reloader reloader(node, **log, files,
                     {.read = [&options] { return find_start(options.config).outcome; },
                      .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); }},
@@ -129,6 +152,9 @@ int serve(const ServeOptions& options) {
                     fmt::format("the inherited socket {} is closed: `listen` does not name it", unused));
   }
   cores.start();
+  if (records != nullptr) {
+    records->start();
+  }
   print_welcome(start, node);
   platform::announce_ready();
 
@@ -166,6 +192,9 @@ int serve(const ServeOptions& options) {
       log->reset();  // writes what is queued
       std::_Exit(1);
     }
+  }
+  if (records != nullptr) {
+    records->stop();
   }
   cores.stop();
   return 0;

@@ -126,6 +126,9 @@ Task<AttemptResult> Attempt::run() {
   const Call& call = context_.call;
   const routing::Timeouts& timeouts = candidate_.target->timeouts;
   row().started = since_start();
+  if (context_.core.journal != nullptr) {
+    context_.core.journal->opened(context_.record);  // before the provider hears of it
+  }
   context_.live.note(ledger::LiveStep::attempt_began);
   if (context_.key != nullptr) {
     row().key = context_.key->label();

@@ -8,6 +8,7 @@
 
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
+#include "ledger/journal.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/price_book.hpp"
 #include "net/task_group.hpp"
@@ -58,6 +59,7 @@ struct Core {
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;
   ledger::PriceCache prices;  // of calls that end now
+  ledger::CoreJournal* journal = nullptr;  // of this core, where records outlive the process
   // Work beside the calls; cancelled and joined before the providers go.
   net::TaskGroup background{loop, [&told = log](std::string_view task, const std::string& what) {
                               told.message(observe::Level::error, "gateway",

@@ -321,6 +321,9 @@ void Exchange::settle(ledger::EndState end_state) {
     tee->ended(call_, end_state == ledger::EndState::complete && record_->status == 200);
   }
   live_.ended();
+  if (core_.journal != nullptr) {
+    core_.journal->closed(*record_);
+  }
   core_.records.record(std::move(record_));
 }
 

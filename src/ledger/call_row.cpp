@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ledger/money.hpp"
 #include "text/json_value.hpp"
 
 namespace weir::ledger {
@@ -45,7 +46,9 @@ bool read_common(Row& row, const JsonMember& member) {
   } else if (key == "tokens_reasoning") {
     row.reasoning_tokens = text::to_int64(value);
   } else if (key == "cost_usd") {
-    row.cost_usd = text::to_double(value);
+    if (const auto cost = Money::parse(value.raw)) {  // null: unknown
+      row.cost_picodollars = cost->in_picodollars();
+    }
   } else {
     return false;
   }
@@ -137,7 +140,9 @@ Result<store::InferenceLog> row_of(std::string record) {
 }
 
 bool is_open(std::string_view record) {
-  return record.contains(open_state);
+  constexpr std::string_view any_state = R"("end_state":")";
+  const std::size_t at = record.find(any_state);  // the call's own comes before those of its attempts
+  return at != std::string_view::npos && record.substr(at).starts_with(open_state);
 }
 
 std::string as_unknown(std::string_view record) {

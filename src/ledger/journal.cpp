@@ -22,7 +22,7 @@ CoreJournal::CoreJournal(platform::Files& files, Options options, std::function<
   memory_.reserve(options_.overflow_bytes_max);  // address space alone: its pages are granted when they are used
 }
 
-void CoreJournal::write(const RequestRecord& record) noexcept {
+void CoreJournal::opened(const RequestRecord& record) noexcept {
   try {
     payload_.clear();
     record.append_to(payload_);
@@ -31,6 +31,16 @@ void CoreJournal::write(const RequestRecord& record) noexcept {
     return;
   }
   append(payload_);
+}
+
+void CoreJournal::closed(RequestRecord& record) noexcept {
+  try {
+    record.json = to_json(record);
+  } catch (...) {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  append(record.json);
 }
 
 void CoreJournal::append(std::string_view payload) noexcept {
@@ -154,8 +164,8 @@ Result<void> CoreJournal::empty_memory() {
   }
 }
 
-Result<void> CoreJournal::maintain() {
-  // First the room for what comes, since a sync may take long.
+/// A segment for what comes, once what is kept in memory has left it.
+Result<void> CoreJournal::make_room() {
   bool has_spare = false;
   bool in_memory = false;
   {
@@ -165,11 +175,10 @@ Result<void> CoreJournal::maintain() {
     segments_.reserve(segments_.size() + 8);  // the core's thread adds to it
   }
   if (in_memory) {
+    has_spare = false;
     if (auto emptied = empty_memory(); !emptied) {
       return emptied;
     }
-    const std::lock_guard lock(mutex_);
-    has_spare = spare_ != nullptr;
   }
   if (!has_spare) {
     auto made = make_segment(options_.segment_bytes);
@@ -179,12 +188,20 @@ Result<void> CoreJournal::maintain() {
     const std::lock_guard lock(mutex_);
     spare_ = std::move(*made);
   }
-  Result<void> outcome;
+  return {};
+}
+
+Result<void> CoreJournal::maintain() {
+  Result<void> outcome = make_room();  // first: a sync may take long
   for (const SegmentPtr& segment : segments()) {
     const std::size_t written = segment->written.load(std::memory_order_acquire);
-    if (segment->synced < written && outcome) {
-      outcome = segment->file->sync();
-      segment->synced = outcome ? written : segment->synced;
+    if (segment->synced == written) {
+      continue;
+    }
+    if (auto synced = segment->file->sync()) {
+      segment->synced = written;
+    } else if (outcome) {
+      outcome = std::move(synced);
     }
   }
   return outcome;
@@ -248,9 +265,7 @@ Result<std::unique_ptr<Journal>> Journal::open(platform::Files& files, Options o
           }
         }));
   }
-  if (auto ready = journal->maintain(); !ready) {
-    return std::unexpected(std::move(ready.error()));
-  }
+  journal->first_round_ = journal->maintain();
   return journal;
 }
 

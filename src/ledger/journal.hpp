@@ -44,9 +44,9 @@ class CoreJournal {
   ~CoreJournal() = default;
 
   /// A call's record as it is now, before an upstream call; its last attempt is the one that begins.
-  void opened(const RequestRecord& record) noexcept { write(record); }
-  /// The record of a call that has ended.
-  void closed(const RequestRecord& record) noexcept { write(record); }
+  void opened(const RequestRecord& record) noexcept;
+  /// The record of a call that has ended. Its JSON stays with it: the log needs the same.
+  void closed(RequestRecord& record) noexcept;
   void append(std::string_view payload) noexcept;
 
   /// One round: syncs what was appended, has the next segment ready, moves what is kept in memory to a file.
@@ -64,10 +64,10 @@ class CoreJournal {
  private:
   using SegmentPtr = std::shared_ptr<JournalSegment>;
 
-  void write(const RequestRecord& record) noexcept;
   bool append_to_current(std::string_view frame);
   void keep(std::string_view frame);
   Result<SegmentPtr> make_segment(std::size_t bytes);
+  Result<void> make_room();
   Result<void> empty_memory();
 
   platform::Files& files_;
@@ -106,12 +106,15 @@ class Journal {
     std::size_t segment_bytes = std::size_t{8} << 20;
     std::size_t overflow_bytes_max = std::size_t{8} << 20;
   };
-  /// Makes the directory and the first segment of each core: a disk that is full is found here.
+  /// Makes the directory and the first segment of each core. A directory that cannot be made or locked is an error; a
+  /// disk that is full is not, as calls go on without it: see first_round().
   static Result<std::unique_ptr<Journal>> open(platform::Files& files, Options options);
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
   ~Journal() = default;
 
+  /// How the first maintain() went, which was a part of open().
+  [[nodiscard]] const Result<void>& first_round() const { return first_round_; }
   [[nodiscard]] CoreJournal& core(std::size_t number) { return *cores_[number]; }
   [[nodiscard]] const std::vector<std::unique_ptr<CoreJournal>>& cores() const { return cores_; }
   [[nodiscard]] const std::string& directory() const { return own_directory_; }
@@ -141,6 +144,7 @@ class Journal {
   std::string own_directory_;
   std::unique_ptr<platform::FileLock> lock_;
   std::vector<std::unique_ptr<CoreJournal>> cores_;
+  Result<void> first_round_;
   std::atomic<bool> news_ = false;
   std::atomic<bool> stopped_ = false;
 };

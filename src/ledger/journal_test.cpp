@@ -228,13 +228,25 @@ TEST(Journal, loses_nothing_whichever_operation_of_the_disk_fails) {
   }
 }
 
-TEST(Journal, cannot_be_opened_on_a_full_disk) {
+TEST(Journal, is_opened_on_a_full_disk_and_says_so) {
   SimulatedFiles files(1, {.capacity_bytes = 100});
   ASSERT_TRUE(files.make_directory("data"));
   const auto journal =
       Journal::open(files, {.directory = "data/journal", .name = "one", .cores = 2, .segment_bytes = 1000});
-  ASSERT_FALSE(journal.has_value());
-  EXPECT_TRUE(journal.error().message.contains("No space left")) << journal.error().message;
+  ASSERT_TRUE(journal.has_value()) << "calls go on";
+  ASSERT_FALSE((*journal)->first_round().has_value());
+  EXPECT_TRUE((*journal)->first_round().error().message.contains("No space left"));
+  (*journal)->core(1).append("a record");
+  EXPECT_GT((*journal)->kept_in_memory(), 0U);
+}
+
+TEST(Journal, needs_a_directory_and_has_it_alone) {
+  SimulatedFiles files(1);
+  EXPECT_FALSE(Journal::open(files, {.directory = "data/journal", .name = "one"}).has_value());
+  ASSERT_TRUE(files.make_directory("data"));
+  const auto first = Journal::open(files, {.directory = "data/journal", .name = "one"});
+  ASSERT_TRUE(first.has_value());
+  EXPECT_FALSE(Journal::open(files, {.directory = "data/journal", .name = "one"}).has_value());
 }
 
 TEST(Journal, leaves_nothing_behind_when_all_was_shipped) {

@@ -124,7 +124,7 @@ std::size_t room_for(const RequestRecord& record) {
   for (const std::string* text :
        {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client, &record.client_request_id,
         &record.trace_id, &record.model, &record.route, &record.target, &record.error_code, &record.error_message,
-        &record.usage_source, &record.recovered_from}) {
+         &record.usage_source, &record.recovered_from, &record.key_id}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {
@@ -227,6 +227,7 @@ void write_record(Row& row, const RequestRecord& record) {
     }
     row.literal("]");
   }
+  row.text_if(",\"key_id\":", record.key_id);
   row.literal(",\"attempts\":[");
   for (const AttemptRecord& attempt : record.attempts) {
     if (&attempt != record.attempts.data()) {
@@ -272,6 +273,10 @@ std::string_view to_string(EndState state) {
 }
 
 void RequestRecord::append_to(std::string& out) const {
+  if (!json.empty()) {
+    out += json;
+    return;
+  }
   const std::size_t before = out.size();
   out.resize_and_overwrite(before + room_for(*this), [&](char* text, std::size_t) {
     Row row(text + before);

@@ -87,6 +87,10 @@ struct RequestRecord final : observe::LogLine {
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
 
+  std::string key_id;  // of the caller's key; empty: none was used
+
+  std::string json;  // what append_to() gives, where it was made already; the last thing that is set
+
   /// The record as one JSON object: the form of the log line and of GET /admin/v1/requests/{id}. Never a prompt, answer
   /// or key.
   void append_to(std::string& out) const override;

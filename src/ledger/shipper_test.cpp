@@ -28,6 +28,14 @@ RequestRecord call(int number) {
   return record;
 }
 
+RequestRecord ended(RequestRecord record);
+
+/// A call that was open and ends.
+void close(CoreJournal& journal, const RequestRecord& open) {
+  RequestRecord record = ended(open);
+  journal.closed(record);
+}
+
 RequestRecord ended(RequestRecord record) {
   record.end_state = EndState::complete;
   record.status = 200;
@@ -46,6 +54,7 @@ TEST(CallRow, holds_what_analysts_ask_for_and_the_whole_record) {
   RequestRecord record = ended(call(1));
   record.first_token = std::chrono::microseconds(1500);
   record.attempts.front().failure = Code::reset;
+  record.cost = Money::parse("0.00000472");
   const std::string json = to_json(record);
   const auto row = row_of(json);
   ASSERT_TRUE(row.has_value());
@@ -60,7 +69,8 @@ TEST(CallRow, holds_what_analysts_ask_for_and_the_whole_record) {
   EXPECT_EQ(row->first_token_ms, 1.5);
   EXPECT_EQ(row->input_tokens, 3);
   EXPECT_EQ(row->output_tokens, std::nullopt) << "not told is not zero";
-  EXPECT_EQ(row->cost_usd, std::nullopt);
+  EXPECT_EQ(row->cost_picodollars, 4720000);
+  EXPECT_EQ(row->attempts.front().cost_picodollars, std::nullopt) << "unknown is not zero";
   ASSERT_EQ(row->attempts.size(), 1U);
   EXPECT_EQ(row->attempts.front().provider, "a");
   EXPECT_EQ(row->attempts.front().failure, "reset");
@@ -166,7 +176,7 @@ TEST_F(ShipperTest, carries_calls_that_ended_and_leaves_nothing_behind) {
   for (int number = 1; number <= 40; ++number) {
     CoreJournal& core = process.journal->core(static_cast<std::size_t>(number % 2));
     core.opened(call(number));
-    core.closed(ended(call(number)));
+    close(core, call(number));
     process.maintain();
   }
   EXPECT_EQ(process.ship(store), 40U);
@@ -184,7 +194,7 @@ TEST_F(ShipperTest, keeps_a_segment_in_which_a_call_began_that_still_runs) {
   core.opened(call(1));
   for (int number = 2; number <= 20; ++number) {
     core.opened(call(number));
-    core.closed(ended(call(number)));
+    close(core, call(number));
     process.maintain();
     process.ship(store);
   }
@@ -193,7 +203,7 @@ TEST_F(ShipperTest, keeps_a_segment_in_which_a_call_began_that_still_runs) {
   ASSERT_GE(kept.size(), 2U);
   EXPECT_LE(kept.size(), 3U) << "those between are gone";
   EXPECT_EQ(kept.front()->number, 1U);
-  core.closed(ended(call(1)));
+  close(core, call(1));
   process.maintain();
   process.ship(store);
   EXPECT_GT(core.segments().front()->number, 1U);
@@ -204,7 +214,7 @@ TEST_F(ShipperTest, goes_on_where_it_was_once_the_store_is_back) {
   Process process(files, "one");
   store.refuses = true;
   for (int number = 1; number <= 30; ++number) {
-    process.journal->core(0).closed(ended(call(number)));
+    close(process.journal->core(0), call(number));
     process.maintain();
     EXPECT_FALSE(process.shipper->ship(store).has_value());
   }
@@ -219,7 +229,7 @@ TEST_F(ShipperTest, closes_what_a_dead_process_left_open_as_unknown) {
   {
     Process process(files, "dead");
     process.journal->core(0).opened(call(1));
-    process.journal->core(0).closed(ended(call(1)));
+    close(process.journal->core(0), call(1));
     process.journal->core(1).opened(call(2));
     RequestRecord third = ended(call(3));
     process.journal->core(0).opened(call(3));
@@ -299,7 +309,7 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
           case 3:
             if (!running.empty()) {
               const auto at = std::next(running.begin(), static_cast<std::ptrdiff_t>(random.below(running.size())));
-              core_of(at->first).closed(ended(at->second));
+              close(core_of(at->first), at->second);
               running.erase(at);
               process.maintain();
             }

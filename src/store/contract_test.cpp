@@ -79,7 +79,7 @@ InferenceLog call(int number) {
                            .cached_input_tokens = std::nullopt,
                            .output_tokens = 5,
                            .reasoning_tokens = std::nullopt,
-                           .cost_usd = std::nullopt});
+                           .cost_picodollars = std::nullopt});
   return made;
 }
 
@@ -173,7 +173,7 @@ TEST_P(StoreContract, lists_only_what_was_asked_for) {
 TEST_P(StoreContract, sums_usage_by_what_was_asked_for) {
   InferenceLog next_day = call(2);
   next_day.time = "2026-11-22T00:00:00.000Z";
-  next_day.cost_usd = 0.25;
+  next_day.cost_picodollars = 250'000'000'001;
   InferenceLog other = call(3);
   other.model = "fast";
   other.key_id = "";
@@ -191,14 +191,14 @@ TEST_P(StoreContract, sums_usage_by_what_was_asked_for) {
                                           .attempts = 2,
                                           .input_tokens = 20,
                                           .output_tokens = 10,
-                                          .cost_usd = 0.25,
+                                          .cost_picodollars = 250'000'000'001,
                                           .unpriced = 1}}));
   const auto by_day = store->requests().usage({.by_day = true});
   ASSERT_EQ(by_day->size(), 2U);
   EXPECT_EQ(by_day->at(0).day, "2026-11-21");
   EXPECT_EQ(by_day->at(0).requests, 2);
-  EXPECT_EQ(by_day->at(0).cost_usd, std::nullopt) << "unknown is not zero";
-  EXPECT_EQ(by_day->at(1).cost_usd, 0.25);
+  EXPECT_EQ(by_day->at(0).cost_picodollars, std::nullopt) << "unknown is not zero";
+  EXPECT_EQ(by_day->at(1).cost_picodollars, 250'000'000'001);
   const auto by_all = store->requests().usage({.by_key = true, .by_model = true, .by_day = true, .from = id_of(2)});
   ASSERT_EQ(by_all->size(), 2U);
   EXPECT_EQ(by_all->at(0).model, "fast");
@@ -206,6 +206,21 @@ TEST_P(StoreContract, sums_usage_by_what_was_asked_for) {
   EXPECT_EQ(by_all->at(1).key_id, "key_a");
   EXPECT_EQ(store->requests().usage({.to = id_of(2)})->at(0).requests, 1);
   EXPECT_TRUE(store->requests().usage({.by_day = true, .from = id_of(9)})->empty());
+}
+
+TEST_P(StoreContract, sums_money_exactly) {
+  std::vector<InferenceLog> calls;
+  for (int number = 1; number <= 1000; ++number) {
+    calls.push_back(call(number));
+    calls.back().cost_picodollars = 100'000'000'001 + number;  // tenths of a dollar, which no binary number is
+  }
+  calls.front().cost_picodollars = 8'999'000'000'000'007;  // the dearest call there ever was
+  put(*store, calls);
+  std::int64_t sum = 0;
+  for (const InferenceLog& one : calls) {
+    sum += *one.cost_picodollars;
+  }
+  EXPECT_EQ(store->requests().usage({})->at(0).cost_picodollars, sum);
 }
 
 TEST_P(StoreContract, removes_the_oldest_with_their_attempts) {

@@ -66,8 +66,8 @@ class MemoryRequestLog final : public RequestLog {
       row.cached_input_tokens += call.cached_input_tokens.value_or(0);
       row.output_tokens += call.output_tokens.value_or(0);
       row.reasoning_tokens += call.reasoning_tokens.value_or(0);
-      if (call.cost_usd) {
-        row.cost_usd = row.cost_usd.value_or(0) + *call.cost_usd;
+      if (call.cost_picodollars) {
+        row.cost_picodollars = row.cost_picodollars.value_or(0) + *call.cost_picodollars;
       } else if (!call.attempts.empty()) {
         ++row.unpriced;
       }

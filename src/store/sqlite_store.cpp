@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::string_view above_all_ids = "~";  // sorts behind every id
 
+/// The nearest number that SQLite has: up to 9,000 dollars the same picodollars come back from it.
+std::optional<double> dollars(const std::optional<std::int64_t>& picodollars) {
+  return picodollars ? std::optional(static_cast<double>(*picodollars) / 1e12) : std::nullopt;
+}
+
 class SqliteRequestLog final : public RequestLog {
  public:
   explicit SqliteRequestLog(SqliteDatabase& database) : database_(database) {}
@@ -106,7 +111,7 @@ class SqliteRequestLog final : public RequestLog {
                       .cached_input_tokens = statement.integer(8),
                       .output_tokens = statement.integer(9),
                       .reasoning_tokens = statement.integer(10),
-                      .cost_usd = statement.is_null(11) ? std::nullopt : std::optional(statement.real(11)),
+                      .cost_picodollars = statement.is_null(11) ? std::nullopt : std::optional(statement.integer(11)),
                       .unpriced = statement.integer(12)});
     }
   }
@@ -179,7 +184,7 @@ class SqliteRequestLog final : public RequestLog {
       statement.bind(19, call.output_tokens);
       statement.bind(20, call.reasoning_tokens);
       statement.bind(21, call.usage_source);
-      statement.bind(22, call.cost_usd);
+      statement.bind(22, dollars(call.cost_picodollars));
       statement.bind(23, static_cast<std::int64_t>(call.attempts.size()));
       statement.bind(24, call.record);
       if (auto done = statement.run(); !done) {
@@ -210,7 +215,7 @@ class SqliteRequestLog final : public RequestLog {
       statement.bind(12, attempt.cached_input_tokens);
       statement.bind(13, attempt.output_tokens);
       statement.bind(14, attempt.reasoning_tokens);
-      statement.bind(15, attempt.cost_usd);
+      statement.bind(15, dollars(attempt.cost_picodollars));
       if (auto done = statement.run(); !done) {
         return done;
       }
@@ -330,6 +335,14 @@ Result<MigrationReport> bring_up_to_date(SqliteDatabase& database, const SqliteO
     return std::unexpected(std::move(made.error()));
   }
   MigrationReport report;
+  const auto found = version_of(database);
+  if (!found) {
+    return std::unexpected(found.error());
+  }
+  if (*found == migrations.back().version) {  // as nearly always: no lock is needed to know that
+    report.before = report.after = *found;
+    return report;
+  }
   for (bool first = true;; first = false) {
     SqliteDatabase::Transaction transaction(database);
     if (auto begun = transaction.begin(); !begun) {

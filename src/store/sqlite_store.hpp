@@ -15,7 +15,7 @@ struct SqliteOptions {
   bool migrate = true;                       // false: an error where the schema is older than this version
 };
 
-/// Opens the file, or makes it with mode 0600, and brings its schema up to date: each migration in a transaction of its
+/// Opens the file, or makes it, and brings its schema up to date: each migration in a transaction of its
 /// own. A schema that is newer than this version is an error.
 Result<std::unique_ptr<Store>> open_sqlite_store(const SqliteOptions& options);
 

@@ -30,7 +30,7 @@ struct InferenceAttempt {
   std::optional<std::int64_t> cached_input_tokens;
   std::optional<std::int64_t> output_tokens;
   std::optional<std::int64_t> reasoning_tokens;
-  std::optional<double> cost_usd;
+  std::optional<std::int64_t> cost_picodollars;  // whole 1e-12 US dollars
 };
 
 /// One call, as analysts see it. Empty texts are null in the database but where a column is never null.
@@ -56,7 +56,7 @@ struct InferenceLog {
   std::optional<std::int64_t> output_tokens;
   std::optional<std::int64_t> reasoning_tokens;
   std::string usage_source;
-  std::optional<double> cost_usd;
+  std::optional<std::int64_t> cost_picodollars;  // whole 1e-12 US dollars
   std::vector<InferenceAttempt> attempts;
   std::string record;  // everything that is known of the call, as one JSON object
 };
@@ -97,8 +97,8 @@ struct UsageRow {
   std::int64_t cached_input_tokens = 0;
   std::int64_t output_tokens = 0;
   std::int64_t reasoning_tokens = 0;
-  std::optional<double> cost_usd;  // of those whose price is known; nothing: of none
-  std::int64_t unpriced = 0;       // calls that reached a provider and whose cost is not known
+  std::optional<std::int64_t> cost_picodollars;  // of those whose cost is known; nothing: of none
+  std::int64_t unpriced = 0;                     // calls that reached a provider and whose cost is not known
   friend bool operator==(const UsageRow&, const UsageRow&) = default;
 };
 

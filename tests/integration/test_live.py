@@ -131,10 +131,10 @@ def test_a_gateway_that_stops_does_not_wait_for_those_who_watch(weir):
 
 
 def test_the_last_calls_are_listed_with_the_newest_first(weir):
-    assert weir.request("GET", "/admin/v1/requests").json == {"object": "list", "data": []}
+    assert weir.request("GET", "/admin/v1/requests").json == {"object": "list", "data": [], "next": None}
     ids = [weir.chat("smart").request_id for _ in range(3)]
     records = [weir.record(identity) for identity in reversed(ids)]
-    assert weir.request("GET", "/admin/v1/requests").json == {"object": "list", "data": records}
+    assert weir.request("GET", "/admin/v1/requests").json == {"object": "list", "data": records, "next": None}
     assert weir.request("GET", "/admin/v1/requests?limit=2").json["data"] == records[:2]
     for limit in ("0", "1001", "-1", "two", "", "1x"):
         refused = weir.request("GET", f"/admin/v1/requests?limit={limit}")

@@ -61,7 +61,7 @@ CREATE TABLE inference_logs (
   output_tokens        bigint,
   reasoning_tokens     bigint,
   usage_source         text NOT NULL,        -- provider, counted, none
-  cost_usd             numeric(20, 9),
+  cost_usd             numeric(20, 12),
   attempts             integer NOT NULL,
   record               jsonb NOT NULL        -- everything that is known of the call
 ) WITHOUT ROWID;
@@ -82,7 +82,7 @@ CREATE TABLE inference_attempts (
   cached_input_tokens  bigint,
   output_tokens        bigint,
   reasoning_tokens     bigint,
-  cost_usd             numeric(20, 9),
+  cost_usd             numeric(20, 12),
   PRIMARY KEY (request_id, number)
 ) WITHOUT ROWID;
 

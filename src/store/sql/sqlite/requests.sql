@@ -40,7 +40,7 @@ SELECT CASE WHEN ?3 THEN coalesce(key_id, '') END,
        coalesce(sum(cached_input_tokens), 0),
        coalesce(sum(output_tokens), 0),
        coalesce(sum(reasoning_tokens), 0),
-       sum(cost_usd),
+       sum(CAST(round(cost_usd * 1e12) AS integer)),  -- whole picodollars: no sum of rounded numbers
        sum(cost_usd IS NULL AND attempts > 0)
 FROM inference_logs
 WHERE id >= ?1 AND id < ?2

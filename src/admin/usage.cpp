@@ -1,0 +1,66 @@
+#include "admin/usage.hpp"
+
+#include "admin/call_query.hpp"
+#include "api/reply.hpp"
+#include "http/headers.hpp"
+#include "ledger/call_row.hpp"
+
+namespace weir::admin {
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds(20);  // sums over all that is kept
+constexpr std::size_t ring_calls_max = 1000;
+
+using Rows = std::vector<store::UsageRow>;
+
+Result<Rows> usage_of_ring(const ledger::RequestRing& ring, const store::UsageQuery& query) {
+  const auto memory = store::make_memory_store();
+  std::vector<store::InferenceLog> calls;
+  for (const ledger::RecordPtr& record : ring.last(ring_calls_max)) {
+    if (auto row = ledger::row_of(ledger::to_json(*record))) {
+      calls.push_back(std::move(*row));
+    }
+  }
+  static_cast<void>(memory->requests().put(calls));
+  return memory->requests().usage(query);
+}
+
+Task<void> usage(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
+  const auto question = read_usage_query(request.http.head.target.query);
+  if (!question) {
+    co_await api::reply_error(request, question.error());
+    co_return;
+  }
+  const bool csv = question->csv || request.http.head.headers.value("accept").starts_with("text/csv");
+  platform::Loop& loop = request.core.loop;
+  Result<Rows> rows;
+  if (worker == nullptr) {
+    rows = usage_of_ring(ring, question->query);
+  } else {
+    rows = co_await store::ask<Rows>(
+        *worker, loop, [query = question->query](store::Store& store) { return store.requests().usage(query); },
+        {loop.now() + patience, &request.end.cancellation});
+  }
+  if (!rows) {
+    co_await api::reply_error(request, rows.error());
+    co_return;
+  }
+  const std::string body = csv ? usage_as_csv(question->query, *rows) : usage_as_json(question->query, *rows);
+  co_await api::reply(request, 200, csv ? "text/csv; charset=utf-8" : "application/json", body);
+}
+
+}  // namespace
+
+void add_usage_endpoint(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store) {
+  registry.add({.method = "GET",
+                .path = "/admin/v1/usage",
+                .upstream_path = "",
+                .auth = gateway::AuthClass::admin,
+                .limits = gateway::LimitsClass::admin,
+                .summary = "Requests, tokens and cost, `?group_by=key,model,day&from=&to=`; as JSON, or as CSV with "
+                           "`&format=csv`."},
+               [&ring, &store](api::ApiRequest& request) { return usage(request, ring, store); });
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,207 @@
+#include "app/record_keeping.hpp"
+
+#include <pthread.h>
+
+#include <fmt/format.h>
+
+#include "observe/metric_names.hpp"
+#include "store/retention.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace weir::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto sync_every = 10ms;  // what a power loss may cost
+constexpr auto retry_disk = 200ms;
+constexpr auto recovery_every = 5s;
+constexpr auto retention_every = 60s;
+
+}  // namespace
+
+std::string store_file(const std::string& data_dir, const StoreConfig& store) {
+  return store.file.starts_with('/') ? store.file : data_dir + "/" + store.file;
+}
+
+Result<std::unique_ptr<store::Store>> open_store_file(platform::Files& files, const store::SqliteOptions& options) {
+  if (const auto made = files.open_append(options.file); !made) {  // SQLite itself would let others read it
+    return fail(Code::store_unavailable, made.error().message);
+  }
+  return store::open_sqlite_store(options);
+}
+
+RecordKeeping::RecordKeeping(platform::Files& files, const platform::Clock& clock, observe::Log& log,
+                             const Options& options)
+    : clock_(clock), log_(log), options_(options) {
+  worker_ = std::make_unique<store::Worker>(
+      [&files, file = store_file(options.data_dir, options.store)] { return open_store_file(files, {.file = file}); },
+      [this](store::Store& store) { return round(store); },
+      [this](const Error* error) {
+        if (error != nullptr) {
+          log_.message(observe::Level::error, "store",
+                       fmt::format("the store is not available: {}. Calls go on; their records wait in the journal and "
+                                   "follow once it is back",
+                                   error->message));
+        } else {
+          log_.message(observe::Level::info, "store", "the store is available again");
+        }
+      },
+      store::Worker::Options{});
+}
+
+Result<std::unique_ptr<RecordKeeping>> RecordKeeping::open(platform::Files& files, const platform::Clock& clock,
+                                                           observe::Log& log, const Options& options) {
+  std::unique_ptr<RecordKeeping> made(new RecordKeeping(files, clock, log, options));
+  const auto cure = [&](const Error& error) {
+    return fail(Code::io_error,
+                fmt::format("records cannot be kept in data_dir ({}): {}. Name a folder that can be written, or keep "
+                            "records in memory alone with `store: {{url: none}}`",
+                            options.data_dir, error.message));
+  };
+  if (auto directory = files.make_directory(options.data_dir); !directory) {
+    return cure(directory.error());
+  }
+  const std::string journals = options.data_dir + "/journal";
+  auto journal = ledger::Journal::open(files, {.directory = journals,
+                                               .name = options.name,
+                                               .cores = options.cores,
+                                               .segment_bytes = options.store.journal_segment});
+  if (!journal) {
+    return cure(journal.error());
+  }
+  made->journal_ = std::move(*journal);
+  made->shipper_ =
+      std::make_unique<ledger::Shipper>(files, made->journal_.get(), ledger::Shipper::Options{.directory = journals});
+  made->note_journal(made->journal_->first_round());
+  return made;
+}
+
+RecordKeeping::~RecordKeeping() {
+  stop();
+}
+
+void RecordKeeping::start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "weir-journal");
+    keep_journal();
+  });
+  worker_->start();
+}
+
+/// On the journal's thread: syncs while there is something to sync, and sleeps while there is not.
+void RecordKeeping::keep_journal() {
+  while (!journal_->stopped()) {
+    if (journal_good_) {
+      journal_->wait();
+    }
+    const auto outcome = journal_->maintain();
+    note_journal(outcome);
+    worker_->nudge();
+    std::unique_lock lock(mutex_);
+    stopping_.wait_for(lock, outcome ? sync_every : retry_disk, [&] { return stopped_; });
+  }
+}
+
+void RecordKeeping::note_journal(const Result<void>& outcome) {
+  if (journal_good_.exchange(outcome.has_value()) != outcome.has_value()) {
+    if (!outcome) {
+      log_.message(observe::Level::error, "journal",
+                   fmt::format("the journal cannot be written: {}. Calls go on; their records wait in memory, up to a "
+                               "bound, until it can",
+                               outcome.error().message));
+    } else {
+      log_.message(observe::Level::info, "journal", "the journal is written again");
+    }
+  }
+  if (const std::uint64_t lost = journal_->lost(); lost != lost_told_) {
+    log_.message(observe::Level::error, "journal",
+                 fmt::format("{} records of calls found no room and are lost", lost - lost_told_));
+    lost_told_ = lost;
+  }
+}
+
+/// On the store's thread.
+Result<bool> RecordKeeping::round(store::Store& store) {
+  const platform::Instant now = clock_.now();
+  if (now >= next_recovery_) {
+    const auto recovered = shipper_->recover(store);
+    next_recovery_ = !recovered || shipper_->others_live() ? now + recovery_every : platform::never;
+    if (!recovered) {
+      log_.message(observe::Level::warn, "store",
+                   fmt::format("what an earlier process left in its journal is not in the store yet: {}",
+                               recovered.error().message));
+    } else if (recovered->calls > 0) {
+      shipped_ += recovered->calls;
+      recovered_unknown_ += recovered->unknown;
+      log_.message(observe::Level::info, "store",
+                   fmt::format("a process that ended before left {} calls in its journal, {} of them without an end: "
+                               "they are in the store now",
+                               recovered->calls, recovered->unknown));
+    }
+  }
+  const auto shipped = shipper_->ship(store);
+  if (!shipped) {
+    return std::unexpected(shipped.error());
+  }
+  shipped_ += shipped->calls;
+  if (shipped->unusable > 0) {
+    log_.message(observe::Level::error, "store",
+                 fmt::format("{} records of the journal could not be read", shipped->unusable));
+  }
+  bool more = shipped->more;
+  if (!more && now >= next_retention_) {
+    const auto removed = store::retain(store, options_.store.retention, clock_.wall_now());
+    if (!removed) {
+      return std::unexpected(removed.error());
+    }
+    more = *removed > 0;
+    if (!more) {
+      next_retention_ = now + retention_every;
+      store_bytes_ = static_cast<std::uint64_t>(store.bytes().value_or(0));
+    }
+  }
+  return more;
+}
+
+void RecordKeeping::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stopped_, true)) {
+      return;
+    }
+  }
+  stopping_.notify_all();
+  if (journal_ == nullptr) {
+    return;
+  }
+  journal_->stop();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  note_journal(journal_->maintain());
+  journal_->seal();
+  if (worker_->finish() && shipper_->all_shipped()) {
+    if (const auto removed = journal_->remove(); !removed) {
+      log_.message(observe::Level::warn, "journal", removed.error().message);
+    }
+  } else {
+    log_.message(observe::Level::warn, "store",
+                 "not all records are in the store: they stay in the journal, and the next start carries them there");
+  }
+}
+
+void RecordKeeping::collect(observe::MetricShard& shard) const {
+  namespace metric = observe::metric;
+  shard.cell(metric::journal_records, {}).add(static_cast<double>(journal_->appended()));
+  shard.cell(metric::journal_lost, {}).add(static_cast<double>(journal_->lost()));
+  shard.cell(metric::journal_memory, {}).add(static_cast<double>(journal_->kept_in_memory()));
+  shard.cell(metric::journal_good, {}).add(journal_good_ ? 1 : 0);
+  shard.cell(metric::store_up, {}).add(worker_->available() ? 1 : 0);
+  shard.cell(metric::store_shipped, {}).add(static_cast<double>(shipped_));
+  shard.cell(metric::store_unknown, {}).add(static_cast<double>(recovered_unknown_));
+  shard.cell(metric::store_bytes, {}).add(static_cast<double>(store_bytes_));
+}
+
+}  // namespace weir::app

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/result.hpp"
+#include "platform/clock.hpp"
+#include "store/store.hpp"
+
+namespace weir::store {
+
+/// How long calls are kept, and in how much space.
+struct Retention {
+  std::chrono::milliseconds age{std::chrono::days(30)};  // 0: for ever
+  std::int64_t bytes = std::int64_t{2} << 30;            // 0: without a bound
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+
+/// Removes one slice of what is too old or too much, small enough not to hold others up; how many calls went. Zero: all
+/// is as it should be.
+Result<std::int64_t> retain(Store& store, const Retention& retention, platform::WallTime now);
+
+}  // namespace weir::store

@@ -1,0 +1,96 @@
+// LINKS: weir_ledger
+//
+// A segment of the journal as a crash may leave it: any bytes, and frames of ours that the input damages.
+//
+// Checked for each input: whatever the bytes, reading ends, gives frames that lie inside, and reading what was consumed
+// gives the same frames; what follows a torn frame is never given. Of frames that were written, those before the first
+// damaged byte are all read, as they were. Records that are no JSON are refused and never a crash; one that is read
+// again after as_unknown() is not open.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "cuts.hpp"
+#include "ledger/call_row.hpp"
+#include "ledger/journal_frame.hpp"
+
+namespace {
+
+using weir::ledger::JournalReader;
+
+std::vector<std::string> read(std::string_view bytes, std::size_t& consumed) {
+  JournalReader reader(bytes);
+  std::vector<std::string> payloads;
+  std::size_t sum = 0;
+  while (const auto frame = reader.next()) {
+    WEIR_ASSERT(!frame->payload.empty(), "a frame has a payload");
+    sum += weir::ledger::journal_head_bytes + frame->payload.size();
+    payloads.emplace_back(frame->payload);
+  }
+  consumed = reader.consumed();
+  WEIR_ASSERT(consumed == sum && consumed <= bytes.size(), "frames stand one behind the other");
+  static_cast<void>(reader.at_clean_end());
+  return payloads;
+}
+
+void read_record(const std::string& record) {
+  static_cast<void>(weir::ledger::id_of(record));
+  const bool open = weir::ledger::is_open(record);
+  const std::string closed = weir::ledger::as_unknown(record);
+  WEIR_ASSERT(!weir::ledger::is_open(closed), "an open call is unknown afterwards");
+  WEIR_ASSERT(open || closed.size() >= record.size(), "nothing is cut");
+  if (const auto row = weir::ledger::row_of(record)) {
+    WEIR_ASSERT(!row->id.empty() && row->record == record, "a row has its id and its record");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+  const std::string input(reinterpret_cast<const char*>(data), size);
+  weir::fuzz::Dice dice(input);
+  std::size_t consumed = 0;
+
+  const auto raw = read(input, consumed);
+  std::size_t again = 0;
+  WEIR_ASSERT(read(input.substr(0, consumed), again) == raw && again == consumed, "the same bytes give the same");
+  read_record(input);
+
+  // The input as payloads, each in a frame of ours; then one byte is damaged, or the end is cut off.
+  std::string segment;
+  std::vector<std::string> written;
+  std::vector<std::size_t> ends;
+  std::size_t begin = 0;
+  for (const std::size_t end : weir::fuzz::cuts(size, dice)) {
+    if (end == begin) {
+      continue;
+    }
+    written.push_back(input.substr(begin, end - begin));
+    begin = end;
+    weir::ledger::append_journal_head(segment, written.size(), written.back());
+    segment += written.back();
+    ends.push_back(segment.size());
+  }
+  WEIR_ASSERT(read(segment, consumed) == written && consumed == segment.size(), "what was written is read");
+  if (segment.empty()) {
+    return 0;
+  }
+  const std::size_t damaged = dice.below(segment.size());
+  std::string torn = segment;
+  if (dice.below(2) == 0) {
+    torn.resize(damaged);
+    torn.append(dice.below(64), '\0');
+  } else {
+    torn[damaged] = static_cast<char>(torn[damaged] ^ static_cast<char>(1 + dice.below(255)));
+  }
+  const auto whole = std::ranges::count_if(ends, [&](std::size_t end) { return end <= damaged; });
+  const auto found = read(torn, consumed);
+  WEIR_ASSERT(found.size() >= static_cast<std::size_t>(whole), "what stands before the damage is read");
+  // A cut whose lost bytes were zeros is no damage.
+  WEIR_ASSERT(std::equal(found.begin(), found.end(), written.begin()), "nothing is read that was not written");
+  WEIR_ASSERT(torn == segment || found.size() == static_cast<std::size_t>(whole) ||
+                  std::string_view(torn).starts_with(std::string_view(segment).substr(0, consumed)),
+              "nothing behind the damage is read");
+  return 0;
+}
