@@ -160,6 +160,7 @@ class Case:
 LEFT = {
     "nothing": "no other target, no attempt, no key",
     "retry": "the same target may be asked again, and then gives a whole answer with the same text",
+    "key": "there is another key for the same target, which is not refused",
     "target": "another target gives an answer with another text",
     "twin": "another target gives an answer with the same text",
 }

@@ -55,7 +55,9 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
     provider.dialect = "openai";
     provider.base_url.host = upstream.name + ".test";
     provider.base_url.path = "/v1";
-    provider.keys.push_back({.name = "key-1", .value = Secret("key-of-" + upstream.name)});
+    for (std::size_t i = 0; i < upstream.keys.size(); ++i) {
+      provider.keys.push_back({.name = fmt::format("key-{}", i + 1), .value = Secret(key_value(upstream.name, i))});
+    }
     if (const auto generation = generations.find(upstream.name); generation != generations.end()) {
       provider.headers.emplace_back("x-generation", std::to_string(generation->second));
     }

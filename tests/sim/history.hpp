@@ -32,6 +32,7 @@ struct Intent {
   std::size_t words = 1;                    // pieces of text in the answer
   std::size_t upset_after_words = 1;        // for Phase::after_content and within_body
   std::size_t filler_bytes = 0;             // behind each word
+  bool by_key = false;                      // an error status for the key's sake
   bool early = false;                       // an error status before the request has come whole
   Duration slow_for{};                      // of Upset::slow
   std::uint64_t same_text = 0;              // not 0: the text follows from this alone, so every upstream gives the same
@@ -46,6 +47,7 @@ struct UpstreamCall {
   std::string call;  // the caller's x-request-id as it stands in the body
   bool stream = false;
   bool usage_asked = false;  // by the request as it came here
+  std::size_t key = 0;       // the gateway's key that it came with, as in UpstreamPlan::keys
   Intent intent;
   Instant received;
   std::shared_ptr<const platform::LinkReport> link;  // the gateway dialled, we accepted

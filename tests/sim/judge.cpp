@@ -105,6 +105,8 @@ std::optional<std::string> text_of(const std::string& json) {
   return text;
 }
 
+constexpr Duration out_at_least = 9s;  // for this long a refused key is left alone
+
 bool callers_fault(int status) {
   return status == 400 || status == 422;
 }
@@ -118,6 +120,7 @@ class Judge {
       judge_call(call);
     }
     judge_records();
+    judge_keys();
     for (const std::string& violation : history_.end_violations) {
       violations_.push_back(violation);
     }
@@ -397,7 +400,8 @@ class Judge {
         const UpstreamCall& later = *upstreams_[j];
         const auto given_up = later.link->closed[platform::SimulatedConnection::dialling];
         const bool was_on_its_way = given_up && *given_up <= *refused.ended;
-        if (later.upstream == refused.upstream && !was_on_its_way &&
+        const bool other_key = refused.intent.status == 429 && later.key != refused.key;  // limits are each key's own
+        if (later.upstream == refused.upstream && !was_on_its_way && !other_key &&
             later.received < *refused.ended + std::chrono::seconds(*refused.intent.retry_after)) {
           violate("{} was asked again before its Retry-After had passed", refused.upstream);
         }
@@ -926,6 +930,80 @@ class Judge {
         if (std::ranges::none_of(row_->attempts,
                                  [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; })) {
           violate("status {}, and {} was never asked", call_->status, provider);
+        }
+        judge_siblings(provider);
+      }
+    }
+  }
+
+  /// The gateway heard that its key was refused, or is spent.
+  static bool refused_key(const AttemptRecord& attempt) {
+    return attempt.cause == llm::Cause::credential || attempt.cause == llm::Cause::key_quota;
+  }
+
+  /// Whether any call's row says so of this answer.
+  [[nodiscard]] bool was_heard(const UpstreamCall& refusal) const {
+    return std::ranges::any_of(history_.records, [&](const ledger::RecordPtr& record) {
+      const auto attempt = std::ranges::find(record->attempts, fmt::format("up-{}", refusal.serial),
+                                             &AttemptRecord::upstream_request_id);
+      return attempt != record->attempts.end() && refused_key(*attempt);
+    });
+  }
+
+  /// A refused key is no refusal of its upstream: one that was never refused would have been taken.
+  void judge_siblings(const std::string& provider) {
+    const auto plan = std::ranges::find(scenario_.upstreams, provider, &UpstreamPlan::name);
+    const AttemptRecord* last = nullptr;
+    std::set<std::string> tried;
+    for (const AttemptRecord& attempt : row_->attempts) {
+      if (provider_of(attempt) == provider) {
+        tried.insert(attempt.key);
+        last = &attempt;
+      }
+    }
+    if (last == nullptr || !refused_key(*last)) {
+      return;
+    }
+    for (std::size_t key = 0; key < plan->keys.size(); ++key) {
+      if (plan->keys[key] == KeyStanding::good && !tried.contains(fmt::format("key-{}", key + 1)) &&
+          !was_refused(provider, key)) {
+        violate("status {}, and {} was never asked with its good key {}", call_->status, provider, key + 1);
+      }
+    }
+  }
+
+  /// Whether the upstream ever gave the gateway a reason to leave this key alone for a while.
+  [[nodiscard]] bool was_refused(const std::string& provider, std::size_t key) const {
+    return std::ranges::any_of(history_.upstream_calls, [&](const UpstreamCall& upstream) {
+      const int status = upstream.intent.upset == Upset::error ? upstream.intent.status : 0;
+      return upstream.upstream == provider && upstream.key == key &&
+             (status == 401 || status == 402 || status == 403 || status == 429);
+    });
+  }
+
+  /// A key that was refused is left alone for a while, as long as another one serves.
+  void judge_keys() {
+    if (!scenario_.quiet_network || !scenario_.reloads.empty()) {
+      return;
+    }
+    for (const UpstreamPlan& plan : scenario_.upstreams) {
+      std::map<std::size_t, Instant> refused_at;
+      bool has_good = false;
+      for (std::size_t key = 0; key < plan.keys.size(); ++key) {
+        has_good = has_good || (plan.keys[key] == KeyStanding::good && !was_refused(plan.name, key));
+      }
+      for (const UpstreamCall& upstream : history_.upstream_calls) {
+        if (upstream.upstream != plan.name) {
+          continue;
+        }
+        const auto refused = refused_at.find(upstream.key);
+        if (has_good && refused != refused_at.end() && upstream.received > refused->second + 100ms &&
+            upstream.received < refused->second + out_at_least) {
+          violate("{} was asked with key {}, which it had refused, while another one serves", plan.name,
+                  upstream.key + 1);
+        }
+        if (upstream.intent.by_key && upstream.ended && was_heard(upstream)) {
+          refused_at.try_emplace(upstream.key, *upstream.ended);
         }
       }
     }

@@ -57,6 +57,13 @@ UpstreamPlan make_upstream(Dice& dice, std::size_t number, const Scenario& scena
   if (dice.chance(mood * 0.3)) {
     plan.dialling = dice.one_of({Upset::refused, Upset::unreachable, Upset::silent_dial, Upset::reset, Upset::fin});
   }
+  if (dice.chance(0.35)) {
+    plan.keys.clear();
+    for (std::size_t left = dice.between(2, 3); left > 0; --left) {
+      plan.keys.push_back(dice.chance(0.6) ? KeyStanding::good
+                                           : dice.one_of({KeyStanding::refused, KeyStanding::spent}));
+    }
+  }
   plan.upset_share = dice.chance(mood) ? dice.one_of({0.3, 0.7, 1.0}) : 0.0;
   plan.only_status = dice.chance(0.25);
   plan.only_slow = !plan.only_status && dice.chance(0.15);
@@ -110,6 +117,10 @@ CallPlan make_call(Dice& dice, const Scenario& scenario, std::size_t number, boo
 }
 
 }  // namespace
+
+std::string key_value(std::string_view upstream, std::size_t number) {
+  return fmt::format("key-{}-of-{}", number, upstream);
+}
 
 Scenario make_scenario(std::uint64_t seed) {
   Dice dice(seed ^ 0x5ce9a210U);

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/sim/faults.hpp"
@@ -12,21 +13,32 @@
 
 namespace weir::sim {
 
+/// What an upstream thinks of one of the gateway's keys.
+enum class KeyStanding : std::uint8_t {
+  good,
+  refused,  // 401 or 403
+  spent,    // 402, or 429 that no waiting helps
+};
+
 /// How one upstream behaves in a run.
 struct UpstreamPlan {
-  std::string name;               // "u0"; the provider has the same
-  std::string address;            // "10.0.1.0"
-  Upset dialling = Upset::none;   // refused, unreachable, silent_dial, reset or fin: always
-  double upset_share = 0;         // of its answers
-  bool only_status = false;       // its upsets are error statuses
-  bool only_slow = false;         // its upsets are pauses before the first content
-  routing::Timeouts patience;     // of the gateway with it: what is slow is measured by this
+  std::string name;                                     // "u0"; the provider has the same
+  std::string address;                                  // "10.0.1.0"
+  std::vector<KeyStanding> keys = {KeyStanding::good};  // the gateway's, in the order of its configuration
+  Upset dialling = Upset::none;                         // refused, unreachable, silent_dial, reset or fin: always
+  double upset_share = 0;                               // of its answers
+  bool only_status = false;                             // its upsets are error statuses
+  bool only_slow = false;                               // its upsets are pauses before the first content
+  routing::Timeouts patience;                           // of the gateway with it: what is slow is measured by this
   double close_after_answer = 0;  // share of the answers after which it closes the idle connection
   platform::DurationRange pace;   // between events
   std::size_t words_max = 8;
   std::size_t filler_bytes_max = 0;
   platform::LinkFaults link;
 };
+
+/// The value of that key of the gateway; all small letters.
+std::string key_value(std::string_view upstream, std::size_t number);
 
 struct ClientPlan {
   Duration starts_after{};

@@ -44,6 +44,7 @@ class Upstream::Conversation {
     call_->call = request.call;
     call_->stream = request.stream;
     call_->usage_asked = request.usage;
+    call_->key = request.key;
     call_->received = upstream_.loop_.now();
     call_->link = link_;
     call_->first_on_connection = first_;
@@ -87,7 +88,7 @@ class Upstream::Conversation {
       }
     }
     constexpr std::string_view name = "content-length: ";
-    std::string head(reader_.bytes().substr(0, head_end));
+    std::string head(reader_.bytes().substr(0, head_end + 2));
     std::ranges::transform(head, head.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     const std::size_t at = head.find(name);
@@ -95,6 +96,11 @@ class Upstream::Conversation {
     std::size_t length = 0;
     std::from_chars(head.data() + at + name.size(), head.data() + head.size(), length);
     const std::size_t total = head_end + 4 + length;
+    const std::size_t keys = upstream_.plan_.keys.size();
+    while (request.key < keys && !head.contains("bearer " + key_value(upstream_.plan_.name, request.key) + "\r\n")) {
+      ++request.key;
+    }
+    WEIR_ASSERT(request.key < keys, "the gateway sends a key of this upstream");
     const bool impatient = length > 1000 && upstream_.plan_.upset_share > 0 && upstream_.chance(0.2);
     while (reader_.bytes().size() < total) {
       if (impatient && reader_.bytes().substr(head_end + 4).contains(" p")) {
@@ -648,6 +654,14 @@ Intent Upstream::decide(const Request& request) {
     intent.phase = Phase::before_head;
     intent.early = true;
     intent.status = one_of({500, 503, 529});
+    return intent;
+  }
+  if (const KeyStanding standing = plan_.keys[request.key]; standing != KeyStanding::good) {
+    intent.upset = Upset::error;
+    intent.phase = Phase::before_head;
+    intent.by_key = true;
+    intent.status = standing == KeyStanding::refused ? one_of({401, 403}) : one_of({402, 429});
+    intent.says = intent.status == 429 ? "insufficient_quota" : "";
     return intent;
   }
   if (!chance(plan_.upset_share)) {

@@ -29,6 +29,7 @@ class Upstream final : public platform::AcceptHandler {
     std::uint64_t number = 0;  // of the call
     bool stream = false;
     bool usage = false;
+    std::size_t key = 0;
     bool early = false;  // not whole: it is answered before the rest has come
   };
 
