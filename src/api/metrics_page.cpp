@@ -91,10 +91,10 @@ std::string to_json(const observe::MetricShard& shard, std::string_view version,
                                 .flag("built", false)
                                 .str();
   const std::string rate_limiter = JsonObject()
-                                       .number("active_clients", 0)
-                                       .number("max_requests_per_window", 0)
-                                       .number("window_seconds", 0)
-                                       .flag("built", false)
+                                       .number("active_clients", sum_of(shard, metric::limit_scopes).value)
+                                       .number("max_requests_per_window", sum_of(shard, metric::limit_requests).value)
+                                       .number("window_seconds", sum_of(shard, metric::limit_window).value)
+                                       .flag("built", true)
                                        .str();
   return JsonObject()
       .text("sopa_version", version)

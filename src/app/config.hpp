@@ -2,6 +2,7 @@
 
 #include "base/secret.hpp"
 #include "ledger/price_book.hpp"
+#include "limits/limit.hpp"
 #include "net/tls_version.hpp"
 #include "providers/key_pool.hpp"
 #include "providers/mock_options.hpp"
@@ -194,6 +195,7 @@ struct Config {
   HttpClientConfig http_client;
   KeepAliveConfig keep_alive;
   LogConfig log;
+  limits::LimitSet without_key;                     // for each address that calls without a key
   std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one
   std::string data_dir = "./weir-data";
   StoreConfig store;

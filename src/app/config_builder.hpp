@@ -32,6 +32,8 @@ void read_tls_files(const settings::Section& root, const settings::ReadFile& rea
 void build_prices(const settings::Section& root, settings::Report& report, Config& config);
 /// Where calls are kept.
 void build_store(const settings::Section& root, settings::Report& report, Config& config);
+/// What callers may ask for.
+void build_limits(const settings::Section& root, settings::Report& report, Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);
 
 }  // namespace weir::app

@@ -431,6 +431,7 @@ Config build_config(const Section& root, Report& report, std::vector<ModelValues
   if (config.providers.empty()) {
     report.notice({.source = root.origin().source}, "providers", "there is none, so no call can be answered");
   }
+  build_limits(root, report, config);
   build_prices(root, report, config);
   refuse_circles(config, root, report);
   return config;

@@ -78,6 +78,7 @@ struct Node::Core {
                 .tees = {},
                 .relay = {},
                 .budget = &node.budget_,
+                .limiter = &node.limiter_,
                 .metrics = {}},
         dialer(loop, dialer_options(node.config_->http_client)),
         retiring(loop, on_failure(node.log_)),
@@ -85,7 +86,8 @@ struct Node::Core {
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_,
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
-    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = node.config_->models}));
+    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
+                          .models = node.config_->models, .without_key = node.config_->without_key, .providers = {}}));
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -151,6 +153,16 @@ struct Node::Core {
     gateway.call_metrics.collect(shard, gateway.loop.now());
     for (const providers::Provider* provider : open_providers) {
       provider->collect(shard);
+    }
+    if (&node_.cores_.front()->gateway == &gateway) {
+      // The same on all cores: the first one tells it.
+      for (const limits::WindowLimit& limit : config->without_key.windows) {
+        if (limit.unit == limits::Unit::requests) {
+          shard.cell(observe::metric::limit_requests, {}).add(static_cast<double>(limit.amount));
+          shard.cell(observe::metric::limit_window, {}).add(std::chrono::duration<double>(limit.window).count());
+          break;
+        }
+      }
     }
     const auto open = static_cast<double>(server.load().load(std::memory_order_relaxed));
     const auto active = static_cast<double>(server.statistics().active);
@@ -363,7 +375,8 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
   // One table for each core: no core waits for another's memory, and none copies it on its own time.
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
-    snapshots.push_back(std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = config->models}));
+    snapshots.push_back(std::make_shared<gateway::Snapshot>(
+        gateway::Snapshot{.models = config->models, .without_key = config->without_key, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
@@ -456,6 +469,7 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   if (records_ != nullptr) {
     records_->collect(merged);
   }
+  merged.cell(observe::metric::limit_scopes, {}).add(static_cast<double>(limiter_.scopes()));
   merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
   merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));
   co_return merged;

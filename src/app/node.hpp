@@ -18,6 +18,7 @@
 #include "http/server.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/request_ring.hpp"
+#include "limits/limiter.hpp"
 #include "net/dialer.hpp"
 #include "platform/process.hpp"
 #include "platform/shared_budget.hpp"
@@ -111,6 +112,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   platform::MemoryBudget budget_;
   platform::SharedBudget body_shares_;  // of the budget, by address
   ProviderSlots slots_;
+  limits::Limiter limiter_;
   http::PeerConnections peers_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

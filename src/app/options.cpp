@@ -13,6 +13,7 @@ std::unique_ptr<settings::Schema> option_schema() {
   add_store_options(table);
   add_model_options(table);
   add_policy_options(table, "");
+  add_limit_options(table);
   add_price_options(table);
   add_later_options(table);
   auto schema = std::make_unique<settings::Schema>(std::move(table));

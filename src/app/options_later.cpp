@@ -117,33 +117,6 @@ void add_caching(OptionTable& table) {
   table.insert(table.end(), options.begin(), options.end());
 }
 
-void add_limits(OptionTable& table) {
-  table.push_back(
-      {.path = "limits", .state = later, .sentence = "How much a caller may ask for; a key's own limits win."});
-  for (const std::string who : {"limits.without_key", "limits.per_key"}) {
-    const bool anonymous = who == "limits.without_key";
-    table.push_back(
-        {.path = who, .sentence = anonymous ? "Calls without a key, by IP." : "Each key without own limits."});
-    table.push_back({.path = who + ".requests",
-                     .type = Type::text,
-                     .fallback = anonymous ? "100/60s" : "",
-                     .form = "number/duration",
-                     .sentence = "Requests in a window.",
-                     .example = "100/60s"});
-    table.push_back({.path = who + ".tokens",
-                     .type = Type::text,
-                     .form = "number/duration",
-                     .sentence = "Tokens in a window.",
-                     .example = "50000/1m"});
-    table.push_back({.path = who + ".in_flight",
-                     .type = Type::integer,
-                     .form = "calls",
-                     .min = "1",
-                     .sentence = "Calls at the same time.",
-                     .example = "8"});
-  }
-}
-
 void add_stores(OptionTable& table) {
   const OptionTable options = {
       {.path = "queue", .state = later, .sentence = "Calls that wait for a provider that is full."},
@@ -327,7 +300,6 @@ void add_operation(OptionTable& table) {
 
 void add_later_options(OptionTable& table) {
   add_caching(table);
-  add_limits(table);
   add_stores(table);
   add_operation(table);
 }

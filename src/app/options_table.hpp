@@ -17,6 +17,7 @@ void add_tls_options(OptionTable& table);       // tls, providers.*.tls
 void add_model_options(OptionTable& table);     // models, default_model
 void add_price_options(OptionTable& table);     // prices
 void add_store_options(OptionTable& table);     // store
+void add_limit_options(OptionTable& table);     // limits
 void add_mock_options(OptionTable& table);      // providers.*.mock
 void add_later_options(OptionTable& table);     // what is accepted but not built yet
 

@@ -19,6 +19,10 @@ std::string_view to_string(Code code) {
     case Code::version_unsupported: return "version_unsupported";
     case Code::forbidden: return "forbidden";
     case Code::unauthenticated: return "unauthenticated";
+    case Code::rate_limited: return "rate_limit_exceeded";
+    case Code::quota_exhausted: return "quota_exhausted";
+    case Code::budget_busy: return "budget_busy";
+    case Code::price_unknown: return "price_unknown";
     case Code::overloaded: return "server_is_overloaded";
     case Code::shutting_down: return "shutting_down";
     case Code::store_unavailable: return "store_unavailable";

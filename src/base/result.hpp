@@ -25,6 +25,10 @@ enum class Code : std::uint8_t {
   version_unsupported,   // 505
   forbidden,             // 403
   unauthenticated,       // 401
+  rate_limited,          // 429: a limit on requests, tokens or calls in flight
+  quota_exhausted,       // 402: a budget or quota is spent
+  budget_busy,           // 429: what is left of a budget is held by calls that run
+  price_unknown,         // 403: a hard budget, and no target with a price
   // Ours.
   overloaded,         // 503: out of memory budget or connections
   shutting_down,      // 503

@@ -291,6 +291,11 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   }
   const OwnHeaders own(context_.call, context_.record, now - context_.call.received - context_.waited);
   own.append_to(head.headers, !row().upstream_request_id.empty());
+  if (context_.limit_headers != nullptr) {
+    std::erase_if(head.passing, [](const http::Header& header) { return limits::is_rate_limit_header(header.name); });
+    head.headers.insert(head.headers.end(), context_.limit_headers->headers.begin(),
+                        context_.limit_headers->headers.end());
+  }
   context_.sink.head(head);
   for (ReplyTee* tee : context_.core.tees) {
     tee->committed(context_.call, head);

@@ -62,6 +62,7 @@ class Attempt {
     http::RequestEnd& end;
     ledger::RequestRecord& record;  // of the whole call; the attempt's own row is its last
     ledger::LiveCall& live;
+    const limits::RateLimitHeaders* limit_headers = nullptr;  // they replace the provider's; null: the caller has none
     platform::Duration& waited;
     platform::Instant deadline;      // of the whole call
     Delivered* delivered = nullptr;  // keeps what the caller gets of a stream; null: nobody would go on with it

@@ -123,6 +123,10 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
   }
 }
 
+void CallMetrics::limited(std::string_view scope, std::string_view unit) {
+  shard_.cell(metric::limited, {scope, unit}).add();
+}
+
 void CallMetrics::fallback(std::string_view from, std::string_view to) {
   shard_.cell(metric::fallbacks, {from, to}).add();
 }

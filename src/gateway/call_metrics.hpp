@@ -38,6 +38,8 @@ class CallMetrics {
   void call_ended(const ledger::RequestRecord& record);
   /// `label`: the target as configured, never a name that a caller made up.
   void attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now);
+  /// A call was refused by a limit.
+  void limited(std::string_view scope, std::string_view unit);
   void fallback(std::string_view from, std::string_view to);
   /// An attempt to go on with a stream that broke off has ended, or none was made.
   void recovery(std::string_view how, std::string_view outcome);

@@ -11,6 +11,7 @@
 #include "ledger/journal.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/price_book.hpp"
+#include "limits/limiter.hpp"
 #include "net/task_group.hpp"
 #include "observe/log.hpp"
 #include "platform/loop.hpp"
@@ -27,6 +28,7 @@ using Providers = std::map<std::string, std::shared_ptr<providers::Provider>, st
 /// What a call is judged by, on one core. Immutable; a call keeps the one it began with for its whole life.
 struct Snapshot {
   routing::ModelTable models;
+  limits::LimitSet without_key;  // for each address that calls without a key
   Providers providers;
 };
 
@@ -55,6 +57,7 @@ struct Core {
   std::vector<ReplyTee*> tees;
   RelayOptions relay;
   platform::MemoryBudget* budget = nullptr;  // what is held of replies is charged to it; null: to nothing
+  limits::Limiter* limiter = nullptr;        // of all cores; null: nothing is limited
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;

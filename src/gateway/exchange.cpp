@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "gateway/attempt_loop.hpp"
+#include "platform/address.hpp"
+#include "tokens/estimate.hpp"
 
 namespace weir::gateway {
 
@@ -44,6 +47,21 @@ void add_other_legs(ledger::RequestRecord& record) {
       add(record.usage.reasoning_tokens, attempt.usage.reasoning_tokens);
     }
   }
+}
+
+/// Rounded up, so that it is never too early.
+std::int64_t whole_seconds(Duration wait) {
+  return std::chrono::ceil<std::chrono::seconds>(wait).count();
+}
+
+/// What a call may use, to be reserved: its prompt, estimated, and the most that it asks for in answer.
+std::int64_t tokens_asked(const Call& call) {
+  constexpr std::int64_t most = 100'000'000;  // of either; keeps sums in their bounds
+  const openai::Request& request = call.request;
+  const std::int64_t answer = request.max_completion_tokens.value_or(request.max_tokens.value_or(0));
+  return std::min(tokens::estimate(call.body), most) +
+         std::clamp(answer, std::int64_t{0}, most) *
+             static_cast<std::int64_t>(std::min<std::size_t>(request.choices_asked(), 128));
 }
 
 }  // namespace
@@ -98,7 +116,7 @@ Task<void> Exchange::run_stages() {
   for (const auto stage :
        {&Exchange::authenticate, &Exchange::resolve, &Exchange::authorize, &Exchange::admit, &Exchange::lookup}) {
     if (Refusal refusal = (this->*stage)()) {
-      co_await refuse(std::move(*refusal));
+      co_await refuse(std::move(*refusal), come_back_after_);
       co_return;
     }
     if (stage == &Exchange::authenticate && call_.unusable) {
@@ -134,9 +152,48 @@ Exchange::Refusal Exchange::resolve() {
 Exchange::Refusal Exchange::authorize() {
   return std::nullopt;
 }
+
 Exchange::Refusal Exchange::admit() {
-  return std::nullopt;
+  const limits::LimitSet& set = snapshot_->without_key;
+  if (set.empty() || core_.limiter == nullptr || call_.endpoint.limits != LimitsClass::inference) {
+    return std::nullopt;
+  }
+  const auto address = platform::parse_address(call_.client);
+  const platform::IpAddress peer = platform::peer_key(address.value_or(platform::IpAddress{}));
+  const limits::Scope scope{.kind = limits::ScopeKind::address,
+                            .id = {reinterpret_cast<const char*>(peer.bytes.data()), peer.bytes.size()},
+                            .limits = &set};
+  const bool counts_tokens = std::ranges::any_of(
+      set.windows, [](const limits::WindowLimit& limit) { return limit.unit == limits::Unit::tokens; });
+  auto ticket = core_.limiter->take({&scope, 1},
+                                    {.requests = 1, .tokens = counts_tokens ? tokens_asked(call_) : 0, .in_flight = 1},
+                                    core_.loop.now());
+  if (ticket) {
+    ticket_ = std::move(*ticket);
+    limit_headers_ = std::make_unique<limits::RateLimitHeaders>(ticket_);
+    return std::nullopt;
+  }
+  const limits::Refusal& refusal = ticket.error();
+  core_.call_metrics.limited(limits::to_string(refusal.scope),
+                             refusal.window ? limits::to_string(refusal.window->unit) : std::string_view("in_flight"));
+  if (!refusal.retry_after) {
+    return Error{.code = Code::invalid_request,
+                 .message = fmt::format(
+                     "This call asks for about {} tokens with its answer, and the limit of {} is {}. "
+                     "Ask for less: a shorter prompt, or a smaller max_tokens. Request id: {}.",
+                     tokens_asked(call_), limits::to_words(refusal.scope), limits::to_text(*refusal.window), call_.id)};
+  }
+  come_back_after_ = refusal.retry_after;
+  return Error{
+      .code = Code::rate_limited,
+      .message = fmt::format("The limit of {} is {}, and it is reached. Try again in {} s. Request id: {}.",
+                             limits::to_words(refusal.scope),
+                             refusal.window ? limits::to_text(*refusal.window)
+                                            : fmt::format("{} call{} at the same time", refusal.in_flight_limit,
+                                                          refusal.in_flight_limit == 1 ? "" : "s"),
+                             whole_seconds(*refusal.retry_after), call_.id)};
 }
+
 Exchange::Refusal Exchange::lookup() {
   return std::nullopt;
 }
@@ -150,6 +207,7 @@ Task<AttemptResult> Exchange::attempts() {
                                 .end = end_,
                                 .record = *record_,
                                 .live = live_,
+                                .limit_headers = limit_headers_.get(),
                                 .waited = waited_,
                                 .deadline = call_.received + plan_.timeouts.total},
                     .snapshot = *snapshot_,
@@ -234,6 +292,9 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   ReplyHead head{.status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .headers = {}};
   bool has_type = false;
   for (const auto& [name, value] : answer.headers) {
+    if (limit_headers_ != nullptr && limits::is_rate_limit_header(name)) {
+      continue;  // ours stand there
+    }
     has_type = has_type || http::iequals(name, "content-type");
     head.headers.emplace_back(name, value);
   }
@@ -243,7 +304,7 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   std::string retry_after;
   say_when_to_come_back(head, last, core_.loop.now(), retry_after);
   const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
-  own.append_to(head.headers, !record_->attempts.back().upstream_request_id.empty());
+  append_own_headers(own, !record_->attempts.back().upstream_request_id.empty(), head.headers);
   sink_.head(head);
   record_->status = answer.status;
   const auto sent = co_await sink_.end(answer.body);
@@ -263,9 +324,9 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   Failure failure{
       .error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .headers = {}};
   if (retry_after) {
-    failure.retry_after_seconds = static_cast<int>(std::ceil(std::chrono::duration<double>(*retry_after).count()));
+    failure.retry_after_seconds = static_cast<int>(whole_seconds(*retry_after));
   }
-  own.append_to(failure.headers, false);
+  append_own_headers(own, false, failure.headers);
   const bool ours = record_->attempts.empty() || failure.error.code == Code::internal;
   const auto sent = co_await sink_.error(failure);
   if (record_->status == 0) {
@@ -276,6 +337,14 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
     co_return;
   }
   settle(ours ? ledger::EndState::gateway_error : ledger::EndState::upstream_error);
+}
+
+void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id,
+                                  std::vector<std::pair<std::string_view, std::string_view>>& out) const {
+  own.append_to(out, provider_sent_id);
+  if (limit_headers_ != nullptr) {
+    out.insert(out.end(), limit_headers_->headers.begin(), limit_headers_->headers.end());
+  }
 }
 
 /// The caller left, or the gateway stops and tells him so.
@@ -289,7 +358,7 @@ Task<void> Exchange::ended_early() {
         .headers = {}};
     record_->error_code = weir::to_string(Code::shutting_down);
     const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
-    own.append_to(failure.headers, false);
+    append_own_headers(own, false, failure.headers);
     static_cast<void>(co_await sink_.error(failure));
     if (record_->status == 0) {
       record_->status = openai::shape_of(Code::shutting_down).status;
@@ -315,6 +384,14 @@ void Exchange::settle(ledger::EndState end_state) {
   record_->usage_source = record_->usage == llm::Usage{} ? "none" : "provider";
   if (record_->target.empty() && !record_->attempts.empty()) {
     record_->target = record_->attempts.back().target;
+  }
+  if (limit_headers_ != nullptr) {
+    if (record_->attempts.empty()) {
+      ticket_.settle_tokens(0, now);
+    } else if (record_->usage.input_tokens) {
+      ticket_.settle_tokens(*record_->usage.input_tokens + record_->usage.output_tokens.value_or(0), now);
+    }
+    ticket_.release();
   }
   core_.call_metrics.call_ended(*record_);
   for (ReplyTee* tee : core_.tees) {

@@ -47,6 +47,9 @@ class Exchange {
                                    std::string reply = {});
   WEIR_OWN_FRAME Task<void> ended_early();
   void settle(ledger::EndState end_state);
+  /// Ids, target, timing; where the caller has limits, how he stands with them.
+  void append_own_headers(const OwnHeaders& own, bool provider_sent_id,
+                          std::vector<std::pair<std::string_view, std::string_view>>& out) const;
 
   Core& core_;
   const Call& call_;
@@ -56,7 +59,10 @@ class Exchange {
   ledger::LiveCall live_;
   KeepAlive sink_;  // in front of the caller's
   routing::Plan plan_;
-  platform::Duration waited_{};  // for others: providers, back-offs
+  platform::Duration waited_{};                        // for others: providers, back-offs
+  std::optional<platform::Duration> come_back_after_;  // with a refusal by admit()
+  limits::Limiter::Ticket ticket_;                     // given back before snapshot_, which has its limits
+  std::unique_ptr<limits::RateLimitHeaders> limit_headers_;
   bool settled_ = false;
 };
 

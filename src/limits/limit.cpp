@@ -15,6 +15,19 @@ std::string to_text(const WindowLimit& limit) {
   return text + (length % 1000 == 0 ? std::to_string(length / 1000) + " s" : std::to_string(length) + " ms");
 }
 
+std::string_view to_string(ScopeKind kind) {
+  switch (kind) {
+    case ScopeKind::global: return "global";
+    case ScopeKind::tenant: return "tenant";
+    case ScopeKind::user: return "user";
+    case ScopeKind::key: return "key";
+    case ScopeKind::role: return "role";
+    case ScopeKind::model: return "model";
+    case ScopeKind::address: return "address";
+  }
+  return "global";
+}
+
 std::string_view to_words(ScopeKind kind) {
   switch (kind) {
     case ScopeKind::global: return "all callers together";

@@ -33,6 +33,7 @@ struct LimitSet {
 
 /// What is counted together.
 enum class ScopeKind : std::uint8_t { global, tenant, user, key, role, model, address };
+std::string_view to_string(ScopeKind kind);
 inline constexpr std::size_t scope_kinds = 7;
 /// "all callers", "this tenant", "this address" ...
 std::string_view to_words(ScopeKind kind);

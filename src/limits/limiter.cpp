@@ -358,6 +358,13 @@ void Limiter::Ticket::settle_tokens(std::int64_t tokens, Instant now) {
   tokens_ = tokens;
 }
 
+bool is_rate_limit_header(std::string_view name) {
+  constexpr std::string_view prefix = "x-ratelimit-";
+  return name.size() > prefix.size() && std::ranges::equal(name.substr(0, prefix.size()), prefix, {}, [](char c) {
+           return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+         });
+}
+
 std::string to_reset_text(Duration duration) {
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::max(duration, Duration{})).count();
   if (milliseconds < 1000) {

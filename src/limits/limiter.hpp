@@ -153,6 +153,8 @@ struct RateLimitHeaders {
   explicit RateLimitHeaders(const Limiter::Ticket& ticket);
   std::vector<std::pair<std::string_view, std::string>> headers;
 };
+/// True for x-ratelimit-*, in any case.
+bool is_rate_limit_header(std::string_view name);
 /// As OpenAI writes durations: "6m0s", "1s", "7.66s", "120ms".
 std::string to_reset_text(platform::Duration duration);
 

@@ -58,6 +58,15 @@ inline const MetricFamily recoveries{
     {"how", "outcome"}};
 inline const MetricFamily client_aborts{
     "weir_client_aborts_total", "Calls whose caller left before the end.", MetricKind::counter, {"endpoint"}};
+inline const MetricFamily limited{"weir_limited_requests_total",
+                                  "Calls refused by a limit, by whose and on what: requests, tokens, in_flight.",
+                                  MetricKind::counter,
+                                  {"scope", "unit"}};
+inline const MetricFamily limit_scopes{
+    "weir_limit_scopes", "Callers whose use is counted against limits.", MetricKind::gauge, {}};
+inline const MetricFamily limit_requests{
+    "weir_limit_requests", "The limit of requests for each caller without a key; 0: none.", MetricKind::gauge, {}};
+inline const MetricFamily limit_window{"weir_limit_window_seconds", "The window of that limit.", MetricKind::gauge, {}};
 inline const MetricFamily in_flight{"weir_requests_in_flight", "Calls that are running.", MetricKind::gauge, {}};
 inline const MetricFamily connections{"weir_client_connections",
                                       "Open client connections: idle between two requests, or active.",

@@ -95,6 +95,10 @@ ErrorShape shape_of(Code code) {
     case Code::version_unsupported: return {505, invalid_request, "version_unsupported"};
     case Code::forbidden: return {403, invalid_request, "insufficient_permissions"};
     case Code::unauthenticated: return {401, invalid_request, "invalid_api_key"};
+    case Code::rate_limited: return {429, "rate_limit_error", "rate_limit_exceeded"};
+    case Code::quota_exhausted: return {402, "insufficient_quota", "quota_exhausted"};
+    case Code::budget_busy: return {429, "rate_limit_error", "budget_busy"};
+    case Code::price_unknown: return {403, invalid_request, "price_unknown"};
     case Code::overloaded: return {503, unavailable, "server_is_overloaded"};
     case Code::shutting_down: return {503, unavailable, "shutting_down"};
     case Code::store_unavailable: return {503, unavailable, "store_unavailable"};
