@@ -15,10 +15,13 @@ class KeyTurn {
  public:
   KeyTurn(providers::KeyPool* pool, std::string_view model) : pool_(pool), model_(model) {}
 
-  /// The key of the next attempt; null: none is sent. Where all are out, the one that comes back first.
+  /// The key of the next attempt; null: none is sent. Where all are out, the one that comes back first. The one of the
+  /// last attempt stays, unless another call has learned meanwhile that it does not serve.
   const providers::KeyPool::Lease* key(platform::Instant now) {
+    if (key_ && !pool_->serves(*key_, model_, now)) {
+      key_.reset();
+    }
     if (pool_ != nullptr && !key_) {
-      tried_.reset();
       key_ = pool_->take(model_, tried_, now);
       if (!key_) {
         key_ = pool_->take_anyway(model_, tried_, now);
@@ -56,6 +59,7 @@ class KeyTurn {
       }
     }
     key_.reset();
+    tried_.reset();
     return false;
   }
 

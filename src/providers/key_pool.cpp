@@ -184,6 +184,12 @@ std::optional<KeyPool::Lease> KeyPool::take_anyway(std::string_view model, const
   return best ? std::optional(lease(*best, now)) : std::nullopt;
 }
 
+bool KeyPool::serves(const Lease& lease, std::string_view model, Instant now) const {
+  const std::lock_guard lock(mutex_);
+  const Key& key = keys_[lease.index()];
+  return lease.value_ == key.value && (lease.probe_ || usable_from(key, model) <= now);
+}
+
 std::optional<Instant> KeyPool::closed_until(std::string_view model, Instant now) const {
   const std::lock_guard lock(mutex_);
   Instant first = platform::never;

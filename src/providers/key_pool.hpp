@@ -85,6 +85,8 @@ class KeyPool : public std::enable_shared_from_this<KeyPool> {
   std::optional<Lease> take(std::string_view model, const KeySet& tried, platform::Instant now);
   /// The key that comes back first, though it is not usable: for a call that has nobody else to ask.
   std::optional<Lease> take_anyway(std::string_view model, const KeySet& tried, platform::Instant now);
+  /// Whether a key that was taken may be sent again: it was not refused to another call since, nor renewed.
+  [[nodiscard]] bool serves(const Lease& lease, std::string_view model, platform::Instant now) const;
   /// When the first key is usable again; nothing if one is now.
   [[nodiscard]] std::optional<platform::Instant> closed_until(std::string_view model, platform::Instant now) const;
 

@@ -136,6 +136,26 @@ TEST(KeyPool, a_key_rests_as_long_as_the_provider_said_for_that_model_alone) {
   EXPECT_NE(labels(*made, 3, start + 30s).find('a'), std::string::npos);
 }
 
+TEST(KeyPool, a_taken_key_serves_until_another_call_learns_that_it_does_not) {
+  const auto made = pool(abc());
+  const auto a = made->take("m", {}, start);
+  const auto b = made->take("m", {}, start);
+  const auto c = made->take("m", {}, start);
+  EXPECT_TRUE(made->serves(*a, "m", start));
+  report(*made, "a", Cause::credential, start);
+  report(*made, "b", Cause::rate, start, {.retry_after = 5s});
+  made->renew(2, Secret("sk-new"));
+  EXPECT_FALSE(made->serves(*a, "m", start));
+  EXPECT_FALSE(made->serves(*b, "m", start));
+  EXPECT_TRUE(made->serves(*b, "other", start)) << "limits are counted by model";
+  EXPECT_FALSE(made->serves(*c, "m", start)) << "the old value";
+  EXPECT_TRUE(made->serves(*b, "m", start + 5s));
+  KeySet others;
+  others.set(1).set(2);
+  const auto probe = made->take("m", others, start + 10s);
+  EXPECT_TRUE(made->serves(*probe, "m", start + 10s)) << "the one call that tries it may ask twice";
+}
+
 TEST(KeyPool, a_rate_limit_without_a_time_closes_nothing) {
   const auto made = pool({{.label = "a", .value = Secret("sk-a")}});
   report(*made, "a", Cause::rate, start);
