@@ -66,6 +66,9 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
   const std::string key = text(attempt, "key");
   fmt::format_to(to, "  {}. {}{} at +{}: {}\n", index, text(attempt, "target"),
                  key.empty() ? "" : fmt::format(" with key {}", key), time(started), connection_of(attempt));
+  if (flag(attempt, "trial")) {
+    out += "     a trial: its circuit breaker was open\n";
+  }
   const int status = static_cast<int>(number(attempt, "status").value_or(0));
   if (const auto first_byte = number(attempt, "first_byte_ms")) {
     fmt::format_to(to, "     answered {} after {}", status, time(*first_byte - started));

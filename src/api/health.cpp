@@ -48,14 +48,16 @@ struct ProviderHealth {
   double total_succeeded = 0;  // since the start
   double total_failed = 0;
   observe::Cell seconds;
+  std::vector<routing::TargetState::Report> targets;
 };
 
-bool is_target_of(const Labels& labels, std::string_view provider) {
-  const std::string_view target = labels[0];
+using Reports = std::vector<routing::TargetState::Report>;
+
+bool is_target_of(std::string_view target, std::string_view provider) {
   return target.starts_with(provider) && target.substr(provider.size()).starts_with('/');
 }
 
-ProviderHealth health_of(const observe::MetricShard& shard, const std::string& name) {
+ProviderHealth health_of(const observe::MetricShard& shard, const std::string& name, const Reports& targets) {
   ProviderHealth provider{.name = name};
   const auto recent = [&](std::string_view outcome) {
     return sum_of(shard, metric::provider_recent,
@@ -67,22 +69,37 @@ ProviderHealth health_of(const observe::MetricShard& shard, const std::string& n
   if (provider.succeeded + provider.failed >= enough_attempts && provider.failed > provider.succeeded) {
     provider.health = provider.succeeded == 0 ? Health::unhealthy : Health::degraded;
   }
+  for (const routing::TargetState::Report& target : targets) {
+    if (is_target_of(target.name, name)) {
+      provider.targets.push_back(target);
+    }
+  }
+  const auto shut = [](const auto& target) { return target.breaker != routing::BreakerState::closed; };
+  if (std::ranges::any_of(provider.targets, shut)) {
+    const bool all = std::ranges::all_of(provider.targets, shut);
+    provider.health = std::max(provider.health, all ? Health::unhealthy : Health::degraded);
+  }
   provider.total_succeeded = sum_of(shard, metric::attempts, [&](const Labels& labels) {
-                               return is_target_of(labels, name) && labels[1] == "complete";
+                               return is_target_of(labels[0], name) && labels[1] == "complete";
                              }).value;
   provider.total_failed = sum_of(shard, metric::attempts, [&](const Labels& labels) {
-                            return is_target_of(labels, name) && labels[1] != "complete";
+                            return is_target_of(labels[0], name) && labels[1] != "complete";
                           }).value;
   provider.seconds =
-      sum_of(shard, metric::attempt_seconds, [&](const Labels& labels) { return is_target_of(labels, name); });
+      sum_of(shard, metric::attempt_seconds, [&](const Labels& labels) { return is_target_of(labels[0], name); });
   return provider;
 }
 
-std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard) {
+std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard,
+                                         const routing::TargetStates& states) {
+  Reports targets;
+  for (const auto& state : states.all()) {
+    targets.push_back(state->report(request.core.loop.now()));
+  }
   std::vector<ProviderHealth> providers;
   if (request.core.snapshot != nullptr) {
     for (const auto& [name, provider] : request.core.snapshot->providers) {
-      providers.push_back(health_of(shard, name));
+      providers.push_back(health_of(shard, name, targets));
     }
   }
   return providers;
@@ -105,7 +122,20 @@ std::string to_json(const ProviderHealth& provider) {
   } else {
     object.raw("average_seconds", "null");
   }
-  object.raw("breaker", "null");  // not built yet
+  // The worst of its targets, and each of them.
+  auto worst = routing::BreakerState::closed;
+  JsonObject targets;
+  for (const routing::TargetState::Report& target : provider.targets) {
+    const bool worse = target.breaker == routing::BreakerState::open || worst == routing::BreakerState::closed;
+    worst = worse ? target.breaker : worst;
+    targets.raw(target.name, JsonObject()
+                                 .text("breaker", routing::to_string(target.breaker))
+                                 .number("failures_in_a_row", target.failures_in_a_row)
+                                 .number("trips", static_cast<double>(target.trips))
+                                 .number("in_flight", target.in_flight)
+                                 .str());
+  }
+  object.text("breaker", routing::to_string(worst)).raw("targets", targets.str());
   return object.str();
 }
 
@@ -173,7 +203,8 @@ struct Judged {
   std::optional<observe::MetricShard> shard;
 };
 
-Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSource& source) {
+Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSource& source,
+                   const routing::TargetStates& targets) {
   Judged judged;
   // Within this process: a core that does not tell its numbers in a second is stuck.
   judged.shard = co_await source.gather(request.core.loop,
@@ -186,7 +217,7 @@ Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSo
   judged.checks.push_back(std::move(cores));
   judged.checks.push_back(std::move(accepting));
   if (judged.shard) {
-    judged.providers = providers_of(request, *judged.shard);
+    judged.providers = providers_of(request, *judged.shard, targets);
     judged.checks.push_back(check_memory(*judged.shard));
     judged.checks.push_back(check_providers(judged.providers));
     judged.checks.push_back(check_store(*judged.shard));
@@ -219,10 +250,11 @@ int status_of(Health health) {
 struct Pages {
   const std::atomic<bool>& ready;
   MetricSource& metrics;
+  const routing::TargetStates& targets;
   std::string_view version;
 
   static Task<void> health(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
     JsonObject object = head_of(request, judged.health, pages.version);
     object.raw("checks", checks_of(judged.checks));
     const std::string body = object.str();
@@ -230,7 +262,7 @@ struct Pages {
   }
 
   static Task<void> detailed(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
     JsonObject object = head_of(request, judged.health, pages.version);
     object.raw("checks", checks_of(judged.checks));
     JsonObject components;
@@ -258,7 +290,7 @@ struct Pages {
   }
 
   static Task<void> providers(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
     const Health health = judged.shard ? check_providers(judged.providers).health : Health::unhealthy;
     JsonObject object = head_of(request, health, pages.version);
     object.raw("providers", to_json(judged.providers));
@@ -270,8 +302,8 @@ struct Pages {
 }  // namespace
 
 void add_health_endpoints(Registry& registry, const std::atomic<bool>& ready, MetricSource& metrics,
-                          std::string_view version) {
-  const Pages pages{ready, metrics, version};
+                          const routing::TargetStates& targets, std::string_view version) {
+  const Pages pages{ready, metrics, targets, version};
   const auto add = [&](std::string_view path, std::string_view summary, Task<void> (*page)(ApiRequest&, Pages)) {
     registry.add({.method = "GET",
                   .path = path,
@@ -283,7 +315,7 @@ void add_health_endpoints(Registry& registry, const std::atomic<bool>& ready, Me
   };
   add("/health", "How weir is, from recent state: 503 where it is unhealthy.", Pages::health);
   add("/health/detailed", "The same with every component and provider.", Pages::detailed);
-  add("/health/providers", "Every provider with how its last calls went.", Pages::providers);
+  add("/health/providers", "Every provider with its circuit breakers and how its last calls went.", Pages::providers);
 }
 
 }  // namespace weir::api

@@ -130,7 +130,7 @@ Task<void> one_model(ApiRequest& request, gateway::ModelDirectory& directory) {
   }
   const auto snapshot = request.core.snapshot;
   const ModelTable& table = snapshot->models;
-  const auto plan = routing::resolve(table, name, false, request.core.loop.random());
+  const auto plan = routing::resolve(table, name, false);
   if (!plan) {
     co_await reply_error(request, plan.error());
     co_return;

@@ -15,7 +15,7 @@ namespace {
 constexpr auto patience = std::chrono::seconds(70);  // longer than weir takes to say that it cannot
 
 Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
-               Result<AdminReply>& out) {
+               const std::string& body, Result<AdminReply>& out) {
   http::Client client(loop, {.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path}, .idle_max = 0});
   std::string head;
   http::HeadWriter writer(head);
@@ -25,12 +25,17 @@ Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method 
       fmt::format("{}:{}", url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]", url.port));
   writer.field(http::KnownHeader::connection, "close");
   if (method == http::Method::post) {
-    writer.content_length(0);
+    if (!body.empty()) {
+      static_cast<void>(writer.field("content-type", "application/json"));
+    }
+    writer.content_length(body.size());
   }
   writer.end();
   const platform::Until until{.deadline = loop.now() + patience};
   http::ClientFacts facts;
-  auto response = co_await client.send(head, {}, {.method = method}, facts, until);
+  const std::string_view body_bytes = body;
+  auto response =
+      co_await client.send(head, {&body_bytes, body.empty() ? std::size_t{0} : 1}, {.method = method}, facts, until);
   if (!response) {
     out = std::unexpected(response.error());
   } else {
@@ -62,14 +67,15 @@ std::string weir_url(const std::string& option) {
   return found != environment.end() && !found->second.empty() ? found->second : "http://127.0.0.1:8000";
 }
 
-Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path) {
+Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path,
+                            const std::string& json_body) {
   const auto parsed = settings::parse_url(url);
   if (!parsed) {
     return fail(Code::invalid_request, fmt::format("`{}` {}", url, parsed.error().message));
   }
   platform::RealLoop loop;
   Result<AdminReply> reply = fail(Code::internal, "nothing was asked");
-  net::run_to_end(loop, ask(loop, *parsed, method, path, reply));
+  net::run_to_end(loop, ask(loop, *parsed, method, path, json_body, reply));
   if (!reply) {
     return fail(reply.error().code,
                 fmt::format("no weir answers at {}: {}. Is it running? --url or WEIR_URL say where.", url,

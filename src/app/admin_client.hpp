@@ -14,7 +14,8 @@ struct AdminReply {
 
 /// Asks a running weir, for the command line: blocks until the answer is whole. `url`: "http://127.0.0.1:8000".
 /// Errors say where nothing answered and what to do.
-Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path);
+Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path,
+                            const std::string& json_body = {});
 
 /// Where it listens: `option`, else WEIR_URL, else http://127.0.0.1:8000.
 std::string weir_url(const std::string& option);

@@ -65,6 +65,13 @@ struct BackupOptions {
 };
 int backup(const BackupOptions& options);
 
+struct BreakersOptions {
+  std::string change;  // open, close; empty: list them
+  std::string target;  // "openai/gpt-4o"
+  std::string url;     // empty: WEIR_URL, else http://127.0.0.1:8000
+};
+int breakers(const BreakersOptions& options);
+
 int demo();
 
 struct HelpOptions {

@@ -112,6 +112,7 @@ struct ProviderConfig {
   routing::Timeouts timeouts;  // general and provider options merged
   routing::Retry retry;
   routing::Recovery recovery;
+  routing::BreakerOptions breaker;
   bool enabled = true;
   std::string off_reason;  // why it is not enabled; a whole clause, safe to show
   friend bool operator==(const ProviderConfig&, const ProviderConfig&) = default;

@@ -45,6 +45,8 @@ bool same_provider(const Config& before, const ProviderConfig& old_one, const Co
   compared.timeouts = new_one.timeouts;
   compared.retry = new_one.retry;
   compared.recovery = new_one.recovery;
+  compared.breaker = new_one.breaker;
+  compared.max_in_flight = new_one.max_in_flight;
   return compared == new_one && (new_one.dialect == "mock" || before.http_client == after.http_client);
 }
 

@@ -162,9 +162,12 @@ class ModelBuilder {
   void build_members(const Node& any_of, const Section& step) {
     routing::Step built;
     built.balance = balance_of(step.text("balance"));
-    if (built.balance != routing::Balance::weighted) {
+    if (built.balance == routing::Balance::prefix_affinity) {
       report_.notice(step.origin("balance"), step.path() + ".balance",
                      "accepted, not built yet in this version: members share by weight");
+    }
+    if (step.has("sticky")) {
+      built.sticky = step.text("sticky");
     }
     if (any_of.items.empty()) {
       report_.error(any_of.origin, step.path() + ".any_of", "an empty list; write for example [openai/gpt-4o]");
@@ -242,6 +245,11 @@ class ModelBuilder {
     target.timeouts = effective_timeouts(levels);
     target.retry = effective_retry(levels);
     target.recovery = effective_recovery(levels);
+    target.breaker = effective_breaker(levels);
+    target.provider_max_in_flight = provider->max_in_flight;
+    if (!own.empty() && own.back().has("max_in_flight")) {
+      target.max_in_flight = own.back().integer("max_in_flight");
+    }
     target.off = provider->enabled ? "" : fmt::format("{} is off: {}", provider->name, provider->off_reason);
     values_.targets.push_back({.target = text,
                                .step = static_cast<int>(policy_.steps.size()),
@@ -395,7 +403,9 @@ routing::ModelTable build_models(const Section& root, const std::vector<Provider
            .timeouts = provider.timeouts,
            .retry = provider.retry,
            .recovery = provider.recovery,
-           .off = provider.enabled ? "" : fmt::format("{} is off: {}", provider.name, provider.off_reason)});
+           .off = provider.enabled ? "" : fmt::format("{} is off: {}", provider.name, provider.off_reason),
+           .breaker = provider.breaker,
+           .provider_max_in_flight = provider.max_in_flight});
     }
   }
   table.mock_provider = mock_among(providers);

@@ -79,9 +79,21 @@ routing::Recovery effective_recovery(const Levels& levels) {
           .with_seed = strongest(levels, "recovery_with_seed").boolean("recovery_with_seed")};
 }
 
+routing::BreakerOptions effective_breaker(const Levels& levels) {
+  const auto from = [&](std::string_view option) { return strongest(levels, "circuit_breaker", option); };
+  return {.failure_threshold = from("failure_threshold").integer("failure_threshold"),
+          .recovery_timeout = duration(levels, "circuit_breaker", "recovery_timeout"),
+          .half_open_max_calls = from("half_open_max_calls").integer("half_open_max_calls"),
+          .adaptive = from("adaptive_thresholds").boolean("adaptive_thresholds"),
+          .success_rate_window = duration(levels, "circuit_breaker", "success_rate_window"),
+          .failure_rate_window = duration(levels, "circuit_breaker", "failure_rate_window"),
+          .recovery_success_threshold = from("recovery_success_threshold").number("recovery_success_threshold")};
+}
+
 std::vector<EffectiveValue> explain_values(const Levels& levels) {
   const routing::Timeouts timeouts = effective_timeouts(levels);
   const routing::Retry retry = effective_retry(levels);
+  const routing::BreakerOptions breaker = effective_breaker(levels);
   return {explained(levels, "timeouts", "connect", settings::to_text(timeouts.connect)),
           explained(levels, "timeouts", "first_token", settings::to_text(timeouts.first_token)),
           explained(levels, "timeouts", "between_events", settings::to_text(timeouts.between_events)),
@@ -95,7 +107,11 @@ std::vector<EffectiveValue> explain_values(const Levels& levels) {
           explained(levels, "retry", "stop_after", settings::to_text(retry.stop_after)),
           explained(levels, "recovery", strongest(levels, "recovery").text("recovery")),
           explained(levels, "recovery_with_seed",
-                    strongest(levels, "recovery_with_seed").boolean("recovery_with_seed") ? "true" : "false")};
+                    strongest(levels, "recovery_with_seed").boolean("recovery_with_seed") ? "true" : "false"),
+          explained(levels, "circuit_breaker", "failure_threshold", fmt::format("{}", breaker.failure_threshold)),
+          explained(levels, "circuit_breaker", "recovery_timeout", settings::to_text(breaker.recovery_timeout)),
+          explained(levels, "circuit_breaker", "half_open_max_calls", fmt::format("{}", breaker.half_open_max_calls)),
+          explained(levels, "circuit_breaker", "adaptive_thresholds", breaker.adaptive ? "true" : "false")};
 }
 
 }  // namespace weir::app

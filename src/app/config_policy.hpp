@@ -8,13 +8,15 @@
 
 namespace weir::app {
 
-/// The sections that may set timeouts, retry and recovery, from weak to strong: general, provider, model, step, target.
+/// The sections that may set timeouts, retry, recovery and circuit_breaker, from weak to strong: general, provider,
+/// model, step, target.
 using Levels = std::vector<settings::Section>;
 
 /// Each option from the strongest level that sets it, else its default.
 routing::Timeouts effective_timeouts(const Levels& levels);
 routing::Retry effective_retry(const Levels& levels);
 routing::Recovery effective_recovery(const Levels& levels);
+routing::BreakerOptions effective_breaker(const Levels& levels);
 
 /// The same values with what set each of them.
 std::vector<EffectiveValue> explain_values(const Levels& levels);

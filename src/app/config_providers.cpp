@@ -37,6 +37,7 @@ class ProviderBuilder {
     provider_.timeouts = effective_timeouts({root, section_});
     provider_.retry = effective_retry({root, section_});
     provider_.recovery = effective_recovery({root, section_});
+    provider_.breaker = effective_breaker({root, section_});
   }
 
   ProviderConfig build() {

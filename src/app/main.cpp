@@ -72,6 +72,15 @@ int main(int argc, char** argv) {
   backup_command->add_option("file", backup_options.file, "The copy; it must not be there")->required();
   backup_command->add_option("-c,--config", backup_options.config, "Configuration file (default: ./weir.yaml)");
 
+  BreakersOptions breakers_options;
+  auto* breakers_command =
+      program.add_subcommand("breakers", "List the circuit breakers, or open and close one by hand");
+  breakers_command->add_option("change", breakers_options.change, "open or close; without it they are listed")
+      ->check(CLI::IsMember({"open", "close"}));
+  breakers_command->add_option("target", breakers_options.target, "Whose: provider/model, as listed");
+  breakers_command->add_option("--url", breakers_options.url,
+                               "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
+
   auto* demo_command = program.add_subcommand("demo", "See a target die and the stream answer anyway");
 
   auto* version_command = program.add_subcommand("version", "Print the version");
@@ -108,6 +117,9 @@ int main(int argc, char** argv) {
   }
   if (*backup_command) {
     return backup(backup_options);
+  }
+  if (*breakers_command) {
+    return breakers(breakers_options);
   }
   if (*demo_command) {
     return demo();

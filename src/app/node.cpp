@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "admin/breakers.hpp"
 #include "admin/live.hpp"
 #include "admin/requests.hpp"
 #include "admin/ui.hpp"
@@ -69,7 +70,7 @@ gateway::RelayOptions relay_options(const Config& config) {
 
 /// What belongs to one core, in the order in which it is made.
 struct Node::Core {
-  Core(platform::Loop& loop, Node& node)
+  Core(platform::Loop& loop, Node& node, const routing::ModelTable& models)
       : node_(node),
         gateway{.loop = loop,
                 .snapshot = {},
@@ -87,7 +88,7 @@ struct Node::Core {
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
     use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
-                          .models = node.config_->models, .without_key = node.config_->without_key, .providers = {}}));
+                          .models = models, .without_key = node.config_->without_key, .providers = {}}));
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -211,9 +212,10 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
   api::add_metrics_endpoint(registry_, *this, version);
-  api::add_health_endpoints(registry_, ready_, *this, version);
+  api::add_health_endpoints(registry_, ready_, *this, targets_, version);
   admin::add_request_endpoints(registry_, ring_, store_);
   admin::add_usage_endpoint(registry_, ring_, store_);
+  admin::add_breaker_endpoints(registry_, targets_);
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
@@ -243,8 +245,9 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     return [this, next = std::make_shared<const Config>(config)] { key_pools_.use(*next); };
   });
   std::vector<http::ServerCore*> servers;
+  const routing::ModelTable models = bound_models(*config_);
   for (platform::Loop* loop : loops) {
-    cores_.push_back(std::make_unique<Core>(*loop, *this));
+    cores_.push_back(std::make_unique<Core>(*loop, *this, models));
     servers.push_back(&cores_.back()->server);
     live_.add(*loop, cores_.back()->gateway.live);
   }
@@ -373,10 +376,11 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     commits.push_back(std::move(*commit));
   }
   // One table for each core: no core waits for another's memory, and none copies it on its own time.
+  const routing::ModelTable models = bound_models(*config);
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
     snapshots.push_back(std::make_shared<gateway::Snapshot>(
-        gateway::Snapshot{.models = config->models, .without_key = config->without_key, .providers = {}}));
+        gateway::Snapshot{.models = models, .without_key = config->without_key, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
@@ -402,6 +406,18 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     }
   });
   return {};
+}
+
+routing::ModelTable Node::bound_models(const Config& config) {
+  std::map<std::string, std::string, std::less<>> addresses;
+  for (const ProviderConfig& provider : config.providers) {
+    const std::string proxy = provider.proxy ? fmt::format("{}:{}", provider.proxy->host, provider.proxy->port) : "";
+    addresses.emplace(provider.name, fmt::format("{} {}:{}{} {}", provider.dialect, provider.base_url.host,
+                                                 provider.base_url.port, provider.base_url.path, proxy));
+  }
+  routing::ModelTable models = config.models;
+  targets_.bind(models, addresses);
+  return models;
 }
 
 void Node::count_rejected_reload() {
@@ -470,6 +486,15 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
     records_->collect(merged);
   }
   merged.cell(observe::metric::limit_scopes, {}).add(static_cast<double>(limiter_.scopes()));
+  for (const auto& target : targets_.all()) {
+    const routing::TargetState::Report report = target->report(asking.now());
+    merged.cell(observe::metric::breaker_state, {report.name})
+        .add(report.breaker == routing::BreakerState::open        ? 2
+             : report.breaker == routing::BreakerState::half_open ? 1
+                                                                  : 0);
+    merged.cell(observe::metric::breaker_trips, {report.name}).add(static_cast<double>(report.trips));
+    merged.cell(observe::metric::target_in_flight, {report.name}).add(report.in_flight);
+  }
   merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
   merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));
   co_return merged;
@@ -530,6 +555,14 @@ Task<void> Node::stop_core(Core& core, std::chrono::milliseconds grace,
   co_await core.retiring.join(platform::never);
   co_await core.dialer.close();
   (*stopped)();
+}
+
+int Node::calls_at_targets() const {
+  int calls = 0;
+  for (const auto& target : targets_.all()) {
+    calls += target->in_flight();
+  }
+  return calls;
 }
 
 std::size_t Node::open_connections() const {

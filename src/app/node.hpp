@@ -22,6 +22,7 @@
 #include "net/dialer.hpp"
 #include "platform/process.hpp"
 #include "platform/shared_budget.hpp"
+#include "routing/target_state.hpp"
 
 namespace weir::store {
 class Worker;
@@ -82,6 +83,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   [[nodiscard]] const api::Registry& registry() const { return registry_; }
   /// Calls and connections that are open on all cores; exact only while the loops do not run.
   [[nodiscard]] std::size_t open_connections() const;
+  /// Upstream calls that hold a place at their target.
+  [[nodiscard]] int calls_at_targets() const;
   [[nodiscard]] const platform::MemoryBudget& budget() const { return budget_; }
   /// Connections to providers that are counted as open, on all cores.
   [[nodiscard]] std::size_t upstream_connections() { return slots_.open(); }
@@ -97,6 +100,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   };
   Result<Tls> prepare_tls(const Config& config) const;
   void note_loaded();
+  /// The models of `config` with what they share over cores and reloads.
+  [[nodiscard]] routing::ModelTable bound_models(const Config& config);
   [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
                                                                    const Config& config,
                                                                    const ProviderConfig& provider);
@@ -109,6 +114,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   ledger::RequestRing ring_{1000};
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;
+  routing::TargetStates targets_;  // survive reloads
   platform::MemoryBudget budget_;
   platform::SharedBudget body_shares_;  // of the budget, by address
   ProviderSlots slots_;

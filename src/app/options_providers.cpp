@@ -204,8 +204,8 @@ void add_provider_options(OptionTable& table) {
        .form = "calls",
        .min = "1",
        .max = "1000000",
-       .state = State::later,
-       .sentence = "Calls at the same time, over all threads; further calls wait (see queue).",
+       .sentence =
+           "Calls at the same time, over all threads; further calls go to another target or get 429 queue_full.",
        .example = "200"},
       {.path = "providers.*.unknown_models",
        .type = Type::choice,

@@ -24,6 +24,7 @@ std::string_view to_string(Code code) {
     case Code::budget_busy: return "budget_busy";
     case Code::price_unknown: return "price_unknown";
     case Code::overloaded: return "server_is_overloaded";
+    case Code::queue_full: return "queue_full";
     case Code::shutting_down: return "shutting_down";
     case Code::store_unavailable: return "store_unavailable";
     case Code::internal: return "internal_error";
@@ -41,6 +42,7 @@ std::string_view to_string(Code code) {
     case Code::upstream_error: return "upstream_error";
     case Code::upstream_credentials: return "upstream_credentials";
     case Code::upstream_certificate: return "upstream_certificate";
+    case Code::upstream_unavailable: return "upstream_unavailable";
   }
   return "internal_error";
 }

@@ -31,6 +31,7 @@ enum class Code : std::uint8_t {
   price_unknown,         // 403: a hard budget, and no target with a price
   // Ours.
   overloaded,         // 503: out of memory budget or connections
+  queue_full,         // 429: every target has as many calls in flight as it may
   shutting_down,      // 503
   store_unavailable,  // 503: what has to be asked cannot be asked now
   internal,           // 500
@@ -50,6 +51,7 @@ enum class Code : std::uint8_t {
   upstream_error,        // 502 or the provider's own status
   upstream_credentials,  // 502: the provider refused our key
   upstream_certificate,  // 502: we refused the provider's certificate
+  upstream_unavailable,  // 503: every target failed too often of late and is left alone for now
 };
 
 std::string_view to_string(Code code);

@@ -277,6 +277,9 @@ Task<Attempt::Bytes> Attempt::read(UpstreamReply& reply, Instant deadline) {
 void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes) {
   committed_ = true;
   const Instant now = context_.core.loop.now();
+  if (context_.slot != nullptr) {
+    context_.slot->answered(now - began_, now, context_.timed);
+  }
   row().first_token = now - context_.call.started;
   context_.record.first_token = row().first_token;
   context_.record.target = row().target;

@@ -18,6 +18,7 @@
 #include "http/sse_parser.hpp"
 #include "ledger/request_record.hpp"
 #include "routing/resolve.hpp"
+#include "routing/target_state.hpp"
 
 namespace weir::gateway {
 
@@ -68,6 +69,8 @@ class Attempt {
     Delivered* delivered = nullptr;  // keeps what the caller gets of a stream; null: nobody would go on with it
     std::optional<Resume> resume;    // go on with `delivered`, which broke off
     const providers::KeyPool::Lease* key = nullptr;  // ours at the provider; null: none is sent
+    routing::Slot* slot = nullptr;                   // the attempt's place at its target
+    bool timed = false;                              // its target is chosen by its speed
   };
   Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider, bool fresh_connection);
   Attempt(const Attempt&) = delete;

@@ -3,8 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
 
 #include "gateway/key_turn.hpp"
+#include "http/headers.hpp"
+#include "routing/choose.hpp"
+#include "text/json_scan.hpp"
+#include "text/json_value.hpp"
 
 namespace weir::gateway {
 
@@ -21,9 +28,41 @@ std::string joined(std::string_view provider, std::string_view model) {
 }
 
 /// The label of a target in metrics: a name that a caller made up must not become one.
-std::string target_label(const routing::Plan& plan, const routing::Candidate& candidate) {
+std::string label_of(const routing::Plan& plan, const routing::Candidate& candidate) {
+  if (const auto& state = candidate.target->live.state; state != nullptr) {
+    return state->name();
+  }
   const bool made_up = !plan.owned.empty();
   return joined(candidate.target->provider, made_up ? "*" : candidate.upstream_model);
+}
+
+/// What the caller chose a member by, where a step is sticky.
+std::string sticky_key(const routing::PlanStep& step, const Call& call) {
+  if (step.step->sticky == "user") {
+    const auto user = text::find_member(call.body, "user");
+    return user && user->kind == text::JsonKind::string ? text::unescape_lossy(user->string_raw()) : std::string();
+  }
+  for (const http::Header& header : call.headers) {
+    if (http::iequals(header.name, step.step->sticky)) {
+      return std::string(header.value);
+    }
+  }
+  return {};
+}
+
+std::string why(const routing::Refused& refused, Instant now) {
+  using Why = routing::Refused::Why;
+  switch (refused.why) {
+    case Why::opened_by_hand: return "its circuit breaker was opened by hand";
+    case Why::target_full: return "it has as many calls in flight as max_in_flight allows";
+    case Why::provider_full: return "its provider has as many calls in flight as max_in_flight allows";
+    case Why::breaker_open: break;
+  }
+  if (refused.until <= now) {
+    return "its circuit breaker is half-open, and other calls try it out";
+  }
+  return fmt::format("its circuit breaker is open for another {:.1f} s",
+                     std::chrono::duration<double>(refused.until - now).count());
 }
 
 }  // namespace
@@ -41,25 +80,24 @@ AttemptLoop::~AttemptLoop() {
 }
 
 Task<AttemptResult> AttemptLoop::run() {
-  const routing::Candidate* left_for_next = nullptr;
-  for (const routing::PlanStep& step : context_.plan.steps) {
-    for (const routing::Candidate& member : step.members) {
-      providers::Provider* const provider = provider_of(member);
-      if (provider == nullptr) {
+  for (routing::PlanStep& step : context_.plan.steps) {
+    std::span<routing::Candidate> left(step.members);
+    for (; !left.empty(); left = left.subspan(1)) {
+      if (left.size() > 1) {
+        put_best_first(step, left, left.size() == step.members.size());
+      }
+      Place place = place_at(step, left.front(), false);
+      if (place.provider == nullptr) {
         continue;
       }
-      label_ = target_label(context_.plan, member);
-      if (left_for_next != nullptr) {
-        context_.attempt.core.call_metrics.fallback(target_label(context_.plan, *left_for_next), label_);
-      }
-      const Next next = co_await ask(member, *provider);
+      const Next next = co_await ask(left.front(), *place.provider, std::move(place.slot));
       if (const std::string_view other = special_fallback(); !other.empty()) {
         co_return co_await ask_instead(other);
       }
       if (next == Next::nothing || now() >= context_.attempt.deadline) {
         co_return std::move(last_);
       }
-      left_for_next = &member;
+      left_for_ = label_;
     }
   }
   if (!resting_.empty() && !last_resort_) {
@@ -69,6 +107,16 @@ Task<AttemptResult> AttemptLoop::run() {
       co_return AttemptResult{.kind = AttemptResult::Kind::caller_left};
     }
     co_return co_await run();
+  }
+  if (record().attempts.empty() && soonest_.member.target != nullptr && !full_) {
+    Place place = place_at(*soonest_.step, soonest_.member, true);
+    if (place.provider != nullptr) {
+      co_await ask(soonest_.member, *place.provider, std::move(place.slot));
+      co_return std::move(last_);
+    }
+  }
+  if (record().attempts.empty()) {
+    refuse();
   }
   co_return std::move(last_);
 }
@@ -131,7 +179,7 @@ std::string_view AttemptLoop::special_fallback() const {
 }
 
 Task<AttemptResult> AttemptLoop::ask_instead(std::string_view model) {
-  auto plan = routing::resolve(context_.snapshot.models, model, false, context_.attempt.core.loop.random());
+  auto plan = routing::resolve(context_.snapshot.models, model, false);
   if (!plan) {
     co_return std::move(last_);  // the configuration was checked: it names a model
   }
@@ -142,6 +190,125 @@ Task<AttemptResult> AttemptLoop::ask_instead(std::string_view model) {
   other.last_ = std::move(last_);
   context_.attempt.core.call_metrics.fallback(label_, model);
   co_return co_await other.run();
+}
+
+void AttemptLoop::put_best_first(const routing::PlanStep& step, std::span<routing::Candidate> members, bool first) {
+  std::size_t best = 0;
+  const std::string key = step.step->sticky.empty() ? std::string() : sticky_key(step, context_.attempt.call);
+  if (!key.empty()) {
+    best = routing::choose_for(members, key);
+  } else {
+    // The first choice follows the step's sequence, so that shares hold exactly; a later one has no sequence.
+    const auto& turns = step.step->turns.state;
+    const double drawn = first && turns != nullptr ? turns->next() : context_.attempt.core.loop.random().unit();
+    best = step.step->balance == routing::Balance::cheapest
+               ? cheapest(members, drawn)
+               : routing::choose(members, step.step->balance, drawn, now());
+  }
+  std::swap(members.front(), members[best]);
+}
+
+std::size_t AttemptLoop::cheapest(std::span<const routing::Candidate> members, double drawn) {
+  // What this call would cost at most: its bytes at some four to a token, and the output that it allows.
+  constexpr std::int64_t output_usual = 500;
+  const Call& call = context_.attempt.call;
+  const auto input = static_cast<std::int64_t>(call.body.size() / 4);
+  const std::int64_t output = std::clamp<std::int64_t>(
+      call.request.max_completion_tokens.value_or(call.request.max_tokens.value_or(output_usual)), 1, 1'000'000);
+  std::vector<double> costs;
+  for (const routing::Candidate& member : members) {
+    const auto price =
+        context_.attempt.core.prices.find(joined(member.target->provider, member.upstream_model), record().time);
+    const auto cost = price == nullptr ? std::nullopt : ledger::worst_cost(*price, input, output);
+    // Without a price it comes last: unknown is not free.
+    costs.push_back(cost ? static_cast<double>(cost->in_picodollars()) : std::numeric_limits<double>::infinity());
+  }
+  return routing::choose_least(costs, drawn);
+}
+
+std::expected<routing::Slot, routing::Refused> AttemptLoop::take(const routing::Candidate& member, bool early) {
+  const auto& state = member.target->live.state;
+  if (state == nullptr) {
+    return routing::Slot();
+  }
+  using Trial = routing::TargetState::Trial;
+  return state->take(*member.target, now(), early ? Trial::early : Trial::when_due);
+}
+
+bool AttemptLoop::take_again(const routing::Candidate& member, routing::Slot& slot) {
+  auto again = take(member, false);
+  if (again) {
+    slot = *std::move(again);
+    return true;
+  }
+  record().skipped.push_back(
+      fmt::format("{}/{}, again: {}", member.target->provider, member.upstream_model, why(again.error(), now())));
+  return false;
+}
+
+AttemptLoop::Place AttemptLoop::place_at(const routing::PlanStep& step, const routing::Candidate& member, bool early) {
+  providers::Provider* const provider = provider_of(member);
+  if (provider == nullptr) {
+    return {};
+  }
+  auto slot = take(member, early);
+  if (!slot) {
+    note_passed(step, member, slot.error());
+    return {};
+  }
+  label_ = label_of(context_.plan, member);
+  if (!left_for_.empty()) {
+    context_.attempt.core.call_metrics.fallback(left_for_, label_);
+  }
+  context_.attempt.timed = step.step != nullptr && step.step->balance == routing::Balance::fastest;
+  return {.provider = provider, .slot = *std::move(slot)};
+}
+
+void AttemptLoop::note_passed(const routing::PlanStep& step, const routing::Candidate& member,
+                              const routing::Refused& refused) {
+  using Why = routing::Refused::Why;
+  record().skipped.push_back(
+      fmt::format("{}/{}: {}", member.target->provider, member.upstream_model, why(refused, now())));
+  by_hand_ = by_hand_ || refused.why == Why::opened_by_hand;
+  full_ = full_ || refused.why == Why::target_full || refused.why == Why::provider_full;
+  if (refused.why == Why::breaker_open && refused.until < soonest_.until) {
+    soonest_ = {.step = &step, .member = member, .until = refused.until};
+  }
+}
+
+void AttemptLoop::refuse() {
+  constexpr auto soon = std::chrono::seconds(1);  // where nobody knows it better
+  if (full_) {
+    last_ = {.failure = {.code = Code::queue_full, .retry_after = soon},
+             .reason = "it has as many calls in flight as max_in_flight allows"};
+  } else if (soonest_.member.target != nullptr) {
+    last_ = {.failure = {.code = Code::upstream_unavailable,
+                         .retry_after = std::max<Duration>(soonest_.until - now(), soon)},
+             .reason = "it failed too often of late and is left alone for a while"};
+  } else if (by_hand_) {
+    last_ = {.failure = {.code = Code::upstream_unavailable, .retry_after = std::chrono::minutes(1)},
+             .reason = "the operator took it out of service"};
+  }
+}
+
+bool AttemptLoop::end(routing::Slot& slot) {
+  using Outcome = routing::CircuitBreaker::Outcome;
+  Outcome outcome = Outcome::nothing;
+  switch (last_.kind) {
+    case AttemptResult::Kind::delivered: outcome = Outcome::success; break;
+    case AttemptResult::Kind::caller_left: break;
+    case AttemptResult::Kind::broken:
+    case AttemptResult::Kind::failed:
+      // Another answer than the one that broke off is no failure.
+      outcome = !last_.differs && llm::is_targets_fault(last_.failure.cause) ? Outcome::failure : Outcome::nothing;
+      break;
+  }
+  const bool opened = slot.end(outcome, now());
+  if (opened) {
+    context_.attempt.core.log.message(observe::Level::warn, "routing",
+                                      fmt::format("the circuit breaker of {} opened: {}", label_, last_.reason));
+  }
+  return opened;
 }
 
 providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidate) {
@@ -179,7 +346,8 @@ ledger::AttemptRecord& AttemptLoop::begin_row(const routing::Candidate& candidat
   return row;
 }
 
-Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, providers::Provider& provider) {
+Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, providers::Provider& provider,
+                                         routing::Slot slot) {
   platform::Loop& loop = context_.attempt.core.loop;
   const Instant began = now();
   Duration backoff{};
@@ -189,7 +357,9 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     ledger::AttemptRecord& row = begin_row(candidate);
     row.backoff = backoff;
     row.silent_retry = fresh_connection;
+    row.trial = slot.trial();
     Attempt::Context context = context_.attempt;
+    context.slot = &slot;
     context_.recovery.prepare(context, *candidate.target, provider,
                               tries < candidate.target->retry.attempts || has_other_members());
     context.key = keys.key(now());
@@ -199,6 +369,7 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     keys.report(last_, one.limits(), now());
     context_.attempt.core.call_metrics.attempt_ended(label_, record().attempts.back(), now());
     if (last_.kind == AttemptResult::Kind::delivered || last_.kind == AttemptResult::Kind::caller_left) {
+      end(slot);
       context_.recovery.finished(record().attempts.back());
       co_return Next::nothing;
     }
@@ -210,15 +381,26 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
       continue;
     }
     fresh_connection = false;
+    const bool opened = end(slot);
+    if (opened) {
+      back_at_ = std::min(back_at_, candidate.target->live.state->report(now()).open_until);
+    }
     note_wish();
     switch (context_.recovery.ended(last_, *candidate.target, record().attempts.back())) {
       case Recovery::After::tell: co_return Next::nothing;
-      case Recovery::After::repeat: continue;
+      case Recovery::After::repeat:
+        if (!take_again(candidate, slot)) {
+          co_return Next::member;
+        }
+        continue;
       case Recovery::After::next_target: co_return Next::member;
       case Recovery::After::next_attempt:
       case Recovery::After::as_usual: break;
     }
     if (keys.change(last_.failure.cause, now())) {
+      if (!take_again(candidate, slot)) {
+        co_return Next::member;
+      }
       continue;
     }
 
@@ -232,7 +414,7 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
           ledger::EndState::complete;  // the provider did its part: the request is at fault
       co_return Next::nothing;
     }
-    if (decision.step == NextStep::next_target || failed + decision.wait >= context_.attempt.deadline) {
+    if (decision.step == NextStep::next_target || opened || failed + decision.wait >= context_.attempt.deadline) {
       co_return Next::member;
     }
     if (co_await platform::sleep(loop, {failed + decision.wait, &context_.attempt.end.cancellation}) ==
@@ -243,6 +425,9 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     backoff = now() - failed;
     context_.attempt.waited += backoff;
     ++tries;
+    if (!take_again(candidate, slot)) {
+      co_return Next::member;
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,20 +9,23 @@
 #include "gateway/attempt.hpp"
 #include "gateway/recovery.hpp"
 #include "routing/resolve.hpp"
+#include "routing/target_state.hpp"
 
 namespace weir::gateway {
 
 /// The attempts of one call: which member of which step is asked, how often, and when it is enough.
 ///
-/// All members of a step are asked before the next step. Ends before its call is settled: the row of an attempt that an
-/// exception ended is closed in the destructor. Belongs to one loop.
+/// All members of a step are asked before the next step, in the order that balances the step while the call runs. Who
+/// is left alone by its circuit breaker, or full, is passed over; where that is everybody, the one that recovers first
+/// may get a trial. Ends before its call is settled: the row of an attempt that an exception ended is closed in the
+/// destructor. Belongs to one loop.
 class AttemptLoop {
  public:
   /// Everything outlives the loop; `deadline` of `attempt` is the whole call's.
   struct Context {
     Attempt::Context attempt;
     const Snapshot& snapshot;
-    const routing::Plan& plan;
+    routing::Plan& plan;  // its members are put in order as they are chosen
     Recovery& recovery;
   };
   explicit AttemptLoop(Context context) : context_(context) {}
@@ -34,6 +39,29 @@ class AttemptLoop {
 
  private:
   enum class Next : std::uint8_t { member, nothing };
+  /// A member that took no call, and when it may again.
+  struct Passed {
+    const routing::PlanStep* step = nullptr;
+    routing::Candidate member{};  // a copy: members change places
+    platform::Instant until = platform::never;
+  };
+
+  /// Puts the member that is to be asked next in front.
+  void put_best_first(const routing::PlanStep& step, std::span<routing::Candidate> members, bool first);
+  /// For this call, at the prices of today.
+  std::size_t cheapest(std::span<const routing::Candidate> members, double drawn);
+  /// A place at this member; null, with the reason noted: it takes no call. `early`: though its breaker is open.
+  struct Place {
+    providers::Provider* provider = nullptr;
+    routing::Slot slot;
+  };
+  Place place_at(const routing::PlanStep& step, const routing::Candidate& member, bool early);
+  std::expected<routing::Slot, routing::Refused> take(const routing::Candidate& member, bool early);
+  /// For another attempt at the same member; false, with the reason noted: it takes no call any more.
+  bool take_again(const routing::Candidate& member, routing::Slot& slot);
+  void note_passed(const routing::PlanStep& step, const routing::Candidate& member, const routing::Refused& refused);
+  /// Nobody took the call: what the caller is told.
+  void refuse();
 
   /// Null, with the reason in the record: it cannot be asked at all.
   providers::Provider* provider_of(const routing::Candidate& candidate);
@@ -46,7 +74,9 @@ class AttemptLoop {
   [[nodiscard]] std::string_view special_fallback() const;
   WEIR_OWN_FRAME Task<AttemptResult> ask_instead(std::string_view model);
   /// Asks one member, and again where that may help; how it ended is in last_.
-  WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider);
+  WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
+  /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.
+  bool end(routing::Slot& slot);
   void find_cost();
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
   [[nodiscard]] bool has_other_members() const;
@@ -64,6 +94,10 @@ class AttemptLoop {
   std::vector<Resting> resting_;  // those without a usable key
   platform::Instant back_at_ = platform::never;
   bool last_resort_ = false;  // they alone are asked
+  std::string left_for_;      // the label of the member that was asked before
+  Passed soonest_;            // of those that were passed over because of their breakers
+  bool full_ = false;         // somebody was passed over because of max_in_flight
+  bool by_hand_ = false;      // or because an operator opened his breaker
 };
 
 }  // namespace weir::gateway

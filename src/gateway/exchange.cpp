@@ -140,7 +140,7 @@ Exchange::Refusal Exchange::authenticate() {
 }
 
 Exchange::Refusal Exchange::resolve() {
-  auto plan = routing::resolve(snapshot_->models, call_.request.model, call_.mock_asked, core_.loop.random());
+  auto plan = routing::resolve(snapshot_->models, call_.request.model, call_.mock_asked);
   if (!plan) {
     return std::move(plan.error());
   }

@@ -184,6 +184,9 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
     row.plain(",\"recovery\":", attempt.recovery);
     row.number(",\"repeated_bytes\":", attempt.repeated_bytes);
   }
+  if (attempt.trial) {
+    row.literal(",\"trial\":true");
+  }
   row.literal("}");
 }
 

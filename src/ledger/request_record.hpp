@@ -55,6 +55,7 @@ struct AttemptRecord {
   // Of an attempt that was to go on with an answer that had broken off: "proven" or "prefill"; else empty.
   std::string_view recovery;
   std::uint64_t repeated_bytes = 0;  // how much it repeated of the text that the caller had
+  bool trial = false;                // finds out whether the target is well again: its breaker was half-open
 };
 
 /// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.

@@ -33,6 +33,12 @@ inline const MetricFamily body_bytes{
     "weir_request_body_bytes", "Request bodies held, and how many may be.", MetricKind::gauge, {"kind"}};
 inline const MetricFamily fallbacks{
     "weir_fallbacks_total", "Calls that went on to another target.", MetricKind::counter, {"from", "to"}};
+inline const MetricFamily breaker_state{
+    "weir_breaker_state", "Circuit breaker of a target: 0 closed, 1 half-open, 2 open.", MetricKind::gauge, {"target"}};
+inline const MetricFamily breaker_trips{
+    "weir_breaker_trips_total", "How often the circuit breaker of a target opened.", MetricKind::counter, {"target"}};
+inline const MetricFamily target_in_flight{
+    "weir_target_calls_in_flight", "Upstream calls that are running, by target.", MetricKind::gauge, {"target"}};
 inline const MetricFamily tokens{
     "weir_tokens_total", "Tokens as the providers counted them.", MetricKind::counter, {"target", "kind"}};
 inline const MetricFamily cost{

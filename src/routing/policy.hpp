@@ -3,10 +3,24 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "routing/circuit_breaker.hpp"
+
 namespace weir::routing {
+
+class TargetState;
+class StepTurns;
+
+/// What is shared with other cores and snapshots while weir runs (target_state.hpp); null: nothing. No part of what a
+/// target or step is: two that differ only in it are equal.
+template <class T>
+struct Live {
+  std::shared_ptr<T> state;
+  friend bool operator==(const Live&, const Live&) { return true; }
+};
 
 /// Time limits of one call, as they apply to one target. Plain value; the defaults are the documented ones.
 struct Timeouts {
@@ -41,8 +55,8 @@ struct Recovery {
   friend bool operator==(const Recovery&, const Recovery&) = default;
 };
 
-/// A provider and its name for the model. Time limits and retry are effective values: general, provider, model and
-/// target options are already merged, option by option.
+/// A provider and its name for the model. Time limits, retry and breaker are effective values: general, provider, model
+/// and target options are already merged, option by option.
 struct Target {
   std::string provider;
   std::string model;  // in a pattern entry one `*` stands for what the pattern's own `*` matched
@@ -51,6 +65,10 @@ struct Target {
   Retry retry;
   Recovery recovery;
   std::string off;  // why the target cannot be used (its provider is switched off); empty: usable
+  BreakerOptions breaker;
+  int max_in_flight = 0;           // calls at the same time, over all cores and models; 0: no limit
+  int provider_max_in_flight = 0;  // likewise, of the whole provider
+  Live<TargetState> live;
   friend bool operator==(const Target&, const Target&) = default;
 };
 
@@ -61,6 +79,8 @@ enum class Balance : std::uint8_t { weighted, least_in_flight, fastest, cheapest
 struct Step {
   std::vector<Target> any_of;
   Balance balance = Balance::weighted;
+  std::string sticky;  // "user", or a header's name: callers with the same value get the same member; empty: no
+  Live<StepTurns> turns;
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -90,6 +110,9 @@ struct Forward {
   Retry retry;
   Recovery recovery;
   std::string off;  // as in Target
+  BreakerOptions breaker;
+  int provider_max_in_flight = 0;
+  Live<TargetState> live;
   friend bool operator==(const Forward&, const Forward&) = default;
 };
 

@@ -3,29 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace weir::routing {
 
 namespace {
-
-/// Puts the members in a random order in which a heavier one tends to stand earlier: the first place goes to each with
-/// a probability of its share, the next places likewise among those left.
-void shuffle(std::vector<Candidate>& members, platform::Random& random) {
-  const auto weight = [](const Candidate& member) { return static_cast<std::uint64_t>(member.target->weight); };
-  for (auto at = members.begin(); at + 1 < members.end(); ++at) {
-    std::uint64_t total = 0;
-    for (auto member = at; member != members.end(); ++member) {
-      total += weight(*member);
-    }
-    std::uint64_t drawn = random.below(total);
-    auto chosen = at;
-    while (drawn >= weight(*chosen)) {
-      drawn -= weight(*chosen);
-      ++chosen;
-    }
-    std::rotate(at, chosen, chosen + 1);
-  }
-}
 
 std::string substitute_star(std::string_view pattern, std::string_view starred) {
   const std::size_t star = pattern.find('*');
@@ -35,14 +17,14 @@ std::string substitute_star(std::string_view pattern, std::string_view starred) 
   return fmt::format("{}{}{}", pattern.substr(0, star), starred, pattern.substr(star + 1));
 }
 
-Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred, platform::Random& random) {
+Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred) {
   Plan plan{.name = policy.name,
             .timeouts = policy.timeouts,
             .on_context_window = policy.on_context_window,
             .on_content_policy = policy.on_content_policy};
   plan.steps.reserve(policy.steps.size());
   for (const Step& step : policy.steps) {
-    std::vector<Candidate>& members = plan.steps.emplace_back().members;
+    std::vector<Candidate>& members = plan.steps.emplace_back(&step).members;
     members.reserve(step.any_of.size());
     for (const Target& target : step.any_of) {
       const Target* meant = &target;
@@ -53,7 +35,6 @@ Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred,
       }
       members.push_back({.target = meant, .upstream_model = meant->model});
     }
-    shuffle(members, random);
   }
   return plan;
 }
@@ -65,7 +46,10 @@ Plan forwarded(const Forward& forward, std::string_view model) {
                         .timeouts = forward.timeouts,
                         .retry = forward.retry,
                         .recovery = forward.recovery,
-                        .off = forward.off});
+                        .off = forward.off,
+                        .breaker = forward.breaker,
+                        .provider_max_in_flight = forward.provider_max_in_flight,
+                        .live = forward.live});
   plan.name = plan.owned.back().provider;  // `forward` may be a temporary
   plan.steps.emplace_back().members.push_back(
       {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
@@ -79,11 +63,11 @@ const Forward* find_forward(const ModelTable& table, std::string_view provider) 
 
 }  // namespace
 
-Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock, platform::Random& random) {
+Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock) {
   constexpr std::string_view mock_prefix = "mock/";
   if (!table.mock_provider.empty() && (mock || model.starts_with(mock_prefix))) {
     const std::string_view rest = model.starts_with(mock_prefix) ? model.substr(mock_prefix.size()) : model;
-    return forwarded({.provider = table.mock_provider, .timeouts = {}, .retry = {}, .recovery = {}, .off = {}}, rest);
+    return forwarded({.provider = table.mock_provider}, rest);
   }
   if (model.empty()) {
     if (table.default_model.empty()) {
@@ -92,14 +76,14 @@ Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock,
     model = table.default_model;
   }
   if (const auto found = table.exact.find(model); found != table.exact.end()) {
-    return plan_of(found->second, std::nullopt, random);
+    return plan_of(found->second, std::nullopt);
   }
   for (const Pattern& pattern : table.patterns) {
     if (model.size() >= pattern.prefix.size() + pattern.suffix.size() && model.starts_with(pattern.prefix) &&
         model.ends_with(pattern.suffix)) {
       const std::string_view starred =
           model.substr(pattern.prefix.size(), model.size() - pattern.prefix.size() - pattern.suffix.size());
-      return plan_of(pattern.policy, starred, random);
+      return plan_of(pattern.policy, starred);
     }
   }
   if (const std::size_t slash = model.find('/'); slash != std::string_view::npos) {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "platform/random.hpp"
 #include "routing/policy.hpp"
 
 namespace weir::routing {
@@ -20,7 +19,8 @@ struct Candidate {
 
 /// One step of a plan: all its members are tried before the next step. Never empty.
 struct PlanStep {
-  std::vector<Candidate> members;  // in the order in which they are tried
+  const Step* step = nullptr;  // null: one member, made for this call
+  std::vector<Candidate> members;
 };
 
 /// What a model name means: its policy, and its steps in the order in which they are tried.
@@ -35,9 +35,9 @@ struct Plan {
   std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };
 
-/// Pure choice: the same table, name and random numbers give the same plan.
+/// Pure: the same table and name give the same plan.
 /// `model` empty: the default model. `mock`: the caller asked for the mock provider by header.
 /// Errors: model_required, model_not_found.
-Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock, platform::Random& random);
+Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock);
 
 }  // namespace weir::routing

@@ -107,7 +107,7 @@ def outcomes(request, failing, spare, tmp_path_factory):
         }
         rows = [fragments(case, failing, spare, urls, "") for case in chosen] + [fragments(case, failing, spare, urls, ".sdk") for case in chosen_sdk]
         config = (
-            "listen: 127.0.0.1:0\nauth: {mode: none}\nstore: {url: none}\ncaching: {exact: {enabled: false}}\n"
+            "listen: 127.0.0.1:0\nauth: {mode: none}\ncircuit_breaker: {failure_threshold: 1000000}\nstore: {url: none}\ncaching: {exact: {enabled: false}}\n"
             f'providers:\n  spare: {{dialect: openai, base_url: "{spare.base_url}", keys: none}}\n'
             + "".join(provider for provider, _ in rows) + "models:\n" + "".join(model for _, model in rows)
         )  # fmt: skip

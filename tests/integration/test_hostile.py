@@ -26,6 +26,7 @@ providers:
   mock: {{dialect: mock, mock: {{first_token: 0ms, tokens_per_second: 0, text: "Hello from the mock."}}}}
 models: {{alone: a/x, quick: mock/m}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 server: {{workers: 1, head_timeout: 400ms, body_timeout: 400ms, write_timeout: 400ms, worker_connections: 15000}}
 """
 

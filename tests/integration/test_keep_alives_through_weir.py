@@ -24,6 +24,7 @@ models:
   slow: "b/{slow}"
 retry: {{attempts: 1}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 store: {{url: none}}
 """
 

@@ -36,6 +36,7 @@ models:
   limited: {{steps: ["cloud/gpt-4o,fault=status,status=429", local/llama-3.1-8b]}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 """
 
 

@@ -18,6 +18,7 @@ models:
   up/known: closed/z
   "local/*": "closed/*"
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 store: {{url: none}}
 """
 

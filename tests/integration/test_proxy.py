@@ -22,6 +22,7 @@ models:
 retry: {{attempts: 1}}
 timeouts: {{connect: 5s}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 {more}
 """
 

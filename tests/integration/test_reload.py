@@ -24,6 +24,7 @@ models:
   steady: steady/x
 retry: {{attempts: 1}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 """
 RELOADS = 20
 

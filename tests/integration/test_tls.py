@@ -98,6 +98,7 @@ models:
 retry: {{attempts: 1}}
 timeouts: {{connect: {connect}}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 """
 
 
@@ -381,6 +382,7 @@ tls: {{cert_file: "{folder}/{name}.pem", key_file: "{folder}/{name}.key"{more}}}
 providers:
   mock: {{dialect: mock, mock: {{first_token: 0ms, tokens_per_second: 0, text: "Hello over TLS."}}}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 """
 
 

@@ -18,6 +18,7 @@ models: {{m: far/x}}
 http_client: {{{client}}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
+circuit_breaker: {{failure_threshold: 1000000}}
 """
 
 

@@ -37,7 +37,9 @@ routing::ModelTable models_of(const Scenario& scenario) {
                                .model = provider + "-model",
                                .timeouts = scenario.timeouts,
                                .retry = scenario.retry,
-                               .off = {}});
+                               .off = {},
+                               .breaker = scenario.breaker,
+                               .max_in_flight = scenario.max_in_flight});
       }
       policy.steps.push_back(std::move(step));
     }

@@ -35,6 +35,7 @@ class GatewayUnderTest {
   [[nodiscard]] bool stopped() const { return stopped_; }
   [[nodiscard]] std::size_t budget_used() const { return node_->budget().used(); }
   [[nodiscard]] std::size_t upstream_connections() const { return node_->upstream_connections(); }
+  [[nodiscard]] int calls_at_targets() const { return node_->calls_at_targets(); }
   [[nodiscard]] std::size_t connections() const { return node_->open_connections(); }
 
  private:

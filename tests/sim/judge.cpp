@@ -640,6 +640,13 @@ class Judge {
     return all.back();
   }
 
+  /// The record says that it was passed over: because of its breaker, or because it was full.
+  [[nodiscard]] bool was_left_alone(const std::string& provider) const {
+    return std::ranges::any_of(row_->skipped, [&](const std::string& line) {
+      return line.starts_with(provider + "/") && (line.contains("circuit breaker") || line.contains("in flight"));
+    });
+  }
+
   /// The client was told that its answer broke off: then nobody could have gone on with it.
   void judge_not_gone_on(const std::string& text) {
     if (row_ == nullptr || drained_ || out_of_time()) {
@@ -648,7 +655,8 @@ class Judge {
     for (const auto& step : scenario_.models.at(call_->plan.model)) {
       for (const std::string& provider : step) {
         if (std::ranges::none_of(row_->attempts,
-                                 [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; })) {
+                                 [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; }) &&
+            !was_left_alone(provider)) {
           violate("the answer broke off, and {} was never asked to go on with it", provider);
         }
       }
@@ -927,8 +935,9 @@ class Judge {
     }
     for (const auto& step : scenario_.models.at(call_->plan.model)) {
       for (const std::string& provider : step) {
-        if (std::ranges::none_of(row_->attempts,
-                                 [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; })) {
+        const bool asked = std::ranges::any_of(
+            row_->attempts, [&](const AttemptRecord& attempt) { return provider_of(attempt) == provider; });
+        if (!asked && !was_left_alone(provider)) {
           violate("status {}, and {} was never asked", call_->status, provider);
         }
         judge_siblings(provider);

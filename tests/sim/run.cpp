@@ -77,6 +77,10 @@ class Run {
         history_.end_violations.push_back(
             fmt::format("{} client connections are open, and no client is there", gateway->connections()));
       }
+      if (gateway->calls_at_targets() != 0) {
+        history_.end_violations.push_back(
+            fmt::format("{} places at targets were not given back", gateway->calls_at_targets()));
+      }
       gateway->shut_down(5s);
     }
     run_until("the end", 1h, [&] { return gateway->stopped(); });

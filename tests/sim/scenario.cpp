@@ -231,6 +231,16 @@ Scenario make_scenario(std::uint64_t seed) {
   if (dice.chance(0.2)) {
     scenario.upstream_connections = dice.one_of({1, 2, 4});
   }
+  // By the seed's number, so that what the dice decide stays what it was.
+  if (seed % 3 == 0) {
+    scenario.breaker = {.failure_threshold = static_cast<int>(1 + seed % 2),
+                        .recovery_timeout = std::chrono::milliseconds(100 + seed % 5000),
+                        .half_open_max_calls = static_cast<int>(1 + seed % 3),
+                        .adaptive = seed % 4 == 0};
+  }
+  if (seed % 5 == 0) {
+    scenario.max_in_flight = static_cast<int>(1 + seed % 2);
+  }
   return scenario;
 }
 

@@ -65,6 +65,8 @@ struct Scenario {
   std::vector<ClientPlan> clients;
   routing::Timeouts timeouts;
   routing::Retry retry;
+  routing::BreakerOptions breaker;
+  int max_in_flight = 0;  // of each target; 0: no limit
   std::vector<ReloadPlan> reloads;
   int upstream_connections = 100;  // that may be open to one provider; with few, calls wait for each other
   std::chrono::milliseconds keep_alive_after{20'000};

@@ -100,6 +100,7 @@ ErrorShape shape_of(Code code) {
     case Code::budget_busy: return {429, "rate_limit_error", "budget_busy"};
     case Code::price_unknown: return {403, invalid_request, "price_unknown"};
     case Code::overloaded: return {503, unavailable, "server_is_overloaded"};
+    case Code::queue_full: return {429, "rate_limit_error", "queue_full"};
     case Code::shutting_down: return {503, unavailable, "shutting_down"};
     case Code::store_unavailable: return {503, unavailable, "store_unavailable"};
     case Code::internal: return {500, server_error, "internal_error"};
@@ -110,6 +111,7 @@ ErrorShape shape_of(Code code) {
     case Code::upstream_error: return {502, server_error, "upstream_error"};
     case Code::upstream_credentials: return {502, server_error, "upstream_credentials"};
     case Code::upstream_certificate: return {502, server_error, "upstream_certificate"};
+    case Code::upstream_unavailable: return {503, unavailable, "upstream_unavailable"};
     // Where a wait ended says nothing about whose side failed. Whoever waited turns these into one of the codes above;
     // what slips through is our own fault.
     case Code::end_of_stream:

@@ -1,0 +1,211 @@
+"""Who is asked, who is left alone, who is full: circuit breakers, balance and max_in_flight with the real binary."""
+
+import collections
+import json
+import re
+import time
+
+import pytest
+
+from doc_snippets import snippets
+from fault_server import Behaviour, FaultServer
+from raw_http import RawConnection, post
+from weir_server import PATIENCE, Weir, run_weir, text_of
+
+# No time of these is reached by a test: what opens stays open, what runs goes on, until the test ends it.
+CONFIG = """
+listen: 127.0.0.1:0
+server: {{workers: 2}}
+providers:
+  a: {{dialect: openai, base_url: "{a}", keys: none}}
+  b: {{dialect: openai, base_url: "{b}", keys: none}}
+  narrow: {{dialect: openai, base_url: "{a}", keys: none, max_in_flight: 2}}
+models:
+  smart: {{steps: [a/x, b/x]}}
+  alone: a/x
+  narrow: narrow/x
+  shared:
+    steps:
+      - any_of: [{{target: a/y, weight: 9}}, {{target: b/y, weight: 1}}]
+  sticky:
+    steps:
+      - any_of: [a/z, b/z]
+        sticky: user
+  priced:
+    steps:
+      - any_of: [{{target: a/dear, weight: 99}}, b/cheap, a/unknown]
+        balance: cheapest
+  tagged:
+    steps:
+      - any_of: [a/z, b/z]
+        sticky: x-team
+retry: {{attempts: 1}}
+circuit_breaker: {{failure_threshold: 3, recovery_timeout: 1h, half_open_max_calls: 2}}
+auth: {{mode: none}}
+store: {{url: none}}
+prices:
+  a/dear: {{input: 10, output: 30}}
+  b/cheap: {{input: 1, output: 3}}
+"""
+
+STREAMED = {"model": "narrow", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.fixture(scope="module")
+def servers():
+    with FaultServer("a") as a, FaultServer("b") as b:
+        yield a, b
+
+
+@pytest.fixture
+def weir(servers, tmp_path):
+    a, b = servers
+    a.forget(), b.forget()
+    with Weir(tmp_path, CONFIG.format(a=a.base_url, b=b.base_url)) as server:
+        yield server
+
+
+def breaker(weir: Weir, target: str) -> dict:
+    (found,) = [one for one in weir.request("GET", "/admin/v1/breakers").json["data"] if one["target"] == target]
+    return found
+
+
+def make_ill(weir: Weir, a: FaultServer) -> None:
+    a.always(Behaviour("status", status=503))
+    for _ in range(3):
+        assert weir.chat("smart").status == 200
+    assert len(a.requests) == 3
+
+
+def test_who_failed_three_times_is_left_alone_and_everything_says_so(weir, servers):
+    a, b = servers
+    make_ill(weir, a)
+    reply = weir.chat("smart")
+    assert (reply.status, text_of(reply)) == (200, b.text)
+    assert len(a.requests) == 3, "it was not asked again"
+
+    record = weir.record(reply.request_id)
+    assert [attempt["target"] for attempt in record["attempts"]] == ["b/x"]
+    assert re.fullmatch(r"a/x: its circuit breaker is open for another [\d.]+ s", record["skipped"][0])
+    assert "not asked: a/x: its circuit breaker is open" in weir.command("explain", reply.request_id).stdout
+
+    state = breaker(weir, "a/x")
+    assert (state["state"], state["trips"], state["by_hand"]) == ("open", 1, False)
+    assert 0 < state["retry_after_seconds"] <= 3600 and state["open_until"].endswith("Z")
+    health = weir.request("GET", "/health/providers").json["providers"]
+    assert health["a"]["breaker"] == "open" and health["a"]["targets"]["a/x"]["breaker"] == "open"
+    assert health["a"]["targets"]["a/y"]["breaker"] == "closed", "another model of the same provider"
+    assert health["b"]["breaker"] == "closed"
+    metrics = weir.request("GET", "/metrics/prometheus").body.decode()
+    assert 'weir_breaker_state{target="a/x"} 2' in metrics and 'weir_breaker_trips_total{target="a/x"} 1' in metrics
+    assert 'weir_fallbacks_total{from="a/x",to="b/x"} 3' in metrics
+
+
+def test_who_is_alone_gets_a_few_trials_and_then_the_caller_hears_when_to_come_back(weir, servers):
+    a, _ = servers
+    make_ill(weir, a)
+    for _ in range(2):
+        reply = weir.chat("alone")
+        assert reply.status == 503 and reply.json["error"]["code"] == "server_is_overloaded", "the provider's own words"
+        assert weir.record(reply.request_id)["attempts"][0]["trial"] is True
+    reply = weir.chat("alone")
+    assert (reply.status, reply.json["error"]["code"]) == (503, "upstream_unavailable")
+    assert 3500 < int(reply.header("retry-after")) <= 3600
+    assert len(a.requests) == 5
+
+
+def test_a_callers_mistake_or_a_refused_key_opens_nothing(weir, servers):
+    a, _ = servers
+    for status in (400, 401, 429) * 4:
+        a.always(Behaviour("status", status=status, code=None))
+        weir.chat("smart")
+    assert breaker(weir, "a/x")["state"] == "closed"
+
+
+def test_a_reload_keeps_an_open_breaker(weir, servers):
+    a, _ = servers
+    make_ill(weir, a)
+    path = weir.directory / "weir.yaml"
+    path.write_text(path.read_text().replace("weight: 9", "weight: 8"))
+    assert weir.command("reload").returncode == 0
+    assert breaker(weir, "a/x")["state"] == "open"
+    assert weir.chat("smart").status == 200
+    assert len(a.requests) == 3
+
+
+def test_by_hand_from_the_command_line(weir, servers):
+    a, b = servers
+    opened = weir.command("breakers", "open", "a/x")
+    assert opened.returncode == 0 and "open by hand" in opened.stdout, opened
+    assert text_of(weir.chat("smart")) == b.text
+    assert len(a.requests) == 0
+    reply = weir.chat("alone")
+    assert (reply.status, reply.json["error"]["code"]) == (503, "upstream_unavailable") and reply.header("retry-after")
+    listed = weir.command("breakers").stdout
+    assert re.search(r"^a/x +open by hand", listed, re.MULTILINE) and re.search(r"^b/x +closed", listed, re.MULTILINE)
+    assert "closed" in weir.command("breakers", "close", "a/x").stdout
+    assert weir.chat("alone").status == 200
+
+    unknown = weir.command("breakers", "open", "a/nothing")
+    assert unknown.returncode == 1 and "there is no target" in unknown.stderr
+    wrong = weir.request("POST", "/admin/v1/breakers/a/x", json.dumps({"state": "ajar"}).encode())
+    assert wrong.status == 400
+
+
+def test_a_full_provider_refuses_with_retry_after_until_a_place_is_free(weir, servers):
+    a, _ = servers
+    a.always(Behaviour("stall", after=1))
+    running = []
+    for _ in range(2):
+        connection = RawConnection(weir.port)
+        connection.send(post(json.dumps(STREAMED).encode()))
+        connection.take_through(b"data:")  # the content is there, and more will come
+        running.append(connection)
+    reply = weir.chat("narrow")
+    assert (reply.status, reply.json["error"]["code"]) == (429, "queue_full")
+    assert reply.header("retry-after") == "1"
+    assert breaker(weir, "narrow/x")["in_flight"] == 2
+    running.pop().socket.close()
+    a.always(Behaviour())
+    give_up = time.monotonic() + PATIENCE
+    while (reply := weir.chat("narrow")).status == 429:  # that he left is noticed by another thread
+        assert time.monotonic() < give_up
+    assert reply.status == 200
+    for connection in running:
+        connection.socket.close()
+
+
+def asked(weir: Weir, calls: int, **more) -> collections.Counter:
+    return collections.Counter(weir.chat(**more).header("x-weir-target") for _ in range(calls))
+
+
+def test_weights_hold_over_two_threads(weir):
+    got = asked(weir, 200, model="shared")
+    assert 170 <= got["a/y"] <= 190, got
+
+
+def test_the_cheapest_is_asked_and_who_has_no_price_last(weir, servers):
+    assert asked(weir, 10, model="priced") == {"b/cheap": 10}
+    _, b = servers
+    b.always(Behaviour("status", status=503))
+    attempts = weir.record(weir.chat("priced").request_id)["attempts"]
+    assert [attempt["target"] for attempt in attempts] == ["b/cheap", "a/dear"]
+
+
+def test_the_same_user_gets_the_same_member(weir):
+    members = set()
+    for user in range(12):
+        got = asked(weir, 3, model="sticky", user=f"user-{user}")
+        assert len(got) == 1, got
+        members |= set(got)
+    assert members == {"a/z", "b/z"}
+    for team in ("red", "blue"):
+        assert len(asked(weir, 4, model="tagged", headers={"x-team": team})) == 1
+
+
+def test_the_example_of_the_document_is_a_configuration(tmp_path):
+    (config,) = [snippet.text for snippet in snippets("docs/routing.md") if snippet.language == "yaml"]
+    (tmp_path / "weir.yaml").write_text(config)
+    checked = run_weir("check", directory=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "not built yet" not in checked.stdout + checked.stderr
