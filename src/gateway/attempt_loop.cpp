@@ -20,6 +20,8 @@ using platform::Instant;
 
 namespace {
 
+constexpr Duration soon = std::chrono::seconds(1);  // when to come back, where nobody knows it better
+
 std::string joined(std::string_view provider, std::string_view model) {
   std::string name;
   name.reserve(provider.size() + 1 + model.size());
@@ -137,7 +139,10 @@ Task<bool> AttemptLoop::wait_for_key() {
 }
 
 void AttemptLoop::note_wish() {
-  const auto& wish = last_.failure.retry_after;
+  const bool busy = last_.failure.status == 429 || last_.failure.status == 503;
+  const auto wish = last_.failure.retry_after ? last_.failure.retry_after
+                    : busy                    ? std::optional<Duration>(soon)
+                                              : std::nullopt;
   const Instant own = wish ? now() + *wish : platform::never;
   back_at_ = std::min(back_at_, own);
   if (back_at_ != platform::never) {
@@ -277,7 +282,6 @@ void AttemptLoop::note_passed(const routing::PlanStep& step, const routing::Cand
 }
 
 void AttemptLoop::refuse() {
-  constexpr auto soon = std::chrono::seconds(1);  // where nobody knows it better
   if (full_) {
     last_ = {.failure = {.code = Code::queue_full, .retry_after = soon},
              .reason = "it has as many calls in flight as max_in_flight allows"};
@@ -381,27 +385,19 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
       continue;
     }
     fresh_connection = false;
+    note_wish();
+    const Recovery::After after = context_.recovery.ended(last_, *candidate.target, record().attempts.back());
+    const bool goes_on = after == Recovery::After::as_usual || after == Recovery::After::next_attempt;
+    if (after == Recovery::After::repeat || (goes_on && keys.change(last_.failure.cause, now()))) {
+      continue;  // the target is not at fault: the call keeps its place there
+    }
     const bool opened = end(slot);
     if (opened) {
       back_at_ = std::min(back_at_, candidate.target->live.state->report(now()).open_until);
+      note_wish();
     }
-    note_wish();
-    switch (context_.recovery.ended(last_, *candidate.target, record().attempts.back())) {
-      case Recovery::After::tell: co_return Next::nothing;
-      case Recovery::After::repeat:
-        if (!take_again(candidate, slot)) {
-          co_return Next::member;
-        }
-        continue;
-      case Recovery::After::next_target: co_return Next::member;
-      case Recovery::After::next_attempt:
-      case Recovery::After::as_usual: break;
-    }
-    if (keys.change(last_.failure.cause, now())) {
-      if (!take_again(candidate, slot)) {
-        co_return Next::member;
-      }
-      continue;
+    if (!goes_on) {
+      co_return after == Recovery::After::tell ? Next::nothing : Next::member;
     }
 
     const Instant failed = now();
