@@ -61,7 +61,7 @@ struct Core {
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;
-  ledger::PriceCache prices;  // of calls that end now
+  ledger::PriceCache prices;               // of calls that end now
   ledger::CoreJournal* journal = nullptr;  // of this core, where records outlive the process
   // Work beside the calls; cancelled and joined before the providers go.
   net::TaskGroup background{loop, [&told = log](std::string_view task, const std::string& what) {

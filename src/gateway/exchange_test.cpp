@@ -985,7 +985,6 @@ TEST_F(ExchangeTest, a_slow_caller_is_not_what_weir_added) {
 
 // Keep-alives before the first content.
 
-
 TEST_F(ExchangeTest, a_long_silence_is_filled_with_comments_until_the_first_content) {
   Scripted slow = stream_of({role, hello, stop, done});
   slow.pieces[1].after = 70s;  // the role comes at once

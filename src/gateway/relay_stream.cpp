@@ -285,8 +285,8 @@ Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
   }
   if (error.code == Code::timeout) {
     const bool begun = committed_ || (continuation_ && chat_.content_seen());
-    error.message = begun ? "nothing came for longer than timeouts.between_events"
-                          : "no content came within timeouts.first_token";
+    error.message =
+        begun ? "nothing came for longer than timeouts.between_events" : "no content came within timeouts.first_token";
     if (context_.core.loop.now() >= context_.deadline) {
       error.message = "the call took longer than timeouts.total";
     }

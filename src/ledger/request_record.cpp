@@ -124,7 +124,7 @@ std::size_t room_for(const RequestRecord& record) {
   for (const std::string* text :
        {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client, &record.client_request_id,
         &record.trace_id, &record.model, &record.route, &record.target, &record.error_code, &record.error_message,
-         &record.usage_source, &record.recovered_from, &record.key_id}) {
+        &record.usage_source, &record.recovered_from, &record.key_id}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {

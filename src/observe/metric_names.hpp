@@ -137,22 +137,20 @@ inline const MetricFamily log_dropped{
     "weir_log_lines_dropped_total", "Log lines lost because the log's queue was full.", MetricKind::counter, {}};
 inline const MetricFamily journal_records{
     "weir_journal_records_total", "Records of calls appended to the journal.", MetricKind::counter, {}};
-inline const MetricFamily journal_lost{
-    "weir_journal_lost_total", "Records of calls that found no room on the disk or in memory.", MetricKind::counter, {}};
-inline const MetricFamily journal_memory{"weir_journal_memory_bytes",
-                                         "Records that wait in memory for a disk that takes them.",
-                                         MetricKind::gauge,
-                                         {}};
+inline const MetricFamily journal_lost{"weir_journal_lost_total",
+                                       "Records of calls that found no room on the disk or in memory.",
+                                       MetricKind::counter,
+                                       {}};
+inline const MetricFamily journal_memory{
+    "weir_journal_memory_bytes", "Records that wait in memory for a disk that takes them.", MetricKind::gauge, {}};
 inline const MetricFamily journal_good{
     "weir_journal_good", "1 where the journal could be written the last time, else 0.", MetricKind::gauge, {}};
 inline const MetricFamily store_up{
     "weir_store_up", "1 where the store answered the last time, else 0.", MetricKind::gauge, {}};
 inline const MetricFamily store_shipped{
     "weir_store_calls_total", "Calls that were carried from journals to the store.", MetricKind::counter, {}};
-inline const MetricFamily store_unknown{"weir_store_unknown_calls_total",
-                                        "Calls of processes that died, whose end nobody saw.",
-                                        MetricKind::counter,
-                                        {}};
+inline const MetricFamily store_unknown{
+    "weir_store_unknown_calls_total", "Calls of processes that died, whose end nobody saw.", MetricKind::counter, {}};
 inline const MetricFamily store_bytes{
     "weir_store_bytes", "What the store takes, as of the last minute.", MetricKind::gauge, {}};
 inline const MetricFamily config_reloads{"weir_config_reloads_total",

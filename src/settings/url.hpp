@@ -15,8 +15,8 @@ struct Url {
   std::string host;  // IPv6 without its brackets; "localhost" for a Unix socket
   std::uint16_t port = 80;
   std::string unix_path{};  // not empty: a Unix socket, plain HTTP
-  std::string path;   // percent-encoded as written, without a trailing slash; may be empty
-  std::string query;  // likewise, without the question mark
+  std::string path;         // percent-encoded as written, without a trailing slash; may be empty
+  std::string query;        // likewise, without the question mark
 };
 
 /// The message of an error continues after the quoted text: "is not an address; ...". User names and fragments are
