@@ -93,7 +93,9 @@ void add_target(Config& config, const Chapter& chapter, bool first, const Stage&
   provider.name = fmt::format("{}-{}", chapter.name, first ? "first" : "second");
   routing::Target target{.provider = provider.name, .model = "chat"};
   config.providers.push_back(std::move(provider));
-  target.timeouts.first_token = patience;
+  if (first && chapter.first_token > patience) {
+    target.timeouts.first_token = patience;  // for this one alone: a busy machine is no slow provider
+  }
   target.retry.attempts = 2;
   target.retry.backoff = 200ms;
   config.models.exact[std::string(chapter.name)].steps.push_back({.any_of = {std::move(target)}});

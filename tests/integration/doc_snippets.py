@@ -85,6 +85,12 @@ def without_chance(text: str) -> str:
     return text
 
 
+def agrees(today: str, documented: str) -> bool:
+    """Whether they are the same but for chance. A documented line `...` stands for any lines."""
+    parts = re.split(r"^\.\.\.\n", without_chance(documented), flags=re.MULTILINE)
+    return re.fullmatch(r"(?:.*\n)*?".join(map(re.escape, parts)), without_chance(today)) is not None
+
+
 def update(session: Snippet, text: str) -> None:
     page = ROOT / session.document
     page.write_text(page.read_text().replace(f"```console\n{session.text}```", f"```console\n{text}```"))

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from doc_snippets import replay, run, snippets, update, without_chance
+from doc_snippets import agrees, replay, run, snippets, update
 from weir_server import Weir
 
 RUNNABLE = {"python", "js", "sh"}
@@ -36,7 +36,7 @@ def check_sessions(document: str, weir: Weir) -> None:
     """They follow each other as a reader types them: `weir explain last` is about the call before it."""
     for session in sessions(document):
         today = replay(session, weir)
-        same = without_chance(today) == without_chance(session.text)
+        same = agrees(today, session.text)
         if not same and os.environ.get("WEIR_GOLDEN_UPDATE") == "1":
             update(session, today)
         else:

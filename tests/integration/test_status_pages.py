@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fault_server import USAGE
+from fault_server import USAGE, provider_error
 
 PERFORMANCE = {"total_requests", "total_tokens_generated", "average_latency_seconds", "streaming_requests", "non_streaming_requests", "errors"}
 SECTIONS = {
@@ -61,7 +61,8 @@ def test_health_has_its_shape_and_asks_nobody(weir, a, b):
     reply = weir.request("GET", "/health")
     assert reply.status == 200 and set(reply.json) == {"status", "service", "version", "timestamp", "checks"}
     assert reply.json["service"] == "weir" and TIMESTAMP.fullmatch(reply.json["timestamp"])
-    assert set(reply.json["checks"]) == {"cores", "accepting", "memory", "providers"}
+    assert set(reply.json["checks"]) == {"cores", "accepting", "memory", "providers", "store"}
+    assert reply.json["checks"]["store"] == {"status": "healthy", "kind": "memory"}  # nothing is kept on a disk here
     detailed = weir.request("GET", "/health/detailed").json
     assert set(detailed["providers"]) == {"a", "b", "hasty", "nobody", "paid", "mock"}
     assert detailed["components"]["cache"] == {"status": "not built"}
@@ -84,7 +85,7 @@ def test_a_provider_that_fails_shows(weir, a, b):
 
 
 def test_the_callers_own_errors_say_nothing_of_the_provider(weir, a):
-    a.always("status", status=400)
+    a.always(provider_error("400 invalid value"))
     for _ in range(6):
         last = weir.chat("paid")
     weir.record(last.request_id)
