@@ -59,7 +59,8 @@ void add_window(const Section& who, const char* name, Unit unit, bool with_defau
 
 void build_limits(const Section& root, Report& report, Config& config) {
   const Section who = root.at("limits").at("without_key");
-  add_window(who, "requests", Unit::requests, config.auth.mode != AuthMode::none, report, config.without_key);
+  // Where a key is required, calls without one come from a gateway that has no keys: its owner's, on this machine.
+  add_window(who, "requests", Unit::requests, config.auth.mode == AuthMode::optional, report, config.without_key);
   add_window(who, "tokens", Unit::tokens, false, report, config.without_key);
   config.without_key.in_flight = who.has("in_flight") ? who.integer("in_flight") : 0;
 }

@@ -22,8 +22,8 @@ void add_limit_options(OptionTable& table) {
          .fallback = anonymous ? "100/60s" : "",
          .form = "number/duration",
          .state = state,
-         .sentence = anonymous ? "Requests in any span of that length; without auth (auth.mode: none) there is no "
-                                 "limit unless it is set here; none switches it off."
+         .sentence = anonymous ? "Requests in any span of that length. The default holds with auth.mode: optional; "
+                                 "otherwise there is no limit unless it is set here. none switches it off."
                                : "Requests in any span of that length.",
          .example = "100/60s"});
     table.push_back({.path = who + ".tokens",

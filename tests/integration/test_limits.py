@@ -132,17 +132,18 @@ def test_ours_stand_in_place_of_the_provider_s(upstream, tmp_path):
 
 
 def test_the_defaults(upstream, tmp_path):
-    (tmp_path / "open").mkdir()
-    with limited(upstream, tmp_path / "open", "auth: {mode: none}") as weir:
-        assert {weir.chat("m").status for _ in range(120)} == {200}
+    for mode in ("none", "required"):
+        (tmp_path / mode).mkdir()
+        with limited(upstream, tmp_path / mode, f"auth: {{mode: {mode}}}") as weir:
+            assert {weir.chat("m").status for _ in range(120)} == {200}
     (tmp_path / "keys").mkdir()
-    with limited(upstream, tmp_path / "keys", "") as weir:
+    with limited(upstream, tmp_path / "keys", "auth: {mode: optional}") as weir:
         first = weir.chat("m")
         assert first.header("x-ratelimit-limit-requests") == "100" and first.header("x-ratelimit-remaining-requests") == "99"
         assert weir.chat("no-such-model").status == 404  # does not count
         assert weir.chat("m").header("x-ratelimit-remaining-requests") == "98"
     (tmp_path / "off").mkdir()
-    with limited(upstream, tmp_path / "off", "limits: {without_key: {requests: none}}") as weir:
+    with limited(upstream, tmp_path / "off", "auth: {mode: optional}\nlimits: {without_key: {requests: none}}") as weir:
         assert weir.chat("m").header("x-ratelimit-limit-requests") is None
 
 
