@@ -101,8 +101,7 @@ void add_target(Config& config, const Chapter& chapter, bool first, const Stage&
   config.models.exact[std::string(chapter.name)].steps.push_back({.any_of = {std::move(target)}});
 }
 
-void show_story(const Stage& gateway, const std::string& id) {
-  const ledger::RecordPtr record = gateway.node().ring().find(id);
+void show_story(const ledger::RecordPtr& record) {
   const auto story =
       record == nullptr ? fail(Code::not_found, "the call left no record") : admin::story_of(ledger::to_json(*record));
   fmt::print("\n{}", story ? *story : story.error().message + "\n");
@@ -142,10 +141,11 @@ int demo() {
     for (int call = 0; call < chapter.calls; ++call) {
       id = ask(gateway, chapter.name);
     }
-    all_told = all_told && gateway.node().ring().find(id) != nullptr;
+    const ledger::RecordPtr record = record_of(gateway, id);
+    all_told = all_told && record != nullptr;
     if (i > 0) {
       fmt::print("\n   `weir explain last` tells what happened:\n");
-      show_story(gateway, id);
+      show_story(record);
     }
   }
   return all_told ? 0 : 1;

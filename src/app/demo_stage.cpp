@@ -71,6 +71,14 @@ Task<void> converse(platform::RealLoop& loop, std::uint16_t port, std::string_vi
   co_await client.close();
 }
 
+Task<void> await_record(platform::RealLoop& loop, const Stage& gateway, const std::string& id,
+                        ledger::RecordPtr& record) {
+  const platform::Instant give_up = loop.now() + std::chrono::seconds(10);
+  while ((record = gateway.node().ring().find(id)) == nullptr && loop.now() < give_up) {
+    co_await platform::sleep(loop, {.deadline = loop.now() + std::chrono::milliseconds(1)});
+  }
+}
+
 }  // namespace
 
 Stage::Stage(Config config) : node_(cores_.loops(), std::make_shared<const Config>(std::move(config)), log_) {}
@@ -104,6 +112,13 @@ std::string ask(const Stage& gateway, std::string_view model) {
   platform::RealLoop loop;
   net::run_to_end(loop, converse(loop, gateway.port(), model, id));
   return id;
+}
+
+ledger::RecordPtr record_of(const Stage& gateway, const std::string& id) {
+  ledger::RecordPtr record;
+  platform::RealLoop loop;
+  net::run_to_end(loop, await_record(loop, gateway, id, record));
+  return record;
 }
 
 }  // namespace weir::app

@@ -43,4 +43,7 @@ class Stage {
 /// Asks the gateway as an application would, and prints the words as they arrive. The request's id.
 std::string ask(const Stage& gateway, std::string_view model);
 
+/// What the gateway kept of that call; the caller has his answer a moment before. Nothing if it never comes.
+ledger::RecordPtr record_of(const Stage& gateway, const std::string& id);
+
 }  // namespace weir::app
