@@ -1,6 +1,7 @@
 #include "api/health.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "api/numbers.hpp"
 #include "api/reply.hpp"
@@ -49,6 +50,7 @@ struct ProviderHealth {
   double total_failed = 0;
   observe::Cell seconds;
   std::vector<routing::TargetState::Report> targets;
+  std::string keys = "{}";  // JSON, by label
 };
 
 using Reports = std::vector<routing::TargetState::Report>;
@@ -90,6 +92,31 @@ ProviderHealth health_of(const observe::MetricShard& shard, const std::string& n
   return provider;
 }
 
+/// Each key by its label; never a value.
+std::string keys_to_json(const providers::KeyPool& pool, platform::Instant now) {
+  JsonObject keys;
+  for (const providers::KeyPool::State& state : pool.states(now)) {
+    const bool out = state.out_until && *state.out_until > now;
+    JsonObject key;
+    key.text("status", out                     ? "out"
+                       : state.resting.empty() ? "usable"
+                                               : "resting")
+        .number("in_flight", state.in_flight)
+        .number("calls", static_cast<double>(state.calls))
+        .number("failures", static_cast<double>(state.failures));
+    if (state.last_error) {
+      key.text("last_error", llm::to_string(*state.last_error));
+    }
+    if (out && *state.out_until != platform::never) {
+      key.number("seconds_left", std::chrono::duration<double>(*state.out_until - now).count());
+    }
+    // How many, not which: callers may have made their names up.
+    key.number("resting_models", static_cast<double>(state.resting.size()));
+    keys.raw(state.label, key.str());
+  }
+  return keys.str();
+}
+
 std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard,
                                          const routing::TargetStates& states) {
   Reports targets;
@@ -100,6 +127,9 @@ std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observ
   if (request.core.snapshot != nullptr) {
     for (const auto& [name, provider] : request.core.snapshot->providers) {
       providers.push_back(health_of(shard, name, targets));
+      if (const providers::KeyPool* pool = provider->keys()) {
+        providers.back().keys = keys_to_json(*pool, request.core.loop.now());
+      }
     }
   }
   return providers;
@@ -135,7 +165,7 @@ std::string to_json(const ProviderHealth& provider) {
                                  .number("in_flight", target.in_flight)
                                  .str());
   }
-  object.text("breaker", routing::to_string(worst)).raw("targets", targets.str());
+  object.text("breaker", routing::to_string(worst)).raw("targets", targets.str()).raw("keys", provider.keys);
   return object.str();
 }
 

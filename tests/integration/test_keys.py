@@ -87,6 +87,11 @@ def test_a_refused_key_is_out_while_its_sibling_serves(weir, a, b, refusal, caus
     metrics = weir.request("GET", "/metrics/prometheus").body.decode()
     assert 'weir_provider_key_failures_total{provider="a",key="first"} 1' in metrics
     assert 'weir_provider_key_out{provider="a",key="first"} 1' in metrics
+    health = weir.request("GET", "/health/providers")
+    assert b"sk-a" not in health.body
+    keys = health.json["providers"]["a"]["keys"]
+    assert keys["first"]["status"] == "out" and keys["first"]["last_error"] == cause and keys["first"]["seconds_left"] > 0
+    assert keys["second"] == {"status": "usable", "in_flight": 0, "calls": 4, "failures": 0, "resting_models": 0}
     assert not any("sk-a" in line for line in weir.output) and "sk-a" not in metrics
 
 
