@@ -422,8 +422,9 @@ class Upstream::Conversation {
       co_return false;
     }
     // Some servers send the role with the first words, and sloppy ones not at all.
-    const bool role_alone = upstream_.chance(0.7);
-    bool role_due = !role_alone && upstream_.chance(0.5);
+    const bool repeats = call_->intent.same_text != 0;
+    const bool role_alone = upstream_.chance(repeats ? 0.4 : 0.7);
+    bool role_due = !role_alone && upstream_.chance(repeats ? 0.8 : 0.5);
     if (role_alone) {
       co_await pause(upstream_.world_.pick(upstream_.plan_.pace));
       if (!co_await send_event(chunk(R"({"role":"assistant","content":"","refusal":null})", "null"))) {
@@ -455,8 +456,9 @@ class Upstream::Conversation {
       ++call_->words_sent;
       const std::string next = std::exchange(joined, {}) + as_json(pieces.back());
       if (intent.same_text != 0 && call_->words_sent < intent.words && !upset_now(Phase::after_content) &&
-          upstream_.chance(0.2)) {
-        joined = next;  // several words in one event
+          upstream_.chance(role_due ? 0.8 : 0.2)) {
+        // Several words in one event, above all where it has the role: what is due may begin in its middle.
+        joined = next;
         continue;
       }
       const bool cut_behind = intent.upset == Upset::fin && upset_now(Phase::after_content);
