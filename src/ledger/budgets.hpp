@@ -10,22 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "ledger/budget_rules.hpp"
 #include "ledger/money.hpp"
 #include "ledger/period.hpp"
 #include "platform/clock.hpp"
 
 namespace weir::ledger {
-
-/// How much may be spent in each period. A budget counts money, a quota tokens.
-struct Budget {
-  enum class Unit : std::uint8_t { money, tokens, output_tokens };
-  Unit unit = Unit::money;
-  std::int64_t cap = 0;  // picodollars, or tokens
-  Period period;
-  /// Hard: each call holds the most that it can cost, so that spent and held together never exceed the cap. Soft: it
-  /// holds what calls typically cost here, so that the cap may be passed by what the last ones cost more.
-  bool hard = true;
-};
 
 /// What a call can cost, or did.
 struct Spending {
@@ -64,7 +54,7 @@ struct BudgetWarning {
 class Budgets {
  public:
   static constexpr std::size_t accounts_per_call_max = 5;
-  static constexpr std::size_t budgets_per_account_max = 6;
+  static constexpr std::size_t budgets_per_account_max = budgets_max;
 
   class Account;
   class Lease;

@@ -4,6 +4,7 @@
 #include <date/tz.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
 
@@ -19,7 +20,24 @@ date::local_days day_of_month(date::year_month month, int day) {
   return date::local_days(date::year_month_day(month.year(), month.month(), std::min(wanted, last.day())));
 }
 
+constexpr std::array<std::string_view, 6> length_words = {"hour", "day", "week", "month", "year", "forever"};
+
 }  // namespace
+
+std::string_view to_string(PeriodLength length) {
+  return length_words.at(static_cast<std::size_t>(length));
+}
+
+std::optional<PeriodLength> parse_period_length(std::string_view word) {
+  const auto* const found = std::ranges::find(length_words, word);
+  return found == length_words.end() ? std::nullopt
+                                     : std::optional(static_cast<PeriodLength>(found - length_words.begin()));
+}
+
+const std::string& Period::zone() const {
+  static const std::string utc = "UTC";
+  return zone_ == nullptr ? utc : zone_->name();
+}
 
 Result<Period> Period::make(PeriodLength length, int reset_day, const std::string& zone) {
   const int most = length == PeriodLength::month ? 31 : length == PeriodLength::week ? 7 : 1;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "platform/clock.hpp"
@@ -13,6 +15,8 @@ class time_zone;
 namespace weir::ledger {
 
 enum class PeriodLength : std::uint8_t { hour, day, week, month, year, forever };
+std::string_view to_string(PeriodLength length);
+std::optional<PeriodLength> parse_period_length(std::string_view word);
 
 /// A span of time that begins anew, as people reckon it: a day of 23 or 25 hours where the clocks are changed.
 ///
@@ -30,6 +34,12 @@ class Period {
   };
   /// The one that `at` lies in.
   [[nodiscard]] Span span_at(platform::WallTime at) const;
+
+  [[nodiscard]] PeriodLength length() const { return length_; }
+  [[nodiscard]] int reset_day() const { return reset_day_; }
+  /// "UTC" where none was named.
+  [[nodiscard]] const std::string& zone() const;
+  friend bool operator==(const Period&, const Period&) = default;
 
  private:
   PeriodLength length_ = PeriodLength::forever;
