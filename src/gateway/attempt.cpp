@@ -7,6 +7,7 @@
 #include "dialects/openai/causes.hpp"
 #include "dialects/openai/prefill.hpp"
 #include "dialects/openai/reply.hpp"
+#include "gateway/key_turn.hpp"
 #include "gateway/passthrough.hpp"
 #include "http/head_writer.hpp"
 #include "observe/json_time.hpp"
@@ -86,12 +87,9 @@ void OwnHeaders::append_to(std::vector<std::pair<std::string_view, std::string_v
   out.emplace_back("server-timing", timing);
 }
 
-Attempt::Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider,
-                 bool fresh_connection)
+Attempt::Attempt(const Context& context, const Turn& turn)
     : context_(context),
-      candidate_(candidate),
-      provider_(provider),
-      fresh_connection_(fresh_connection),
+      turn_(turn),
       began_(context.core.loop.now()),
       inspector_(context.call.operation().inspect_chunk),
       chat_(context.call.request.include_usage ? openai::UsageView::shown : openai::UsageView::hidden),
@@ -103,19 +101,19 @@ Duration Attempt::since_start() const {
 
 void Attempt::prepare_body() {
   const Call& call = context_.call;
-  edits_.add(openai::edit_model(call.request, candidate_.upstream_model));
+  edits_.add(openai::edit_model(call.request, turn_.candidate.upstream_model));
   if (call.request.stream) {
-    edits_.add(provider_.quirks().stream_usage == providers::StreamUsage::ask
+    edits_.add(turn_.provider.quirks().stream_usage == providers::StreamUsage::ask
                    ? openai::edit_include_usage(call.request)
                    : openai::edit_no_stream_options(call.request, call.body));
   }
-  if (context_.resume) {
-    continuation_ = std::make_unique<Continuation>(*context_.delivered, *context_.resume);
-    row().recovery = *context_.resume == Resume::proven ? "proven" : "prefill";
+  if (turn_.resume) {
+    continuation_ = std::make_unique<Continuation>(*turn_.delivered, *turn_.resume);
+    row().recovery = *turn_.resume == Resume::proven ? "proven" : "prefill";
   }
-  if (context_.resume && *context_.resume != Resume::proven) {
-    for (openai::Edit& edit : openai::edit_prefill(call.request, call.body, context_.delivered->texts()[0].bytes,
-                                                   provider_.quirks().prefill)) {
+  if (turn_.resume && *turn_.resume != Resume::proven) {
+    for (openai::Edit& edit : openai::edit_prefill(call.request, call.body, turn_.delivered->texts()[0].bytes,
+                                                   turn_.provider.quirks().prefill)) {
       edits_.add(std::move(edit));
     }
   }
@@ -124,15 +122,12 @@ void Attempt::prepare_body() {
 
 Task<AttemptResult> Attempt::run() {
   const Call& call = context_.call;
-  const routing::Timeouts& timeouts = candidate_.target->timeouts;
+  const routing::Timeouts& timeouts = turn_.candidate.target->timeouts;
   row().started = since_start();
   if (context_.core.journal != nullptr) {
     context_.core.journal->opened(context_.record);  // before the provider hears of it
   }
   context_.live.note(ledger::LiveStep::attempt_began);
-  if (context_.key != nullptr) {
-    row().key = context_.key->label();
-  }
   prepare_body();
 
   const Duration limit = call.request.stream ? timeouts.first_token : timeouts.attempt;
@@ -140,7 +135,7 @@ Task<AttemptResult> Attempt::run() {
   const std::string traceparent =
       call.trace ? observe::traceparent(*call.trace, context_.core.loop.random().next()) : std::string();
   const std::string idempotency =
-      provider_.quirks().idempotency_key ? idempotency_key(call, candidate_) : std::string();
+      turn_.provider.quirks().idempotency_key ? idempotency_key(call, turn_.candidate) : std::string();
   const providers::UpstreamRequest request{
       .path = call.endpoint.upstream_path,
       .query = call.query,
@@ -148,12 +143,19 @@ Task<AttemptResult> Attempt::run() {
       .body_bytes = openai::edited_size(call.body, edits_.all()),
       .headers = call.headers,
       .traceparent = traceparent,
-      .model = candidate_.upstream_model,
+      .model = turn_.candidate.upstream_model,
       .mock = call.mock,
-      .key = context_.key,
+      .choose_key =
+          [this](Instant now) {
+            key_ = turn_.keys.key(now);
+            if (key_ != nullptr) {
+              row().key = key_->label();
+            }
+            return key_;
+          },
       .idempotency_key = idempotency,
       .stream = call.request.stream,
-      .fresh_connection = fresh_connection_,
+      .fresh_connection = turn_.fresh_connection,
       .on_connected =
           [this](Instant now) {
             row().connected = now - context_.call.started;
@@ -163,7 +165,7 @@ Task<AttemptResult> Attempt::run() {
   };
   providers::UpstreamFacts facts;
   const Instant asked = context_.core.loop.now();
-  auto reply = co_await provider_.send(request, facts, {own_deadline, &context_.end.cancellation});
+  auto reply = co_await turn_.provider.send(request, facts, {own_deadline, &context_.end.cancellation});
   const Instant answered = context_.core.loop.now();
   context_.waited += answered - asked;
   if (facts.connected) {
@@ -182,7 +184,7 @@ Task<AttemptResult> Attempt::run() {
   row().status = (*reply)->status();
   row().upstream_request_id = (*reply)->headers().value(http::KnownHeader::x_request_id).substr(0, upstream_id_max);
   context_.live.note(ledger::LiveStep::answered);
-  if (context_.key != nullptr && (*reply)->status() < 300 && context_.key->pool()->size() > 1) {
+  if (key_ != nullptr && (*reply)->status() < 300 && key_->pool()->size() > 1) {
     limits_ = providers::read_rate_limits((*reply)->headers(), context_.core.loop.wall_now());
   }
   if ((*reply)->status() < 200 || (*reply)->status() > 299) {
@@ -202,7 +204,7 @@ Task<AttemptResult> Attempt::run() {
 /// tells with 200.
 Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply) {
   const std::string type(reply->headers().value(http::KnownHeader::content_type).substr(0, 100));
-  const Instant patience = began_ + candidate_.target->timeouts.first_token;
+  const Instant patience = began_ + turn_.candidate.target->timeouts.first_token;
   std::string body;
   while (body.size() <= context_.core.relay.error_bytes_max) {
     const auto bytes = co_await read(*reply, patience);
@@ -246,7 +248,7 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
     }
     answer.body.append(*bytes);
   }
-  provider_.conceal(answer.body);
+  turn_.provider.conceal(answer.body);
   const openai::ErrorWords words = openai::read_error_words(answer.body);
   const llm::Cause cause = openai::cause_of(answer.status, words);
   note_wait(cause, words.message);
@@ -257,7 +259,7 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
   result.failure.status = answer.status;
   result.failure.retry_after = limits_.retry_after;
   if (whole && text::scan_document(answer.body)) {
-    result.answer = std::move(answer);
+    result.answer = std::make_unique<ProviderAnswer>(std::move(answer));
   }
   co_return result;
 }
@@ -277,9 +279,7 @@ Task<Attempt::Bytes> Attempt::read(UpstreamReply& reply, Instant deadline) {
 void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes) {
   committed_ = true;
   const Instant now = context_.core.loop.now();
-  if (context_.slot != nullptr) {
-    context_.slot->answered(now - began_, now, context_.timed);
-  }
+  turn_.slot.answered(now - began_, now, context_.timed);
   row().first_token = now - context_.call.started;
   context_.record.first_token = row().first_token;
   context_.record.target = row().target;
@@ -328,8 +328,9 @@ AttemptResult Attempt::failed_in_success(std::string_view body, std::string reas
   const int worth = openai::status_of(row().status, words);
   if (auto error = openai::error_object_of(body); worth != 0 && error) {
     result.failure.status = worth;
-    provider_.conceal(*error);
-    result.answer = {.status = worth, .headers = {}, .body = std::move(*error)};
+    turn_.provider.conceal(*error);
+    result.answer =
+        std::make_unique<ProviderAnswer>(ProviderAnswer{.status = worth, .headers = {}, .body = std::move(*error)});
   }
   return result;
 }
@@ -341,7 +342,7 @@ AttemptResult Attempt::failed(Code code, std::string reason, std::string upstrea
   row().end_state = ledger::EndState::upstream_error;
   row().failure = code;
   row().reason = reason;
-  provider_.conceal(upstream_words);
+  turn_.provider.conceal(upstream_words);
   upstream_words.resize(std::min(upstream_words.size(), upstream_words_max));
   std::ranges::replace_if(
       upstream_words, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');  // they are shown in terminals

@@ -22,6 +22,8 @@
 
 namespace weir::gateway {
 
+class KeyTurn;
+
 /// What a provider answered with a status that is no success, kept in case it is what the caller gets.
 struct ProviderAnswer {
   int status = 0;
@@ -39,9 +41,9 @@ struct AttemptResult {
   };
   Kind kind = Kind::failed;
   AttemptFailure failure;
-  std::string reason;                    // our words
-  std::optional<ProviderAnswer> answer;  // of a failed one
-  bool closed_before_reply = false;      // on a reused connection: repeat it at once
+  std::string reason;                      // our words
+  std::unique_ptr<ProviderAnswer> answer;  // of a failed one; null: none that could be passed on
+  bool closed_before_reply = false;        // on a reused connection: repeat it at once
   bool differs = false;  // of a failed one: it was to go on with an answer that broke off, and gave another one
   // When the first of all targets that were asked, or passed over, takes calls again, as far as they said so.
   std::optional<platform::Instant> back_at;
@@ -65,14 +67,21 @@ class Attempt {
     ledger::LiveCall& live;
     const limits::RateLimitHeaders* limit_headers = nullptr;  // they replace the provider's; null: the caller has none
     platform::Duration& waited;
-    platform::Instant deadline;      // of the whole call
+    platform::Instant deadline;  // of the whole call
+    bool timed = false;          // the target is chosen by its speed
+  };
+  /// What belongs to one attempt of the call.
+  struct Turn {
+    const routing::Candidate& candidate;
+    providers::Provider& provider;
+    KeyTurn& keys;                   // ours at the provider
+    routing::Slot& slot;             // its place at the target
+    bool fresh_connection = false;   // not a kept-alive one
     Delivered* delivered = nullptr;  // keeps what the caller gets of a stream; null: nobody would go on with it
     std::optional<Resume> resume;    // go on with `delivered`, which broke off
-    const providers::KeyPool::Lease* key = nullptr;  // ours at the provider; null: none is sent
-    routing::Slot* slot = nullptr;                   // the attempt's place at its target
-    bool timed = false;                              // its target is chosen by its speed
   };
-  Attempt(Context context, const routing::Candidate& candidate, providers::Provider& provider, bool fresh_connection);
+  /// `context` outlives the attempt, and so does all that `turn` names.
+  Attempt(const Context& context, const Turn& turn);
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
   ~Attempt() = default;
@@ -137,10 +146,9 @@ class Attempt {
   [[nodiscard]] platform::Duration since_start() const;
   [[nodiscard]] ledger::AttemptRecord& row() { return context_.record.attempts.back(); }
 
-  Context context_;
-  const routing::Candidate& candidate_;
-  providers::Provider& provider_;
-  bool fresh_connection_;
+  const Context& context_;
+  const Turn turn_;
+  const providers::KeyPool::Lease* key_ = nullptr;  // that it was sent with; null: none
   platform::Instant began_;
   openai::EditList edits_;
   std::vector<std::string_view> body_;

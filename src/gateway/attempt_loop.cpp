@@ -81,7 +81,7 @@ AttemptLoop::~AttemptLoop() {
   }
 }
 
-Task<AttemptResult> AttemptLoop::run() {
+Task<void> AttemptLoop::run() {
   for (routing::PlanStep& step : context_.plan.steps) {
     std::span<routing::Candidate> left(step.members);
     for (; !left.empty(); left = left.subspan(1)) {
@@ -94,10 +94,11 @@ Task<AttemptResult> AttemptLoop::run() {
       }
       const Next next = co_await ask(left.front(), *place.provider, std::move(place.slot));
       if (const std::string_view other = special_fallback(); !other.empty()) {
-        co_return co_await ask_instead(other);
+        co_await ask_instead(other);
+        co_return;
       }
       if (next == Next::nothing || now() >= context_.attempt.deadline) {
-        co_return std::move(last_);
+        co_return;
       }
       left_for_ = label_;
     }
@@ -106,21 +107,22 @@ Task<AttemptResult> AttemptLoop::run() {
     // Nobody else helped: those without a usable key are asked after all, for a key may be good again.
     last_resort_ = true;
     if (!co_await wait_for_key()) {
-      co_return AttemptResult{.kind = AttemptResult::Kind::caller_left};
+      last_ = {.kind = AttemptResult::Kind::caller_left};
+      co_return;
     }
-    co_return co_await run();
+    co_await run();
+    co_return;
   }
   if (record().attempts.empty() && soonest_.member.target != nullptr && !full_) {
     Place place = place_at(*soonest_.step, soonest_.member, true);
     if (place.provider != nullptr) {
       co_await ask(soonest_.member, *place.provider, std::move(place.slot));
-      co_return std::move(last_);
+      co_return;
     }
   }
   if (record().attempts.empty()) {
     refuse();
   }
-  co_return std::move(last_);
 }
 
 /// A short rest is waited for, as a Retry-After is; after a long one, or where nobody knows its end, the provider may
@@ -183,10 +185,10 @@ std::string_view AttemptLoop::special_fallback() const {
   }
 }
 
-Task<AttemptResult> AttemptLoop::ask_instead(std::string_view model) {
+Task<void> AttemptLoop::ask_instead(std::string_view model) {
   auto plan = routing::resolve(context_.snapshot.models, model, false);
   if (!plan) {
-    co_return std::move(last_);  // the configuration was checked: it names a model
+    co_return;  // the configuration was checked: it names a model
   }
   AttemptLoop other(
       {.attempt = context_.attempt, .snapshot = context_.snapshot, .plan = *plan, .recovery = context_.recovery});
@@ -194,7 +196,8 @@ Task<AttemptResult> AttemptLoop::ask_instead(std::string_view model) {
   other.back_at_ = back_at_;
   other.last_ = std::move(last_);
   context_.attempt.core.call_metrics.fallback(label_, model);
-  co_return co_await other.run();
+  co_await other.run();
+  last_ = std::move(other.last_);
 }
 
 void AttemptLoop::put_best_first(const routing::PlanStep& step, std::span<routing::Candidate> members, bool first) {
@@ -362,12 +365,14 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     row.backoff = backoff;
     row.silent_retry = fresh_connection;
     row.trial = slot.trial();
-    Attempt::Context context = context_.attempt;
-    context.slot = &slot;
-    context_.recovery.prepare(context, *candidate.target, provider,
-                              tries < candidate.target->retry.attempts || has_other_members());
-    context.key = keys.key(now());
-    Attempt one(context, candidate, provider, fresh_connection);
+    Attempt::Turn turn{.candidate = candidate,
+                       .provider = provider,
+                       .keys = keys,
+                       .slot = slot,
+                       .fresh_connection = fresh_connection,
+                       .resume = std::nullopt};
+    context_.recovery.prepare(turn, tries < candidate.target->retry.attempts || has_other_members());
+    Attempt one(context_.attempt, turn);
     last_ = co_await one.run();
     find_cost();
     keys.report(last_, one.limits(), now());

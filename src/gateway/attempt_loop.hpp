@@ -33,9 +33,10 @@ class AttemptLoop {
   AttemptLoop& operator=(const AttemptLoop&) = delete;
   ~AttemptLoop();
 
-  /// How the last attempt ended. Failed: nobody is left to be asked, and nothing of any answer has left, or what has
-  /// left broke off and could not be gone on with (Recovery::pending).
-  WEIR_OWN_FRAME Task<AttemptResult> run();
+  WEIR_OWN_FRAME Task<void> run();
+  /// Behind run(): how the last attempt ended. Failed: nobody is left to be asked, and nothing of any answer has left,
+  /// or what has left broke off and could not be gone on with (Recovery::pending).
+  [[nodiscard]] AttemptResult& last() { return last_; }
 
  private:
   enum class Next : std::uint8_t { member, nothing };
@@ -72,7 +73,7 @@ class AttemptLoop {
   bool is_in_vain(const routing::Candidate& candidate, providers::Provider& provider);
   /// The model that the configuration names for the cause of the last failure; empty: none.
   [[nodiscard]] std::string_view special_fallback() const;
-  WEIR_OWN_FRAME Task<AttemptResult> ask_instead(std::string_view model);
+  WEIR_OWN_FRAME Task<void> ask_instead(std::string_view model);
   /// Asks one member, and again where that may help; how it ended is in last_.
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
   /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.

@@ -60,7 +60,7 @@ Task<std::optional<AttemptResult>> Attempt::go_on(std::string_view event) {
   }
   std::vector<std::string> events;
   for (const std::string& passing : continuation_->events()) {
-    context_.delivered->note(passing, nullptr);
+    turn_.delivered->note(passing, nullptr);
     events.push_back(event_of(passing));
   }
   const std::vector<std::string_view> views(events.begin(), events.end());

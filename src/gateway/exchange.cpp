@@ -101,10 +101,7 @@ Task<void> Exchange::run() {
     failure = std::current_exception();
   }
   if (failure && !settled_) {
-    // The caller is told, and not in words that a library chose; those go to the log with the exception.
-    record_->error_code = weir::to_string(Code::internal);
-    co_await refuse(
-        {.code = Code::internal, .message = fmt::format("The gateway failed on this call. Request id: {}.", call_.id)});
+    co_await tell_failure();
   }
   co_await sink_.stop();
   if (failure) {
@@ -112,25 +109,31 @@ Task<void> Exchange::run() {
   }
 }
 
+/// The caller is told, and not in words that a library chose; those go to the log with the exception.
+Task<void> Exchange::tell_failure() {
+  record_->error_code = weir::to_string(Code::internal);
+  co_await refuse(
+      {.code = Code::internal, .message = fmt::format("The gateway failed on this call. Request id: {}.", call_.id)});
+}
+
 Task<void> Exchange::run_stages() {
   for (const auto stage :
        {&Exchange::authenticate, &Exchange::resolve, &Exchange::authorize, &Exchange::admit, &Exchange::lookup}) {
     if (Refusal refusal = (this->*stage)()) {
-      co_await refuse(std::move(*refusal), come_back_after_);
+      co_await turn_away(*refusal);
       co_return;
     }
     if (stage == &Exchange::authenticate && call_.unusable) {
-      co_await refuse(call_.unusable->error, std::nullopt, call_.unusable->reply);
+      co_await turn_away(call_.unusable->error, call_.unusable->reply);
       co_return;
     }
   }
-  const AttemptResult last = co_await attempts();
-  switch (last.kind) {
-    case AttemptResult::Kind::delivered: settle(ledger::EndState::complete); break;
-    case AttemptResult::Kind::broken: settle(ledger::EndState::upstream_error); break;
-    case AttemptResult::Kind::caller_left: co_await ended_early(); break;
-    case AttemptResult::Kind::failed: co_await deliver_failure(last); break;
-  }
+  co_await attempts();
+}
+
+/// Before any attempt.
+Task<void> Exchange::turn_away(const Error& error, std::string_view reply) {
+  co_await refuse(error, come_back_after_, std::string(reply));
 }
 
 // Stages with nothing behind them yet pass the call on: gateway/README.md says what will stand there.
@@ -198,7 +201,7 @@ Exchange::Refusal Exchange::lookup() {
   return std::nullopt;
 }
 
-Task<AttemptResult> Exchange::attempts() {
+Task<void> Exchange::attempts() {
   sink_.start();
   Recovery recovery(core_, call_, sink_);
   AttemptLoop loop({.attempt = {.core = core_,
@@ -213,13 +216,26 @@ Task<AttemptResult> Exchange::attempts() {
                     .snapshot = *snapshot_,
                     .plan = plan_,
                     .recovery = recovery});
-  AttemptResult last = co_await loop.run();
-  if (last.kind == AttemptResult::Kind::broken || (last.kind == AttemptResult::Kind::failed && recovery.pending())) {
-    const Failure failure = recovery.failure(*record_);
-    static_cast<void>(co_await sink_.error(failure));
-    last.kind = AttemptResult::Kind::broken;
+  co_await loop.run();
+  switch (loop.last().kind) {
+    case AttemptResult::Kind::delivered: settle(ledger::EndState::complete); break;
+    case AttemptResult::Kind::broken: co_await tell_broken(recovery); break;
+    case AttemptResult::Kind::caller_left: co_await ended_early(); break;
+    case AttemptResult::Kind::failed:
+      if (recovery.pending()) {
+        co_await tell_broken(recovery);
+      } else {
+        co_await deliver_failure(loop.last());
+      }
+      break;
   }
-  co_return last;
+}
+
+/// A part of an answer has left, and nobody could go on with it.
+Task<void> Exchange::tell_broken(const Recovery& recovery) {
+  const Failure failure = recovery.failure(*record_);
+  static_cast<void>(co_await sink_.error(failure));
+  settle(ledger::EndState::upstream_error);
 }
 
 namespace {

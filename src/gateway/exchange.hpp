@@ -15,6 +15,8 @@
 
 namespace weir::gateway {
 
+class Recovery;
+
 /// One call from authenticate to settle; the only way to a provider.
 ///
 /// Life: one per call, on the stack of whoever received it; call, sink and end outlive it. Settles exactly once, at the
@@ -41,7 +43,10 @@ class Exchange {
   Refusal lookup();
 
   Task<void> run_stages();
-  Task<AttemptResult> attempts();
+  Task<void> attempts();
+  WEIR_OWN_FRAME Task<void> tell_failure();
+  WEIR_OWN_FRAME Task<void> turn_away(const Error& error, std::string_view reply = {});
+  WEIR_OWN_FRAME Task<void> tell_broken(const Recovery& recovery);
   WEIR_OWN_FRAME Task<void> deliver_failure(const AttemptResult& last);
   WEIR_OWN_FRAME Task<void> refuse(Error error, std::optional<platform::Duration> retry_after = std::nullopt,
                                    std::string reply = {});

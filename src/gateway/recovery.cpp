@@ -40,8 +40,8 @@ std::string_view Recovery::obstacle(const routing::Target& target) const {
   return delivered_->obstacle();
 }
 
-void Recovery::prepare(Attempt::Context& context, const routing::Target& target, const providers::Provider& provider,
-                       bool more_left) {
+void Recovery::prepare(Attempt::Turn& turn, bool more_left) {
+  const routing::Target& target = *turn.candidate.target;
   if (!pending_) {
     if (!call_.request.stream || target.recovery.mode == RecoveryMode::none || !more_left) {
       return;
@@ -49,16 +49,16 @@ void Recovery::prepare(Attempt::Context& context, const routing::Target& target,
     if (!delivered_) {
       delivered_.emplace(core_.relay.delivered_bytes_max, core_.budget);
     }
-    context.delivered = &*delivered_;
+    turn.delivered = &*delivered_;
     return;
   }
-  context.delivered = &*delivered_;
-  context.resume = Resume::proven;
+  turn.delivered = &*delivered_;
+  turn.resume = Resume::proven;
   if (target.recovery.mode == RecoveryMode::prefill && prefill_refused_by_ != &target &&
       delivered_->is_content_alone() &&
-      !openai::edit_prefill(call_.request, call_.body, delivered_->texts()[0].bytes, provider.quirks().prefill)
+      !openai::edit_prefill(call_.request, call_.body, delivered_->texts()[0].bytes, turn.provider.quirks().prefill)
            .empty()) {
-    context.resume = provider.quirks().prefill == openai::Prefill::prefix_echoed ? Resume::echoed : Resume::prefill;
+    turn.resume = turn.provider.quirks().prefill == openai::Prefill::prefix_echoed ? Resume::echoed : Resume::prefill;
   }
 }
 

@@ -24,8 +24,7 @@ class Recovery {
   /// Why this target is not asked while pending(); empty: it may be.
   [[nodiscard]] std::string_view why_not(const routing::Target& target) const;
   /// Before each attempt. `more_left`: another attempt could follow it.
-  void prepare(Attempt::Context& context, const routing::Target& target, const providers::Provider& provider,
-               bool more_left);
+  void prepare(Attempt::Turn& turn, bool more_left);
 
   enum class After : std::uint8_t {
     as_usual,      // nothing has left: the rules of retry and fallback hold

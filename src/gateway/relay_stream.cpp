@@ -91,7 +91,7 @@ bool Attempt::is_whole() const {
 
 /// Until when the next event must have come.
 Instant Attempt::next_event_deadline() {
-  const routing::Timeouts& timeouts = candidate_.target->timeouts;
+  const routing::Timeouts& timeouts = turn_.candidate.target->timeouts;
   const Instant now = context_.core.loop.now();
   if (!is_whole()) {
     const bool begun = committed_ || (continuation_ && chat_.content_seen());
@@ -202,8 +202,8 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
   if (continuation_) {
     co_return co_await go_on(bytes);
   }
-  if (facts.content_bearing && context_.delivered != nullptr) {
-    context_.delivered->note(event.data, &inspector_);
+  if (facts.content_bearing && turn_.delivered != nullptr) {
+    turn_.delivered->note(event.data, &inspector_);
   }
   co_return co_await deliver(bytes, facts.content_bearing, reply);
 }

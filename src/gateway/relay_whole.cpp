@@ -12,7 +12,7 @@ namespace weir::gateway {
 using providers::UpstreamReply;
 
 Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
-  const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
+  const platform::Instant deadline = began_ + turn_.candidate.target->timeouts.attempt;
   const openai::Operation& operation = context_.call.operation();
   std::size_t most = context_.core.relay.whole_bytes_max;
   std::string collected;
@@ -88,7 +88,7 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
 }
 
 Task<AttemptResult> Attempt::relay_as_it_comes(UpstreamReply& reply, std::string start) {
-  const platform::Instant deadline = began_ + candidate_.target->timeouts.attempt;
+  const platform::Instant deadline = began_ + turn_.candidate.target->timeouts.attempt;
   commit(reply, false, reply.body_bytes());
   openai::UsageScanner usage;
   std::string_view piece = start;

@@ -349,7 +349,7 @@ Task<Result<Client::ConnectionPtr>> Client::connect(const SendOptions& options, 
   co_return connection;
 }
 
-Task<Result<std::unique_ptr<ClientResponse>>> Client::send(std::string_view head,
+Task<Result<std::unique_ptr<ClientResponse>>> Client::send(const std::string& head,
                                                            std::span<const std::string_view> body, SendOptions options,
                                                            ClientFacts& facts, Until until) {
   auto connection = co_await connect(options, facts, until);

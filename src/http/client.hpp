@@ -88,18 +88,18 @@ class Client {
   Client& operator=(const Client&) = delete;
   ~Client();
 
-  /// Sends `head` (whole, with its empty line) and the slices of the body, and waits for the answer's head; interim
-  /// answers are skipped. An answer that comes before the request was sent whole ends the sending, and the connection
-  /// serves no other. Errors: unreachable, refused, reset, end_of_stream, timeout, cancelled, upstream_malformed;
-  /// overloaded: no connection came free of those that may be open. That wait is no part of the time to
-  /// connect, so `connect_deadline` is moved by it.
+  /// Sends `head` (whole, with its empty line; read once a connection is there, behind `on_connected`) and the slices
+  /// of the body, and waits for the answer's head; interim answers are skipped. An answer that comes before the request
+  /// was sent whole ends the sending, and the connection serves no other. Errors: unreachable, refused, reset,
+  /// end_of_stream, timeout, cancelled, upstream_malformed; overloaded: no connection came free of those that may be
+  /// open. That wait is no part of the time to connect, so `connect_deadline` is moved by it.
   struct SendOptions {
     Method method = Method::post;
     platform::Instant connect_deadline = platform::never;
     bool fresh_connection = false;                                         // not a kept-alive one
     const std::function<void(platform::Instant)>* on_connected = nullptr;  // called when a connection is there
   };
-  Task<Result<std::unique_ptr<ClientResponse>>> send(std::string_view head, std::span<const std::string_view> body,
+  Task<Result<std::unique_ptr<ClientResponse>>> send(const std::string& head, std::span<const std::string_view> body,
                                                      SendOptions options, ClientFacts& facts, platform::Until until);
   /// Reads the rest of an answer that nobody wants, for a moment, so that its connection can be used again.
   void linger(std::unique_ptr<ClientResponse> response);

@@ -112,23 +112,37 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPoo
 
 Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                                   platform::Until until) {
-  std::optional<KeyPool::Lease> own_key;
-  const KeyPool::Lease* key = request.key;
-  if (KeyPool* const pool = keys(); pool != nullptr && key == nullptr) {
-    const platform::Instant now = loop_.now();
-    own_key = pool->take(request.model, {}, now);
-    if (!own_key) {
-      own_key = pool->take_anyway(request.model, {}, now);
+  struct Sending {
+    OpenAiProvider& provider;
+    const UpstreamRequest& request;
+    std::optional<KeyPool::Lease> own_key = std::nullopt;
+    std::string head = {};
+
+    void connected(platform::Instant now) {
+      if (request.on_connected) {
+        request.on_connected(now);
+      }
+      const KeyPool::Lease* const key = request.choose_key ? request.choose_key(now) : take_key(now);
+      WEIR_ASSERT(key == nullptr || key->pool() == provider.keys(), "a key goes to its own provider and to no other");
+      head = provider.head_of(request, key);
     }
-    key = own_key ? &*own_key : nullptr;
-  }
-  WEIR_ASSERT(key == nullptr || key->pool() == keys(), "a key goes to its own provider and to no other");
-  const std::string head = head_of(request, key);
+    const KeyPool::Lease* take_key(platform::Instant now) {
+      KeyPool* const pool = provider.keys();
+      if (pool != nullptr && !(own_key = pool->take(request.model, {}, now))) {
+        own_key = pool->take_anyway(request.model, {}, now);
+      }
+      return own_key ? &*own_key : nullptr;
+    }
+  };
+  Sending sending{.provider = *this, .request = request};
+  const std::function<void(platform::Instant)> on_connected = [&sending](platform::Instant now) {
+    sending.connected(now);
+  };
   http::ClientFacts client_facts;
-  auto response = co_await client_.send(head, request.body,
+  auto response = co_await client_.send(sending.head, request.body,
                                         {.connect_deadline = request.connect_deadline,
                                          .fresh_connection = request.fresh_connection,
-                                         .on_connected = request.on_connected ? &request.on_connected : nullptr},
+                                         .on_connected = &on_connected},
                                         client_facts, until);
   facts = {.connected = client_facts.connected,
            .reused_connection = client_facts.reused_connection,

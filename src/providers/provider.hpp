@@ -27,10 +27,12 @@ struct UpstreamRequest {
   std::size_t body_bytes = 0;
   std::span<const http::Header> headers;  // the caller's that pass
   std::string_view traceparent;
-  std::string_view model;               // the provider's name for it
-  std::string_view mock;                // the caller's x-mock
-  const KeyPool::Lease* key = nullptr;  // one of the provider's keys(); null: it takes one itself, where it needs one
-  std::string_view idempotency_key;     // sent where the provider takes one and the caller sent none; empty: none
+  std::string_view model;  // the provider's name for it
+  std::string_view mock;   // the caller's x-mock
+  // One of the provider's keys(), asked for when a connection is there: while the call waited for one, others may have
+  // learned that a key does not serve. Lives until the reply object is gone. Empty: the provider takes one itself.
+  std::function<const KeyPool::Lease*(platform::Instant)> choose_key;
+  std::string_view idempotency_key;  // sent where the provider takes one and the caller sent none; empty: none
   bool stream = false;
   bool fresh_connection = false;                        // not a kept-alive one
   std::function<void(platform::Instant)> on_connected;  // called at once when a connection is there; may be empty

@@ -990,16 +990,6 @@ class Judge {
     });
   }
 
-  /// Its key was chosen before it waited for a place among the connections.
-  [[nodiscard]] bool waited_with_its_key(const UpstreamCall& upstream) const {
-    return std::ranges::any_of(history_.records, [&](const ledger::RecordPtr& record) {
-      return std::ranges::any_of(record->attempts, [&](const AttemptRecord& attempt) {
-        return attempt.upstream_request_id == fmt::format("up-{}", upstream.serial) && attempt.started &&
-               attempt.connected && *attempt.connected - *attempt.started > 50ms;
-      });
-    });
-  }
-
   /// A key that was refused is left alone for a while, as long as another one serves.
   void judge_keys() {
     if (!scenario_.quiet_network || !scenario_.reloads.empty()) {
@@ -1017,7 +1007,7 @@ class Judge {
         }
         const auto refused = refused_at.find(upstream.key);
         if (has_good && refused != refused_at.end() && upstream.received > refused->second + 100ms &&
-            upstream.received < refused->second + out_at_least && !waited_with_its_key(upstream)) {
+            upstream.received < refused->second + out_at_least) {
           violate("{} was asked with key {}, which it had refused, while another one serves", plan.name,
                   upstream.key + 1);
         }
