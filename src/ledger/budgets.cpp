@@ -1,6 +1,7 @@
 #include "ledger/budgets.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -9,14 +10,36 @@ namespace weir::ledger {
 
 using platform::WallTime;
 
+/// What is counted for one owner in one unit and period.
+struct Budgets::State {
+  OwnerKind kind = OwnerKind::key;
+  std::string id;
+  Budget::Unit unit = Budget::Unit::money;
+  Period period;
+  // As the last call had them, for those who look.
+  std::int64_t cap = 0;
+  bool hard = true;
+
+  Period::Span span{};  // that `spent` is of
+  std::int64_t spent = 0;
+  std::int64_t held = 0;
+  std::int64_t typical = -1;  // of a call; negative: none has been settled yet
+  int warned_percent = 0;
+  struct Inherited {
+    std::int64_t amount = 0;
+    WallTime expires{};
+  };
+  std::vector<Inherited> inherited;  // of processes that died; over at its time
+};
+
 /// Of one lease; linked into the list of the live ones.
 struct Budgets::Hold {
   struct Part {
-    std::shared_ptr<Account> account;
-    std::array<std::int64_t, budgets_per_account_max> amounts{};
+    StatePtr state;
+    std::int64_t cap = 0;
+    std::int64_t amount = 0;
   };
-  std::array<Part, accounts_per_call_max> parts;
-  std::size_t count = 0;
+  std::vector<Part> parts;
   WallTime expires{};
   bool live = false;
   Hold* next = nullptr;
@@ -41,15 +64,118 @@ std::int64_t sum(std::int64_t a, std::int64_t b) {
 
 }  // namespace
 
-Budgets::Account::Account(std::string owner, std::vector<Budget> budgets) : owner_(std::move(owner)) {
-  WEIR_ASSERT(budgets.size() <= budgets_per_account_max, "the configuration was checked");
-  for (const Budget& budget : budgets) {
-    states_.push_back({.budget = budget});
+std::string_view to_string(OwnerKind kind) {
+  switch (kind) {
+    case OwnerKind::global: return "global";
+    case OwnerKind::tenant: return "tenant";
+    case OwnerKind::user: return "user";
+    case OwnerKind::key: return "key";
+    case OwnerKind::model: return "model";
   }
+  return "global";
 }
 
-std::shared_ptr<Budgets::Account> Budgets::open(std::string owner, std::vector<Budget> budgets) {
-  return std::make_shared<Account>(std::move(owner), std::move(budgets));
+std::string_view to_words(OwnerKind kind) {
+  switch (kind) {
+    case OwnerKind::global: return "all callers together";
+    case OwnerKind::tenant: return "this tenant";
+    case OwnerKind::user: return "this user";
+    case OwnerKind::key: return "this key";
+    case OwnerKind::model: return "this model";
+  }
+  return "this caller";
+}
+
+bool Budgets::Purse::has_hard_money() const {
+  return std::ranges::any_of(
+      items_, [](const Item& item) { return item.budget->hard && item.budget->unit == Budget::Unit::money; });
+}
+
+bool Budgets::Purse::has_hard() const {
+  return std::ranges::any_of(items_, [](const Item& item) { return item.budget->hard; });
+}
+
+Budgets::Purse Budgets::purse(std::span<const Owner> owners) {
+  std::size_t count = 0;
+  for (const Owner& owner : owners) {
+    count += owner.rules == nullptr ? 0 : owner.rules->budgets.size();
+  }
+  Purse purse;
+  if (count == 0) {
+    return purse;
+  }
+  purse.items_.reserve(count);
+  for (const Owner& owner : owners) {
+    if (owner.rules == nullptr || owner.rules->empty()) {
+      continue;
+    }
+    for (const Budget& budget : owner.rules->budgets) {
+      purse.items_.push_back({.budget = &budget, .state = nullptr});
+    }
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    std::size_t next = 0;
+    for (const Owner& owner : owners) {
+      if (owner.rules == nullptr || owner.rules->empty()) {
+        continue;
+      }
+      const auto found = states_.find(NameView{owner.kind, owner.id});
+      for (std::size_t i = 0; i < owner.rules->budgets.size(); ++i) {
+        Purse::Item& item = purse.items_[next++];
+        if (found == states_.end()) {
+          continue;
+        }
+        for (const StatePtr& state : found->second) {
+          if (state->unit == item.budget->unit && state->period == item.budget->period) {
+            item.state = state;
+          }
+        }
+      }
+    }
+  }
+  std::size_t next = 0;
+  for (const Owner& owner : owners) {
+    for (std::size_t i = 0; owner.rules != nullptr && i < owner.rules->budgets.size(); ++i) {
+      Purse::Item& item = purse.items_[next++];
+      if (item.state == nullptr) {
+        item.state = open(owner, *item.budget);
+      }
+    }
+  }
+  return purse;
+}
+
+/// Seen for the first time: begins with what the ledger knows of it. Rare.
+Budgets::StatePtr Budgets::open(const Owner& owner, const Budget& budget) {
+  const std::scoped_lock past_lock(past_mutex_);
+  note_period(budget.period);
+  auto made = std::make_shared<State>();
+  made->kind = owner.kind;
+  made->id = owner.id;
+  made->unit = budget.unit;
+  made->period = budget.period;
+  made->cap = budget.cap;
+  made->hard = budget.hard;
+  const NameView name{owner.kind, owner.id};
+  if (const auto found = past_.find(name); found != past_.end()) {
+    for (const Past& past : found->second) {
+      if (past.period == budget.period) {
+        made->span = past.span;
+        made->spent = amount_of(past.sum, budget.unit);
+      }
+    }
+  }
+  if (const auto found = orphans_.find(name); found != orphans_.end()) {
+    for (const Orphan& orphan : found->second) {
+      made->inherited.push_back({.amount = amount_of(orphan.worst, budget.unit), .expires = orphan.expires});
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  std::vector<StatePtr>& states = states_[Name{owner.kind, std::string(owner.id)}];
+  const auto found = std::ranges::find_if(
+      states, [&](const StatePtr& state) { return state->unit == budget.unit && state->period == budget.period; });
+  return found != states.end() ? *found : states.emplace_back(std::move(made));
 }
 
 /// Begins a new period where the old one is over. What is held stays held: those calls will be paid in the new one.
@@ -57,7 +183,7 @@ void Budgets::renew(State& state, WallTime now) {
   if (now >= state.span.begin && now < state.span.end) {
     return;
   }
-  const Period::Span span = state.budget.period.span_at(now);
+  const Period::Span span = state.period.span_at(now);
   if (span.begin < state.span.begin) {
     return;  // the clock went back: a period that is over does not come again
   }
@@ -66,65 +192,70 @@ void Budgets::renew(State& state, WallTime now) {
   state.warned_percent = 0;
 }
 
-std::expected<Budgets::Lease, BudgetRefusal> Budgets::hold(std::span<const std::shared_ptr<Account>> accounts,
-                                                           const Spending& worst, WallTime now, WallTime expires) {
-  WEIR_ASSERT(accounts.size() <= accounts_per_call_max, "a call has few payers");
+std::int64_t Budgets::held_of(const State& state, WallTime now) {
+  std::int64_t held = state.held;
+  for (const State::Inherited& one : state.inherited) {
+    held = one.expires > now ? sum(held, one.amount) : held;
+  }
+  return held;
+}
+
+std::expected<Budgets::Lease, BudgetRefusal> Budgets::hold(const Purse& purse, const Spending& worst, WallTime now,
+                                                           WallTime expires) {
+  Lease lease;
+  if (purse.empty()) {
+    return lease;
+  }
   auto hold = std::make_unique<Hold>();
-  for (const std::shared_ptr<Account>& account : accounts) {
-    hold->parts[hold->count++].account = account;
+  hold->parts.reserve(purse.items_.size());
+  for (const Purse::Item& item : purse.items_) {
+    hold->parts.push_back({.state = item.state, .cap = item.budget->cap});
   }
   hold->expires = expires;
-  std::optional<BudgetRefusal> refusal;
-  const Account* payer = nullptr;  // whose budget refuses
   {
     const std::scoped_lock lock(mutex_);
-    std::optional<BudgetRefusal::Kind> kind;
-    const State* refusing = nullptr;
-    for (std::size_t i = 0; i < hold->count; ++i) {
+    std::optional<BudgetRefusal> refusal;
+    using Kind = BudgetRefusal::Kind;
+    for (std::size_t i = 0; i < hold->parts.size(); ++i) {
       Hold::Part& part = hold->parts[i];
-      for (std::size_t j = 0; j < part.account->states_.size(); ++j) {
-        State& state = part.account->states_[j];
-        renew(state, now);
-        const Budget& budget = state.budget;
-        std::int64_t& amount = part.amounts[j];
-        amount = amount_of(worst, budget.unit);
-        if (!budget.hard && state.typical >= 0) {
-          amount = std::min(amount, state.typical);
-        }
-        std::optional<BudgetRefusal::Kind> here;
-        if (budget.hard && budget.unit == Budget::Unit::money && !worst.money) {
-          here = BudgetRefusal::Kind::price_unknown;
-        } else if (amount == 0 && budget.hard) {
-          continue;  // what is free always fits
-        } else if (sum(state.spent, amount) > budget.cap || state.spent >= budget.cap) {
-          here = BudgetRefusal::Kind::exhausted;
-        } else if (sum(sum(state.spent, state.held), amount) > budget.cap) {
-          here = BudgetRefusal::Kind::busy;
-        }
-        // What no waiting helps against is said before what it helps against.
-        if (here && (!kind || (*kind == BudgetRefusal::Kind::busy && *here != BudgetRefusal::Kind::busy))) {
-          kind = here;
-          refusing = &state;
-          payer = part.account.get();
-        }
+      State& state = *part.state;
+      const Budget& budget = *purse.items_[i].budget;
+      state.cap = budget.cap;
+      state.hard = budget.hard;
+      renew(state, now);
+      part.amount = amount_of(worst, budget.unit);
+      if (!budget.hard && state.typical >= 0) {
+        part.amount = std::min(part.amount, state.typical);
+      }
+      std::optional<Kind> here;
+      if (budget.hard && budget.unit == Budget::Unit::money && !worst.money) {
+        here = Kind::price_unknown;
+      } else if (part.amount == 0 && budget.hard) {
+        continue;  // what is free always fits
+      } else if (budget.hard && uncounted_) {
+        here = Kind::uncounted;
+      } else if (sum(state.spent, part.amount) > budget.cap || state.spent >= budget.cap) {
+        here = Kind::exhausted;
+      } else if (sum(sum(state.spent, held_of(state, now)), part.amount) > budget.cap) {
+        here = Kind::busy;
+      }
+      // What no waiting helps against is said before what it helps against.
+      const auto waiting_helps = [](Kind kind) { return kind == Kind::busy || kind == Kind::uncounted; };
+      if (here && (!refusal || (waiting_helps(refusal->kind) && !waiting_helps(*here)))) {
+        refusal = BudgetRefusal{.kind = *here,
+                                .owner = state.kind,
+                                .id = state.id,
+                                .budget = &budget,
+                                .asked = part.amount,
+                                .left = std::max(budget.cap - state.spent, std::int64_t{0}),
+                                .renewed = state.span.end};
       }
     }
-    if (kind) {
-      refusal = {.kind = *kind,
-                 .owner = {},
-                 .unit = refusing->budget.unit,
-                 .cap = refusing->budget.cap,
-                 .left = std::max(refusing->budget.cap - refusing->spent, std::int64_t{0}),
-                 .renewed = refusing->span.end};
-    } else {
-      take(*hold);
+    if (refusal) {
+      return std::unexpected(*refusal);
     }
+    take(*hold);
   }
-  if (refusal) {
-    refusal->owner = payer->owner_;
-    return std::unexpected(std::move(*refusal));
-  }
-  Lease lease;
   lease.budgets_ = this;
   lease.hold_ = std::move(hold);
   return lease;
@@ -132,11 +263,8 @@ std::expected<Budgets::Lease, BudgetRefusal> Budgets::hold(std::span<const std::
 
 /// Holds the amounts, and links the hold into the list. Under the lock.
 void Budgets::take(Hold& hold) {
-  for (std::size_t i = 0; i < hold.count; ++i) {
-    for (std::size_t j = 0; j < hold.parts[i].account->states_.size(); ++j) {
-      State& state = hold.parts[i].account->states_[j];
-      state.held = sum(state.held, hold.parts[i].amounts[j]);
-    }
+  for (const Hold::Part& part : hold.parts) {
+    part.state->held = sum(part.state->held, part.amount);
   }
   hold.live = true;
   hold.next = first_;
@@ -147,7 +275,7 @@ void Budgets::take(Hold& hold) {
   ++live_;
 }
 
-/// Takes what is held off the accounts, if that was not done before. Under the lock.
+/// Takes what is held off the budgets, if that was not done before. Under the lock.
 void Budgets::unlink(Hold& hold) {
   if (!hold.live) {
     return;
@@ -158,12 +286,9 @@ void Budgets::unlink(Hold& hold) {
     hold.next->previous = hold.previous;
   }
   --live_;
-  for (std::size_t i = 0; i < hold.count; ++i) {
-    for (std::size_t j = 0; j < hold.parts[i].account->states_.size(); ++j) {
-      State& state = hold.parts[i].account->states_[j];
-      state.held -= hold.parts[i].amounts[j];
-      WEIR_ASSERT(state.held >= 0, "more was given back than was held");
-    }
+  for (const Hold::Part& part : hold.parts) {
+    part.state->held -= part.amount;
+    WEIR_ASSERT(part.state->held >= 0, "more was given back than was held");
   }
 }
 
@@ -173,45 +298,42 @@ void Budgets::give_back(Hold& hold) {
 }
 
 std::vector<BudgetWarning> Budgets::settle(Hold& hold, const Spending& actual, WallTime now) {
-  struct Crossed {
-    const Account* account;
-    const State* state;
-    int percent;
-    std::int64_t spent;
-  };
-  std::array<Crossed, accounts_per_call_max * budgets_per_account_max> crossed;
-  std::size_t count = 0;
+  // The hold's own parts tell afterwards who crossed a line, so that nothing is allocated under the lock.
+  bool any = false;
   {
     const std::scoped_lock lock(mutex_);
     unlink(hold);
-    for (std::size_t i = 0; i < hold.count; ++i) {
-      Account& account = *hold.parts[i].account;
-      for (std::size_t j = 0; j < account.states_.size(); ++j) {
-        State& state = account.states_[j];
-        renew(state, now);
-        const bool unknown = state.budget.unit == Budget::Unit::money && !actual.money;
-        const std::int64_t amount = unknown ? hold.parts[i].amounts[j] : amount_of(actual, state.budget.unit);
-        state.spent = sum(state.spent, amount);
-        // A sixteenth of the new one: follows slowly, without jumping at a single dear call.
-        state.typical = state.typical < 0 ? amount : state.typical + (amount - state.typical) / 16;
-        for (const int percent : {100, 80}) {
-          if (static_cast<__int128>(state.spent) * 100 >= static_cast<__int128>(state.budget.cap) * percent &&
-              state.warned_percent < percent) {
-            state.warned_percent = percent;
-            crossed[count++] = {&account, &state, percent, state.spent};
-          }
+    for (Hold::Part& part : hold.parts) {
+      State& state = *part.state;
+      renew(state, now);
+      const bool unknown = state.unit == Budget::Unit::money && !actual.money;
+      const std::int64_t amount = unknown ? part.amount : amount_of(actual, state.unit);
+      state.spent = sum(state.spent, amount);
+      // A sixteenth of the new one: follows slowly, without jumping at a single dear call.
+      state.typical = state.typical < 0 ? amount : state.typical + (amount - state.typical) / 16;
+      int percent = 0;
+      for (const int line : {80, 100}) {
+        if (static_cast<__int128>(state.spent) * 100 >= static_cast<__int128>(part.cap) * line &&
+            state.warned_percent < line) {
+          percent = line;
         }
       }
+      state.warned_percent = std::max(state.warned_percent, percent);
+      any = any || percent != 0;
+      part.amount = percent == 0 ? -1 : state.spent;
     }
   }
   std::vector<BudgetWarning> warnings;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Budget& budget = crossed[i].state->budget;
-    warnings.push_back({.owner = crossed[i].account->owner_,
-                        .unit = budget.unit,
-                        .cap = budget.cap,
-                        .spent = crossed[i].spent,
-                        .percent = crossed[i].percent});
+  for (const Hold::Part& part : hold.parts) {
+    if (any && part.amount >= 0) {
+      warnings.push_back({.owner = part.state->kind,
+                          .id = part.state->id,
+                          .unit = part.state->unit,
+                          .period = part.state->period.length(),
+                          .cap = part.cap,
+                          .spent = part.amount,
+                          .percent = static_cast<__int128>(part.amount) >= static_cast<__int128>(part.cap) ? 100 : 80});
+    }
   }
   return warnings;
 }
@@ -235,18 +357,115 @@ std::size_t Budgets::live_leases() const {
   return live_;
 }
 
-Budgets::Standing Budgets::standing(const Account& account, std::size_t budget, WallTime now) const {
+Budgets::Standing Budgets::standing_of(State& state, WallTime now) const {
+  Standing standing{.owner = state.kind, .id = state.id, .unit = state.unit, .period = state.period.length()};
   const std::scoped_lock lock(mutex_);
-  State state = account.states_.at(budget);
   renew(state, now);
-  return {.spent = state.spent, .held = state.held};
+  standing.hard = state.hard;
+  standing.cap = state.cap;
+  standing.spent = state.spent;
+  standing.held = held_of(state, now);
+  standing.renewed = state.span.end;
+  return standing;
 }
 
-void Budgets::recount(Account& account, std::size_t budget, std::int64_t spent, WallTime now) {
+Budgets::Standing Budgets::standing(const Purse& purse, std::size_t index, WallTime now) const {
+  return standing_of(*purse.items_.at(index).state, now);
+}
+
+std::vector<Budgets::Standing> Budgets::standings(WallTime now, std::size_t most) const {
+  std::vector<StatePtr> states;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [name, ofs] : states_) {
+      for (const StatePtr& state : ofs) {
+        if (states.size() < most) {
+          states.push_back(state);
+        }
+      }
+    }
+  }
+  std::vector<Standing> standings;
+  for (const StatePtr& state : states) {
+    standings.push_back(standing_of(*state, now));
+  }
+  std::ranges::sort(standings, {},
+                    [](const Standing& one) { return std::tie(one.owner, one.id, one.unit, one.period); });
+  return standings;
+}
+
+void Budgets::await_recount() {
   const std::scoped_lock lock(mutex_);
-  State& state = account.states_.at(budget);
-  renew(state, now);
-  state.spent = spent;
+  uncounted_ = true;
+}
+
+void Budgets::go_on_uncounted() {
+  const std::scoped_lock lock(mutex_);
+  uncounted_ = false;
+}
+
+void Budgets::note_period(const Period& period) {
+  if (std::ranges::find(periods_, period) == periods_.end()) {
+    periods_.push_back(period);
+    to_recount_.push_back(period);
+  }
+}
+
+void Budgets::expect(const BudgetRules& rules) {
+  const std::scoped_lock lock(past_mutex_);
+  for (const Budget& budget : rules.budgets) {
+    note_period(budget.period);
+  }
+}
+
+std::vector<Period> Budgets::periods_to_recount() {
+  const std::scoped_lock lock(past_mutex_);
+  return std::exchange(to_recount_, {});
+}
+
+void Budgets::recount(std::vector<Past> past, std::vector<Orphan> orphans, WallTime now) {
+  const std::scoped_lock past_lock(past_mutex_);
+  for (Past& one : past) {
+    one.span = one.period.span_at(now);
+    std::vector<StatePtr> states;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (const auto found = states_.find(NameView{one.kind, one.id}); found != states_.end()) {
+        states = found->second;
+      }
+    }
+    for (const StatePtr& state : states) {
+      if (state->period == one.period) {
+        const std::scoped_lock lock(mutex_);
+        renew(*state, now);
+        // What was counted here may not have come into the ledger yet, and the other way round.
+        state->spent = std::max(state->spent, amount_of(one.sum, state->unit));
+      }
+    }
+    std::vector<Past>& kept = past_[Name{one.kind, one.id}];
+    std::erase_if(kept, [&](const Past& other) { return other.period == one.period; });
+    kept.push_back(std::move(one));
+  }
+  for (Orphan& one : orphans) {
+    std::vector<StatePtr> states;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (const auto found = states_.find(NameView{one.kind, one.id}); found != states_.end()) {
+        states = found->second;
+      }
+    }
+    for (const StatePtr& state : states) {
+      std::vector<State::Inherited> inherited;
+      inherited.reserve(state->inherited.size() + 1);
+      const std::scoped_lock lock(mutex_);
+      inherited.assign(state->inherited.begin(), state->inherited.end());
+      inherited.push_back({.amount = amount_of(one.worst, state->unit), .expires = one.expires});
+      std::swap(state->inherited, inherited);
+    }
+    orphans_[Name{one.kind, one.id}].push_back(std::move(one));
+  }
+  const std::scoped_lock lock(mutex_);
+  uncounted_ = false;
 }
 
 Budgets::Lease::Lease(Lease&& other) noexcept

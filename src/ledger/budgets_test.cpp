@@ -31,9 +31,27 @@ Budget money(std::string_view cap, bool hard = true, PeriodLength length = Perio
           .hard = hard};
 }
 
+/// One who pays, with his rules.
+struct Account {
+  OwnerKind kind = OwnerKind::key;
+  std::string id;
+  BudgetRules rules;
+};
+Account account_of(std::string id, std::vector<Budget> budgets, OwnerKind kind = OwnerKind::key) {
+  return {.kind = kind, .id = std::move(id), .rules = {.budgets = std::move(budgets)}};
+}
+Budgets::Purse purse_of(Budgets& budgets, const std::vector<const Account*>& accounts) {
+  std::vector<Budgets::Owner> owners;
+  for (const Account* account : accounts) {
+    owners.push_back({.kind = account->kind, .id = account->id, .rules = &account->rules});
+  }
+  return budgets.purse(owners);
+}
+
 TEST(Budgets, of_fifty_calls_one_runs_and_the_rest_may_come_back) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("key k", {money("1.00")})};
+  const Account account_owner = account_of("key k", {money("1.00")});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   std::vector<Budgets::Lease> running;
   int busy = 0;
   for (int i = 0; i < 50; ++i) {
@@ -49,8 +67,8 @@ TEST(Budgets, of_fifty_calls_one_runs_and_the_rest_may_come_back) {
   EXPECT_EQ(busy, 49);
   EXPECT_EQ(budgets.live_leases(), 1U);
   EXPECT_TRUE(running[0].settle(cost("0.01"), start).empty());
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).spent, dollars("0.01").in_picodollars());
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).held, 0);
+  EXPECT_EQ(budgets.standing(account, 0, start).spent, dollars("0.01").in_picodollars());
+  EXPECT_EQ(budgets.standing(account, 0, start).held, 0);
 
   auto next = budgets.hold(account, cost("0.60"), start, start + 1h);
   ASSERT_TRUE(next);
@@ -60,7 +78,7 @@ TEST(Budgets, of_fifty_calls_one_runs_and_the_rest_may_come_back) {
   const auto spent = budgets.hold(account, cost("0.60"), start, start + 1h);
   ASSERT_FALSE(spent);
   EXPECT_EQ(spent.error().kind, Kind::exhausted);
-  EXPECT_EQ(spent.error().owner, "key k");
+  EXPECT_EQ(spent.error().id, "key k");
   EXPECT_EQ(spent.error().left, dollars("0.39").in_picodollars());
   EXPECT_EQ(spent.error().renewed, start + 24h);
   auto last = budgets.hold(account, cost("0.39"), start, start + 1h);
@@ -76,37 +94,40 @@ TEST(Budgets, of_fifty_calls_one_runs_and_the_rest_may_come_back) {
 
 TEST(Budgets, hold_in_the_whole_tree_or_nowhere) {
   Budgets budgets;
-  const auto key = Budgets::open("key", {money("10")});
-  const auto user = Budgets::open("user", {money("10", false), {.unit = Budget::Unit::tokens, .cap = 100}});
-  const auto tenant = Budgets::open("tenant", {money("0.50", true, PeriodLength::month)});
-  const std::vector path = {key, user, tenant};
+  const Account key = account_of("key", {money("10")});
+  const Account user =
+      account_of("user", {money("10", false), {.unit = Budget::Unit::tokens, .cap = 100}}, OwnerKind::user);
+  const Account tenant = account_of("tenant", {money("0.50", true, PeriodLength::month)}, OwnerKind::tenant);
+  const Budgets::Purse path = purse_of(budgets, {&key, &user, &tenant});
   EXPECT_FALSE(budgets.hold(path, cost("0.60"), start, start + 1h));
-  EXPECT_EQ(budgets.standing(*key, 0, start).held, 0);
-  EXPECT_EQ(budgets.standing(*user, 0, start).held, 0);
+  EXPECT_EQ(budgets.standing(path, 0, start).held, 0);
+  EXPECT_EQ(budgets.standing(path, 1, start).held, 0);
   {
     auto lease = budgets.hold(path, {.money = dollars("0.40"), .tokens = 60}, start, start + 1h);
     ASSERT_TRUE(lease);
-    EXPECT_EQ(budgets.standing(*key, 0, start).held, dollars("0.40").in_picodollars());
-    EXPECT_EQ(budgets.standing(*user, 1, start).held, 60);
-    EXPECT_EQ(budgets.standing(*tenant, 0, start).held, dollars("0.40").in_picodollars());
+    EXPECT_EQ(budgets.standing(path, 0, start).held, dollars("0.40").in_picodollars());
+    EXPECT_EQ(budgets.standing(path, 2, start).held, 60);
+    EXPECT_EQ(budgets.standing(path, 3, start).held, dollars("0.40").in_picodollars());
     const auto second = budgets.hold(path, {.money = dollars("0.01"), .tokens = 60}, start, start + 1h);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, Kind::busy);
-    EXPECT_EQ(second.error().owner, "user");
+    EXPECT_EQ(second.error().owner, OwnerKind::user);
     // Spent is said before busy: waiting would not help.
     const auto third = budgets.hold(path, {.money = dollars("0.51"), .tokens = 60}, start, start + 1h);
     ASSERT_FALSE(third);
     EXPECT_EQ(third.error().kind, Kind::exhausted);
-    EXPECT_EQ(third.error().owner, "tenant");
+    EXPECT_EQ(third.error().owner, OwnerKind::tenant);
   }
-  EXPECT_EQ(budgets.standing(*tenant, 0, start).held, 0);  // a lease that goes gives all back
+  EXPECT_EQ(budgets.standing(path, 3, start).held, 0);  // a lease that goes gives all back
   EXPECT_EQ(budgets.live_leases(), 0U);
 }
 
 TEST(Budgets, without_a_price_refuse_only_where_they_are_hard) {
   Budgets budgets;
-  const std::vector hard = {Budgets::open("hard", {money("1")})};
-  const std::vector soft = {Budgets::open("soft", {money("1", false), {.unit = Budget::Unit::tokens, .cap = 100}})};
+  const Account hard_owner = account_of("hard", {money("1")});
+  const Budgets::Purse hard = purse_of(budgets, {&hard_owner});
+  const Account soft_owner = account_of("soft", {money("1", false), {.unit = Budget::Unit::tokens, .cap = 100}});
+  const Budgets::Purse soft = purse_of(budgets, {&soft_owner});
   const auto refused = budgets.hold(hard, {.tokens = 5}, start, start + 1h);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, Kind::price_unknown);
@@ -115,19 +136,21 @@ TEST(Budgets, without_a_price_refuse_only_where_they_are_hard) {
 
 TEST(Budgets, count_an_unknown_cost_as_what_was_held) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("k", {money("1")})};
+  const Account account_owner = account_of("k", {money("1")});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   auto lease = budgets.hold(account, cost("0.60"), start, start + 1h);
   ASSERT_TRUE(lease);
   lease->settle({}, start);
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).spent, dollars("0.60").in_picodollars());
+  EXPECT_EQ(budgets.standing(account, 0, start).spent, dollars("0.60").in_picodollars());
 }
 
 TEST(Budgets, that_are_soft_hold_what_calls_typically_cost) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("k", {money("1", false)})};
+  const Account account_owner = account_of("k", {money("1", false)});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   auto first = budgets.hold(account, cost("0.50"), start, start + 1h);
   ASSERT_TRUE(first);
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).held, dollars("0.50").in_picodollars());  // nothing learned yet
+  EXPECT_EQ(budgets.standing(account, 0, start).held, dollars("0.50").in_picodollars());  // nothing learned yet
   first->settle(cost("0.01"), start);
   std::vector<Budgets::Lease> running;
   for (int i = 0; i < 200; ++i) {
@@ -140,7 +163,7 @@ TEST(Budgets, that_are_soft_hold_what_calls_typically_cost) {
   for (Budgets::Lease& lease : running) {
     lease.settle(cost("0.02"), start);
   }
-  EXPECT_GT(budgets.standing(*account[0], 0, start).spent, dollars("1").in_picodollars());
+  EXPECT_GT(budgets.standing(account, 0, start).spent, dollars("1").in_picodollars());
   const auto over = budgets.hold(account, cost("0.50"), start, start + 1h);
   ASSERT_FALSE(over);
   EXPECT_EQ(over.error().kind, Kind::exhausted);
@@ -148,13 +171,14 @@ TEST(Budgets, that_are_soft_hold_what_calls_typically_cost) {
 
 TEST(Budgets, warn_once_at_80_and_at_100_percent_of_each_period) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("k", {money("1")})};
+  const Account account_owner = account_of("k", {money("1")});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   const auto spend = [&](std::string_view amount, WallTime now) {
     auto lease = budgets.hold(account, cost(amount), now, now + 1h);
     EXPECT_TRUE(lease);
     std::vector<int> percents;
     for (const BudgetWarning& warning : lease->settle(cost(amount), now)) {
-      EXPECT_EQ(warning.owner, "k");
+      EXPECT_EQ(warning.id, "k");
       percents.push_back(warning.percent);
     }
     return percents;
@@ -168,22 +192,24 @@ TEST(Budgets, warn_once_at_80_and_at_100_percent_of_each_period) {
 
 TEST(Budgets, give_back_what_a_dead_owner_held) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("k", {money("1")})};
+  const Account account_owner = account_of("k", {money("1")});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   auto lost = budgets.hold(account, cost("0.60"), start, start + 10min);
   auto alive = budgets.hold(account, cost("0.30"), start, start + 1h);
   ASSERT_TRUE(lost && alive);
   EXPECT_EQ(budgets.expire(start + 10min - 1us), 0U);
   EXPECT_EQ(budgets.expire(start + 10min), 1U);
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).held, dollars("0.30").in_picodollars());
+  EXPECT_EQ(budgets.standing(account, 0, start).held, dollars("0.30").in_picodollars());
   EXPECT_EQ(budgets.live_leases(), 1U);
   lost->settle(cost("0.05"), start + 11min);  // it was not dead after all: what it spent is told
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).spent, dollars("0.05").in_picodollars());
-  EXPECT_EQ(budgets.standing(*account[0], 0, start).held, dollars("0.30").in_picodollars());
+  EXPECT_EQ(budgets.standing(account, 0, start).spent, dollars("0.05").in_picodollars());
+  EXPECT_EQ(budgets.standing(account, 0, start).held, dollars("0.30").in_picodollars());
 }
 
 TEST(Budgets, do_not_begin_anew_when_the_clock_goes_back) {
   Budgets budgets;
-  const std::vector account = {Budgets::open("k", {money("1")})};
+  const Account account_owner = account_of("k", {money("1")});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
   auto lease = budgets.hold(account, cost("1"), start, start + 1h);
   ASSERT_TRUE(lease);
   lease->settle(cost("1"), start + 1s);
@@ -195,15 +221,15 @@ TEST(Budgets, do_not_begin_anew_when_the_clock_goes_back) {
 TEST(Budgets, hold_over_100_000_calls_with_every_end_and_agree_with_the_ledger) {
   std::mt19937_64 random(20261121);
   Budgets budgets;
-  std::vector<std::shared_ptr<Budgets::Account>> keys;
-  std::vector<std::shared_ptr<Budgets::Account>> users;
+  std::deque<Account> keys;
+  std::deque<Account> users;
   for (int i = 0; i < 20; ++i) {
-    keys.push_back(Budgets::open("key " + std::to_string(i), {money("2"), money("40", true, PeriodLength::month)}));
+    keys.push_back(account_of("key " + std::to_string(i), {money("2"), money("40", true, PeriodLength::month)}));
   }
   for (int i = 0; i < 5; ++i) {
-    users.push_back(Budgets::open("user " + std::to_string(i), {money("6")}));
+    users.push_back(account_of("user " + std::to_string(i), {money("6")}, OwnerKind::user));
   }
-  const auto tenant = Budgets::open("tenant", {money("25")});
+  const Account tenant = account_of("tenant", {money("25")}, OwnerKind::tenant);
   struct Row {
     std::size_t key;
     WallTime settled;
@@ -221,10 +247,10 @@ TEST(Budgets, hold_over_100_000_calls_with_every_end_and_agree_with_the_ledger) 
   int busy = 0;
   int exhausted = 0;
   int lost = 0;
-  const auto check = [&](const Budgets::Account& account, std::size_t budget, std::int64_t cap) {
-    const auto standing = budgets.standing(account, budget, now);
+  const auto check = [&](const Budgets::Purse& purse, std::size_t budget, std::int64_t cap) {
+    const auto standing = budgets.standing(purse, budget, now);
     ASSERT_GE(standing.held, 0);
-    ASSERT_LE(standing.spent + standing.held, cap) << account.owner();
+    ASSERT_LE(standing.spent + standing.held, cap) << standing.id;
   };
   const auto end_one = [&](std::size_t index) {
     Running call = std::move(running[index]);
@@ -246,7 +272,7 @@ TEST(Budgets, hold_over_100_000_calls_with_every_end_and_agree_with_the_ledger) 
     now += std::chrono::milliseconds(random() % 40000);
     const std::size_t key = random() % keys.size();
     const std::int64_t worst = static_cast<std::int64_t>(1 + random() % 200'000'000'000);
-    const std::vector path = {keys[key], users[key % users.size()], tenant};
+    const Budgets::Purse path = purse_of(budgets, {&keys[key], &users[key % users.size()], &tenant});
     auto lease = budgets.hold(path, {.money = Money::picodollars(worst)}, now, now + 1h);
     if (lease) {
       ++admitted;
@@ -255,10 +281,10 @@ TEST(Budgets, hold_over_100_000_calls_with_every_end_and_agree_with_the_ledger) 
       ASSERT_NE(lease.error().kind, Kind::price_unknown);
       ++(lease.error().kind == Kind::busy ? busy : exhausted);
     }
-    check(*keys[key], 0, dollars("2").in_picodollars());
-    check(*keys[key], 1, dollars("40").in_picodollars());
-    check(*users[key % users.size()], 0, dollars("6").in_picodollars());
-    check(*tenant, 0, dollars("25").in_picodollars());
+    check(path, 0, dollars("2").in_picodollars());
+    check(path, 1, dollars("40").in_picodollars());
+    check(path, 2, dollars("6").in_picodollars());
+    check(path, 3, dollars("25").in_picodollars());
     if (running.size() > 30 || (random() % 3 == 0 && !running.empty())) {
       end_one(random() % running.size());
     }
@@ -283,18 +309,65 @@ TEST(Budgets, hold_over_100_000_calls_with_every_end_and_agree_with_the_ledger) 
       for (const Row& row : ledger) {
         sum += row.key == key && row.settled >= period.span_at(now).begin ? row.amount : 0;
       }
-      const auto standing = budgets.standing(*keys[key], budget, now);
+      const auto standing = budgets.standing(purse_of(budgets, {&keys[key]}), budget, now);
       EXPECT_EQ(standing.spent, sum);
       EXPECT_EQ(standing.held, 0);
-      budgets.recount(*keys[key], budget, sum, now);
-      EXPECT_EQ(budgets.standing(*keys[key], budget, now).spent, sum);
     }
+  }
+}
+
+TEST(Budgets, count_on_over_a_change_of_their_caps) {
+  Budgets budgets;
+  const Account before = account_of("k", {money("1")});
+  const Account after = account_of("k", {money("0.50"), {.unit = Budget::Unit::tokens, .cap = 10}});
+  const Budgets::Purse old_purse = purse_of(budgets, {&before});
+  auto lease = budgets.hold(old_purse, cost("0.40"), start, start + 1h);
+  ASSERT_TRUE(lease);
+  const Budgets::Purse new_purse = purse_of(budgets, {&after});
+  EXPECT_FALSE(budgets.hold(new_purse, cost("0.20"), start, start + 1h));
+  lease->settle(cost("0.10"), start);
+  EXPECT_TRUE(budgets.hold(new_purse, cost("0.20"), start, start + 1h));
+  EXPECT_FALSE(budgets.hold(new_purse, cost("0.41"), start, start + 1h));
+}
+
+TEST(Budgets, begin_with_what_the_ledger_says) {
+  const Account key = account_of("k", {money("1"), money("1", true, PeriodLength::month)});
+  for (const bool opened_before : {true, false}) {
+    Budgets budgets;
+    budgets.await_recount();
+    budgets.expect(key.rules);
+    EXPECT_EQ(budgets.periods_to_recount().size(), 2U);
+    EXPECT_TRUE(budgets.periods_to_recount().empty());
+    if (opened_before) {
+      const Budgets::Purse purse = purse_of(budgets, {&key});
+      const auto early = budgets.hold(purse, cost("0.10"), start, start + 1h);
+      ASSERT_FALSE(early);
+      EXPECT_EQ(early.error().kind, Kind::uncounted);
+      EXPECT_TRUE(budgets.hold(purse, cost("0"), start, start + 1h));
+    }
+    budgets.recount({{.kind = OwnerKind::key, .id = "k", .period = key.rules.budgets[0].period, .sum = cost("0.30")},
+                     {.kind = OwnerKind::key, .id = "other", .period = key.rules.budgets[0].period, .sum = cost("1")}},
+                    {{.kind = OwnerKind::key, .id = "k", .worst = cost("0.60"), .expires = start + 10min}}, start);
+    const Budgets::Purse purse = purse_of(budgets, {&key});
+    EXPECT_EQ(budgets.standing(purse, 0, start).spent, dollars("0.30").in_picodollars());
+    EXPECT_EQ(budgets.standing(purse, 1, start).spent, 0);
+    EXPECT_EQ(budgets.standing(purse, 0, start).held, dollars("0.60").in_picodollars());
+    const auto busy = budgets.hold(purse, cost("0.20"), start, start + 1h);
+    ASSERT_FALSE(busy);
+    EXPECT_EQ(busy.error().kind, Kind::busy);
+    EXPECT_TRUE(budgets.hold(purse, cost("0.20"), start + 10min, start + 1h));  // a dead process's hold is over
+    // A later recount never makes it less.
+    budgets.recount({{.kind = OwnerKind::key, .id = "k", .period = key.rules.budgets[0].period, .sum = cost("0.10")}},
+                    {}, start);
+    EXPECT_EQ(budgets.standing(purse, 0, start).spent, dollars("0.30").in_picodollars());
   }
 }
 
 TEST(Budgets, hold_among_threads) {
   Budgets budgets;
-  const std::vector path = {Budgets::open("k", {money("1")}), Budgets::open("t", {money("1.5")})};
+  const Account key = account_of("k", {money("1")});
+  const Account tenant = account_of("t", {money("1.5")}, OwnerKind::tenant);
+  const Budgets::Purse path = purse_of(budgets, {&key, &tenant});
   std::atomic<int> settled = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -312,7 +385,7 @@ TEST(Budgets, hold_among_threads) {
     thread.join();
   }
   EXPECT_LE(settled, 100);
-  EXPECT_EQ(budgets.standing(*path[0], 0, start).spent, dollars("0.01").in_picodollars() * settled);
+  EXPECT_EQ(budgets.standing(path, 0, start).spent, dollars("0.01").in_picodollars() * settled);
   EXPECT_EQ(budgets.live_leases(), 0U);
 }
 
