@@ -3,49 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "base/ids.hpp"
-#include "store/sqlite_store.hpp"
-#include "store/store.hpp"
+#include "store/contract_suite.hpp"
 
 namespace weir::store {
 namespace {
 
-/// A folder of the test's own, gone with it.
-class Folder {
- public:
-  Folder() : path_(testing::TempDir() + "weir-store-XXXXXX") { EXPECT_NE(::mkdtemp(path_.data()), nullptr); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+class StoreContract : public ContractSuite {};
 
- private:
-  std::string path_;
-};
-
-struct Kind {
-  const char* name;
-  std::unique_ptr<Store> (*make)(const Folder&);
-};
-
-std::unique_ptr<Store> make_sqlite(const Folder& folder) {
-  auto store = open_sqlite_store({.file = folder.file("weir.db")});
-  EXPECT_TRUE(store.has_value()) << store.error().message;
-  return std::move(*store);
-}
-
-class StoreContract : public testing::TestWithParam<Kind> {
- protected:
-  Folder folder;
-  std::unique_ptr<Store> store = GetParam().make(folder);
-};
-
-INSTANTIATE_TEST_SUITE_P(All, StoreContract,
-                         testing::Values(Kind{"memory", [](const Folder&) { return make_memory_store(); }},
-                                         Kind{"sqlite", make_sqlite}),
-                         [](const auto& kind) { return std::string(kind.param.name); });
+WEIR_FOR_ALL_STORES(StoreContract);
 
 std::string id_of(int number) {
   return make_request_id(static_cast<std::uint64_t>(number), 7, 9);
@@ -248,25 +214,6 @@ TEST_P(StoreContract, takes_more_bytes_the_more_there_is) {
   EXPECT_GT(*full, *before + 500'000);
   EXPECT_EQ(store->requests().remove_oldest(id_of(9999), 1000), 500);
   EXPECT_LT(*store->bytes(), *full - 400'000);
-}
-
-TEST_P(StoreContract, remembers_who_did_what) {
-  for (const std::string action : {"keys.create", "keys.revoke", "keys.rotate"}) {
-    ASSERT_TRUE(store->audit()
-                    .add({.time = "2026-11-21T09:00:00.000Z",
-                          .actor = "admin",
-                          .action = action,
-                          .subject = "key_a",
-                          .detail = R"({"label":"x"})"})
-                    .has_value());
-  }
-  const auto newest = store->audit().list(0, 2);
-  ASSERT_EQ(newest->size(), 2U);
-  EXPECT_EQ(newest->at(0).action, "keys.rotate");
-  EXPECT_EQ(newest->at(0).detail, R"({"label":"x"})");
-  const auto rest = store->audit().list(newest->at(1).id, 10);
-  ASSERT_EQ(rest->size(), 1U);
-  EXPECT_EQ(rest->at(0).action, "keys.create");
 }
 
 }  // namespace

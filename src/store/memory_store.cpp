@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "base/ids.hpp"
+#include "store/memory_identities.hpp"
 #include "store/store.hpp"
 
 namespace weir::store {
@@ -98,31 +99,22 @@ class MemoryRequestLog final : public RequestLog {
   std::map<std::string, InferenceLog, std::less<>> calls_;
 };
 
-class MemoryAuditLog final : public AuditLog {
- public:
-  Result<void> add(const AuditEntry& entry) override {
-    entries_.push_back(entry);
-    entries_.back().id = static_cast<std::int64_t>(entries_.size());
-    return {};
-  }
-  Result<std::vector<AuditEntry>> list(std::int64_t before, int limit) override {
-    std::vector<AuditEntry> found;
-    for (auto at = entries_.rbegin(); at != entries_.rend() && found.size() < static_cast<std::size_t>(limit); ++at) {
-      if (before == 0 || at->id < before) {
-        found.push_back(*at);
-      }
-    }
-    return found;
-  }
-
- private:
-  std::vector<AuditEntry> entries_;
-};
-
 class MemoryStore final : public Store {
  public:
   RequestLog& requests() override { return requests_; }
+  ApiKeys& keys() override { return keys_; }
+  Tenants& tenants() override { return tenants_; }
   AuditLog& audit() override { return audit_; }
+  Result<void> atomically(const std::function<Result<void>()>& work) override {
+    undo_.begin();
+    auto done = work();
+    if (done) {
+      undo_.keep();
+    } else {
+      undo_.take_back();
+    }
+    return done;
+  }
   Result<void> make_durable() override { return {}; }
   Result<std::int64_t> bytes() override { return requests_.bytes(); }
   Result<void> shrink() override { return {}; }
@@ -132,8 +124,11 @@ class MemoryStore final : public Store {
   int schema_version() override { return 0; }
 
  private:
+  Undo undo_;
   MemoryRequestLog requests_;
-  MemoryAuditLog audit_;
+  MemoryApiKeys keys_{undo_};
+  MemoryTenants tenants_{undo_};
+  MemoryAuditLog audit_{undo_};
 };
 
 }  // namespace

@@ -42,6 +42,14 @@ void SqliteStatement::bind(int parameter, std::string_view value) {
   WEIR_ASSERT(done == SQLITE_OK, "the statement has this parameter and is not running");
 }
 
+void SqliteStatement::bind_bytes_or_null(int parameter, std::string_view bytes) {
+  if (bytes.empty()) {
+    return;
+  }
+  const int done = sqlite3_bind_blob64(statement_, parameter, bytes.data(), bytes.size(), nullptr);
+  WEIR_ASSERT(done == SQLITE_OK, "the statement has this parameter and is not running");
+}
+
 Result<bool> SqliteStatement::step() {
   const int done = sqlite3_step(statement_);
   if (done == SQLITE_ROW || done == SQLITE_DONE) {
@@ -69,6 +77,13 @@ double SqliteStatement::real(int column) const {
 
 std::string SqliteStatement::text(int column) const {
   const void* const bytes = sqlite3_column_text(statement_, column);
+  return bytes == nullptr ? std::string()
+                          : std::string(static_cast<const char*>(bytes),
+                                        static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+std::string SqliteStatement::bytes(int column) const {
+  const void* const bytes = sqlite3_column_blob(statement_, column);
   return bytes == nullptr ? std::string()
                           : std::string(static_cast<const char*>(bytes),
                                         static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));

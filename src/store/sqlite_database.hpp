@@ -37,6 +37,8 @@ class SqliteStatement {
       bind(parameter, *value);
     }
   }
+  /// Bytes that are no text; none at all is null.
+  void bind_bytes_or_null(int parameter, std::string_view bytes);
   /// An empty text is null.
   void bind_or_null(int parameter, std::string_view value) {
     if (!value.empty()) {
@@ -52,6 +54,7 @@ class SqliteStatement {
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
   [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] std::string bytes(int column) const;
 
  private:
   sqlite3* database_;

@@ -4,6 +4,7 @@
 
 #include "store/sql_files.hpp"
 #include "store/sqlite_database.hpp"
+#include "store/sqlite_identities.hpp"
 
 namespace weir::store {
 
@@ -226,61 +227,30 @@ class SqliteRequestLog final : public RequestLog {
   SqliteDatabase& database_;
 };
 
-class SqliteAuditLog final : public AuditLog {
- public:
-  explicit SqliteAuditLog(SqliteDatabase& database) : database_(database) {}
-
-  Result<void> add(const AuditEntry& entry) override {
-    auto prepared = database_.statement("add_audit");
-    if (!prepared) {
-      return std::unexpected(std::move(prepared.error()));
-    }
-    SqliteStatement& statement = **prepared;
-    statement.bind(1, entry.time);
-    statement.bind(2, entry.actor);
-    statement.bind(3, entry.action);
-    statement.bind(4, entry.subject);
-    statement.bind(5, entry.detail);
-    return statement.run();
-  }
-
-  Result<std::vector<AuditEntry>> list(std::int64_t before, int limit) override {
-    auto prepared = database_.statement("list_audit");
-    if (!prepared) {
-      return std::unexpected(std::move(prepared.error()));
-    }
-    SqliteStatement& statement = **prepared;
-    statement.bind(1, before == 0 ? std::int64_t{1} << 62 : before);
-    statement.bind(2, limit);
-    std::vector<AuditEntry> entries;
-    while (true) {
-      const auto row = statement.step();
-      if (!row) {
-        return std::unexpected(row.error());
-      }
-      if (!*row) {
-        return entries;
-      }
-      entries.push_back({.id = statement.integer(0),
-                         .time = statement.text(1),
-                         .actor = statement.text(2),
-                         .action = statement.text(3),
-                         .subject = statement.text(4),
-                         .detail = statement.text(5)});
-    }
-  }
-
- private:
-  SqliteDatabase& database_;
-};
-
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::unique_ptr<SqliteDatabase> database, int version)
-      : database_(std::move(database)), requests_(*database_), audit_(*database_), version_(version) {}
+      : database_(std::move(database)),
+        requests_(*database_),
+        keys_(*database_),
+        tenants_(*database_),
+        audit_(*database_),
+        version_(version) {}
 
   RequestLog& requests() override { return requests_; }
+  ApiKeys& keys() override { return keys_; }
+  Tenants& tenants() override { return tenants_; }
   AuditLog& audit() override { return audit_; }
+  Result<void> atomically(const std::function<Result<void>()>& work) override {
+    SqliteDatabase::Transaction transaction(*database_);
+    if (auto begun = transaction.begin(); !begun) {
+      return begun;
+    }
+    if (auto done = work(); !done) {
+      return done;
+    }
+    return transaction.commit();
+  }
   Result<void> make_durable() override {
     // With synchronous = NORMAL a commit is in the file beside; this syncs it and moves it into the database.
     return database_->execute("PRAGMA wal_checkpoint(PASSIVE)");
@@ -297,6 +267,8 @@ class SqliteStore final : public Store {
  private:
   std::unique_ptr<SqliteDatabase> database_;
   SqliteRequestLog requests_;
+  SqliteApiKeys keys_;
+  SqliteTenants tenants_;
   SqliteAuditLog audit_;
   int version_;
 };

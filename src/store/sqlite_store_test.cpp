@@ -56,6 +56,27 @@ TEST_F(SqliteStoreTest, is_migrated_once) {
   EXPECT_EQ(open()->schema_version(), first->after);
 }
 
+TEST_F(SqliteStoreTest, is_brought_from_the_first_schema_to_the_newest_with_what_it_holds) {
+  {
+    const std::vector<Migration> migrations = migrations_of(sqlite_files());
+    auto database = SqliteDatabase::open(options.file, options.lock_wait);
+    ASSERT_TRUE((*database)->execute(std::string(statements_of(sqlite_files()).at("create_migrations"))).has_value());
+    ASSERT_TRUE((*database)->execute(std::string(migrations.front().text)).has_value());
+    ASSERT_TRUE((*database)
+                    ->execute("INSERT INTO schema_migrations VALUES (1, '0001_initial', '2026-11-21T00:00:00Z'); "
+                              "INSERT INTO inference_logs (id, time, endpoint, model, stream, cached, status, "
+                              "end_state, usage_source, attempts, record) VALUES ('req_1', '2026-11-21T00:00:00Z', "
+                              "'/v1/chat/completions', 'm', 0, 0, 200, 'complete', 'none', 0, '{}')")
+                    .has_value());
+  }
+  const auto report = migrate_sqlite(options);
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_EQ(report->before, 1);
+  EXPECT_GE(report->after, 2);
+  EXPECT_EQ(*open()->requests().find("req_1"), "{}");
+  EXPECT_TRUE(open()->keys().list({})->empty());
+}
+
 TEST_F(SqliteStoreTest, refuses_a_schema_of_the_future_and_leaves_it_alone) {
   open();
   {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,10 +11,13 @@
 
 #include "base/result.hpp"
 #include "platform/clock.hpp"
+#include "store/api_keys.hpp"
+#include "store/audit_log.hpp"
+#include "store/tenants.hpp"
 
-/// What is kept over the end of the process, behind one interface for each aggregate. Every implementation passes
-/// contract_test.cpp. All of it blocks: for a thread of its own (worker.hpp), never for a request thread. Errors:
-/// store_unavailable, with the database's words; nothing was changed then.
+/// What is kept over the end of the process, behind one interface for each aggregate. Every implementation passes the
+/// suites on contract_suite.hpp. All of it blocks: for a thread of its own (worker.hpp), never for a request thread.
+/// Errors: store_unavailable, with the database's words; nothing was changed then.
 namespace weir::store {
 
 /// One upstream call, as analysts see it.
@@ -117,31 +121,18 @@ class RequestLog {
   virtual Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) = 0;
 };
 
-struct AuditEntry {
-  std::int64_t id = 0;  // given by the database, rising
-  std::string time;
-  std::string actor;
-  std::string action;
-  std::string subject;
-  std::string detail = "{}";  // a JSON object
-  friend bool operator==(const AuditEntry&, const AuditEntry&) = default;
-};
-
-/// Who did what. Only grows.
-class AuditLog {
- public:
-  virtual ~AuditLog() = default;
-  virtual Result<void> add(const AuditEntry& entry) = 0;
-  /// The newest first; from those before the id `before`, where it is not 0.
-  virtual Result<std::vector<AuditEntry>> list(std::int64_t before, int limit) = 0;
-};
-
 /// An open store. Belongs to one thread at a time.
 class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual RequestLog& requests() = 0;
+  [[nodiscard]] virtual ApiKeys& keys() = 0;
+  [[nodiscard]] virtual Tenants& tenants() = 0;
   [[nodiscard]] virtual AuditLog& audit() = 0;
+  /// What `work` changes in keys, tenants and the audit log, and what it read before, happens at once: nobody else
+  /// changes anything in between. Nothing of it is kept where it fails. For short work; it does not nest, and
+  /// requests() has no part in it.
+  virtual Result<void> atomically(const std::function<Result<void>()>& work) = 0;
   /// What was written before survives a power loss when this returns.
   virtual Result<void> make_durable() = 0;
   /// The bytes that it takes, without room that is free inside.
