@@ -66,6 +66,34 @@ std::string words_of(std::string_view body) {
   return message.empty() ? text_of(text::find_member(body, "detail")) : message;
 }
 
+/// Of a content type: clients read what bears it as JSON.
+bool is_json(std::string_view type) {
+  return type.contains("json");
+}
+
+/// What the caller gets of an error answer, if it is the last word; null: it is told in the gateway's words.
+std::unique_ptr<ProviderAnswer> for_caller(ProviderAnswer answer, bool whole, llm::Cause cause,
+                                           std::string_view call_id) {
+  if (answer.status < 400 || answer.status > 599) {
+    return nullptr;  // no error that a client knows; a redirect would lead it, and its key, elsewhere
+  }
+  const bool readable = whole && text::scan_document(answer.body);
+  if (!readable) {
+    // Clients go by the status: to repeat what the caller did wrong would help nobody, and after a 429 they wait.
+    if (!is_about_request(cause) && answer.status != 429) {
+      return nullptr;
+    }
+    answer.body = openai::error_body(
+        fmt::format("The provider answered {} {}, and nothing that could be passed on. Request id: {}.", answer.status,
+                    http::reason_phrase(static_cast<unsigned>(answer.status)), call_id),
+        answer.status == 429 ? "rate_limit_error" : "invalid_request_error", std::nullopt, "upstream_error");
+  }
+  std::erase_if(answer.headers, [readable](const auto& header) {
+    return http::iequals(header.first, "content-type") && (!readable || !is_json(header.second));
+  });
+  return std::make_unique<ProviderAnswer>(std::move(answer));
+}
+
 }  // namespace
 
 OwnHeaders::OwnHeaders(const Call& call, const ledger::RequestRecord& record, Duration added)
@@ -193,7 +221,7 @@ Task<AttemptResult> Attempt::run() {
   if (call.request.stream) {
     const std::string_view type = (*reply)->headers().value(http::KnownHeader::content_type);
     if (!type.empty() && !http::iequals(type.substr(0, type.find_first_of("; ")), "text/event-stream")) {
-      co_return co_await no_stream(std::move(*reply));
+      co_return co_await no_stream(std::move(*reply), {});
     }
     co_return co_await relay_stream(std::move(*reply));
   }
@@ -202,10 +230,10 @@ Task<AttemptResult> Attempt::run() {
 
 /// A success that is no stream where one was asked for: mostly an error that the provider, or something before it,
 /// tells with 200.
-Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply) {
-  const std::string type(reply->headers().value(http::KnownHeader::content_type).substr(0, 100));
+Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply, std::string body) {
+  const std::string type =
+      body.empty() ? std::string(reply->headers().value(http::KnownHeader::content_type).substr(0, 100)) : "JSON";
   const Instant patience = began_ + turn_.candidate.target->timeouts.first_token;
-  std::string body;
   while (body.size() <= context_.core.relay.error_bytes_max) {
     const auto bytes = co_await read(*reply, patience);
     if (!bytes) {
@@ -252,15 +280,14 @@ Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
   const openai::ErrorWords words = openai::read_error_words(answer.body);
   const llm::Cause cause = openai::cause_of(answer.status, words);
   note_wait(cause, words.message);
-  AttemptResult result =
-      failed(is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
-             fmt::format("it answered {} {}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status))),
-             words_of(answer.body), cause);
+  AttemptResult result = failed(
+      is_credential_refusal(cause) ? Code::upstream_credentials : Code::upstream_error,
+      fmt::format("it answered {} {}{}", answer.status, http::reason_phrase(static_cast<unsigned>(answer.status)),
+                  answer.status / 100 == 3 ? ", and redirects are not followed" : ""),
+      words_of(answer.body), cause);
   result.failure.status = answer.status;
   result.failure.retry_after = limits_.retry_after;
-  if (whole && text::scan_document(answer.body)) {
-    result.answer = std::make_unique<ProviderAnswer>(std::move(answer));
-  }
+  result.answer = for_caller(std::move(answer), whole, cause, context_.call.id);
   co_return result;
 }
 
@@ -289,7 +316,13 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .headers = {}};
   select_reply_headers(reply.headers(), head.passing);
   head.headers.reserve(6);
-  if (!reply.headers().has(http::KnownHeader::content_type)) {
+  const bool typed = reply.headers().has(http::KnownHeader::content_type);
+  const bool mislabelled = typed && !streamed && !is_json(reply.headers().value(http::KnownHeader::content_type));
+  if (mislabelled) {
+    std::erase_if(head.passing,
+                  [](const http::Header& header) { return header.known == http::KnownHeader::content_type; });
+  }
+  if (!typed || mislabelled) {
     head.headers.emplace_back("content-type", streamed ? "text/event-stream; charset=utf-8" : "application/json");
   }
   const OwnHeaders own(context_.call, context_.record, now - context_.call.received - context_.waited);

@@ -94,7 +94,7 @@ class Attempt {
   using Bytes = Result<std::string_view>;
 
   void prepare_body();
-  WEIR_OWN_FRAME Task<AttemptResult> no_stream(std::unique_ptr<providers::UpstreamReply> reply);
+  WEIR_OWN_FRAME Task<AttemptResult> no_stream(std::unique_ptr<providers::UpstreamReply> reply, std::string body);
   WEIR_OWN_FRAME Task<AttemptResult> keep_answer(std::unique_ptr<providers::UpstreamReply> reply);
 
   // relay_stream.cpp

@@ -258,7 +258,9 @@ void say_when_to_come_back(ReplyHead& head, const AttemptResult& last, Instant n
   }
   const auto is_retry_after = [](const auto& header) { return http::iequals(header.first, "retry-after"); };
   const auto own = std::ranges::find_if(head.headers, is_retry_after);
-  if (own != head.headers.end() && is_whole_seconds(own->second) && (last.back_at_is_own || !last.back_at)) {
+  const bool understood = std::ranges::count_if(head.headers, is_retry_after) == 1 && last.failure.retry_after &&
+                          is_whole_seconds(own->second);
+  if (understood && (last.back_at_is_own || !last.back_at)) {
     return;
   }
   std::erase_if(head.headers, is_retry_after);

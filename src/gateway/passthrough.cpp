@@ -9,6 +9,13 @@ bool is_ours(std::string_view name) {
   return name.size() >= prefix.size() && http::iequals(name.substr(0, prefix.size()), prefix);
 }
 
+/// It is about the place that the caller speaks with, which is weir and not the provider.
+bool is_of_origin(const http::Header& header) {
+  return header.known == http::KnownHeader::set_cookie ||
+         (header.name.size() == 7 && http::iequals(header.name, "alt-svc")) ||
+         (header.name.size() == 25 && http::iequals(header.name, "strict-transport-security"));
+}
+
 }  // namespace
 
 void select_request_headers(const http::Headers& headers, std::vector<http::Header>& out) {
@@ -51,7 +58,8 @@ void select_reply_headers(const http::Headers& headers, std::vector<http::Header
   const bool connection_lists = headers.has(http::KnownHeader::connection);
   for (const http::Header& header : headers) {
     if (http::is_hop_by_hop(header.known) || header.known == http::KnownHeader::content_length ||
-        (connection_lists && headers.named_in_connection(header.name)) || is_ours(header.name)) {
+        (connection_lists && headers.named_in_connection(header.name)) || is_ours(header.name) ||
+        is_of_origin(header)) {
       continue;
     }
     out.push_back(header);

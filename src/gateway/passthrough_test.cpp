@@ -78,6 +78,9 @@ TEST(Passthrough, a_provider_cannot_speak_for_weir_or_of_its_own_connection) {
       {"Transfer-Encoding", "chunked"},
       {"x-weir-target", "forged"},
       {"X-Weir-Request-Id", "forged"},
+      {"Set-Cookie", "__cf_bm=1"},
+      {"alt-svc", "h3=\":443\""},
+      {"Strict-Transport-Security", "max-age=1"},
       {"x-request-id", "req_provider"},
       {"x-ratelimit-remaining-requests", "5"},
   });

@@ -118,6 +118,9 @@ Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) 
       co_return co_await stream_stopped(bytes.error(), *reply);
     }
     body_ended = bytes->empty();
+    if (!body_ended && row().response_bytes == bytes->size() && bytes->front() == '{') {
+      co_return co_await no_stream(std::move(reply), std::string(*bytes));  // no event begins so: only its type says it
+    }
     if (!body_ended) {
       parser.feed(*bytes);
     }
@@ -156,6 +159,9 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
     }
     co_return std::nullopt;
   }
+  if (event.data.empty()) {
+    co_return std::nullopt;  // some servers' heartbeat, and broken JSON to every client
+  }
   ++row().events;
   const openai::ChunkFacts facts = inspector_.inspect(event.data);
   const openai::Relay relay = chat_.take(facts);
@@ -193,6 +199,9 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
     }
     if (continuation_ && !committed_) {
       co_return co_await go_on_to_end(bytes);
+    }
+    if (!committed_ && chat_.choices_finished() == 0) {
+      co_return failed(Code::upstream_malformed, "it ended the stream without an answer");
     }
     co_return co_await deliver_end(bytes, reply);
   }
@@ -266,8 +275,9 @@ Task<AttemptResult> Attempt::stream_stopped(Error error, UpstreamReply& reply) {
   if (error.code == Code::cancelled) {
     co_return left();
   }
-  const bool went_silent =
-      error.code == Code::timeout || error.code == Code::end_of_stream || error.code == Code::reset;
+  // What cannot be read behind the finish is no part of the answer; an error that is reported there is.
+  const bool went_silent = error.code == Code::timeout || error.code == Code::end_of_stream ||
+                           error.code == Code::reset || (error.code == Code::upstream_malformed && committed_);
   if (is_whole() && went_silent && (committed_ || !continuation_)) {
     AttemptResult result = co_await deliver_end(done_event, reply);
     if (result.kind == AttemptResult::Kind::delivered && error.code == Code::timeout && !chat_.usage()) {

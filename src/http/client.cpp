@@ -389,6 +389,9 @@ Task<Result<std::unique_ptr<ClientResponse>>> Client::send(const std::string& he
       co_return fail(Code::upstream_malformed, fmt::format("the answer's head is broken: {}", outcome.reason()));
     }
     if (outcome.kind == ParseOutcome::Kind::done) {
+      if (response->connection_->head.status == 101) {
+        co_return fail(Code::upstream_malformed, "it switched to another protocol, which nobody asked for");
+      }
       if (response->connection_->head.is_interim()) {
         reader.consume(outcome.consumed);
         state = {};

@@ -243,6 +243,17 @@ TEST_F(HttpClient, an_interim_answer_is_skipped_and_is_a_reply_all_the_same) {
   EXPECT_FALSE(second.facts.closed_before_reply);
 }
 
+TEST_F(HttpClient, a_switch_to_another_protocol_is_no_answer_and_nothing_to_wait_for) {
+  script_ = [](Peer& peer, std::size_t) -> Task<void> {
+    co_await peer.read_request();
+    co_await peer.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
+    co_await peer.pause(1h);
+  };
+  const Instant began = world_.now();
+  EXPECT_EQ(ask("{}", 5min).failed, Code::upstream_malformed);
+  EXPECT_LT(world_.now() - began, 2s);
+}
+
 TEST_F(HttpClient, takes_an_answer_that_comes_before_the_request_was_read) {
   script_ = [](Peer& peer, std::size_t) -> Task<void> {
     // Reads nothing: the request is larger than what the way holds.

@@ -3,8 +3,9 @@
 from typing import Any
 
 
-def complaints_about(chunks: list[dict[str, Any]], ending: str) -> list[str]:
-    """`chunks`: the events in order, without [DONE] and error objects. `ending`: what came behind them: done or error."""
+def complaints_about(chunks: list[dict[str, Any]], ending: str, failed_behind: bool = False) -> list[str]:
+    """`chunks`: the events in order, without [DONE] and error objects. `ending`: what came behind them: done or error.
+    `failed_behind`: the provider itself reported an error behind its finish reason."""
     found: list[str] = []
     ids = {chunk.get("id") for chunk in chunks}
     if len(ids) > 1:
@@ -31,10 +32,10 @@ def complaints_about(chunks: list[dict[str, Any]], ending: str) -> list[str]:
         found.append(f"usage came {usages} times")
     if chunks and ending == "done" and not finished:
         found.append("it ended as whole without a finish reason")
-    if ending == "error" and finished:
+    if ending == "error" and finished and not failed_behind:
         found.append("it finished and then failed")
     return found
 
 
-def text_of(chunks: list[dict[str, Any]]) -> str:
-    return "".join((choice.get("delta") or {}).get("content") or "" for chunk in chunks for choice in chunk.get("choices", []))
+def text_of(chunks: list[dict[str, Any]], field: str = "content") -> str:
+    return "".join((choice.get("delta") or {}).get(field) or "" for chunk in chunks for choice in chunk.get("choices", []))

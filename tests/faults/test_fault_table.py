@@ -21,11 +21,17 @@ from fault_table import SHORT_TIMEOUTS, Case, all_cases
 from test_tls import server_context
 from weir_server import Reply, Weir
 
+# What llama-server says to an assistant message at the end, where its template cannot go on with one.
+PREFILL_REFUSED = Behaviour(
+    "status",
+    status=400,
+    body='{"error":{"code":400,"message":"Assistant response prefill is incompatible with enable_thinking.","type":"invalid_request_error"}}',
+)
 AT_ONCE = 12  # calls; enough that the waiting ones hold nobody up
 
 CASES = all_cases()
-# Where a client could notice anything at all, the official one looks, too.
-SDK_CASES = [case for case in CASES if case.stream and case.left in {"nothing", "target", "twin"}]
+# The official client looks at every stream, too.
+SDK_CASES = [case for case in CASES if case.stream]
 
 
 @dataclass
@@ -45,7 +51,7 @@ def provider_of(case: Case, suffix: str = "") -> str:
 def fragments(case: Case, failing: FaultServer, spare: FaultServer, urls: dict[str, str], suffix: str) -> tuple[str, str]:
     """The providers and the model of a case, as lines of the configuration."""
     name, provider = case.id + suffix, provider_of(case, suffix)
-    then = ("ok",) if case.left in {"retry", "key"} else ()
+    then = (Behaviour("ok", reasoning=case.fault.behaviour.reasoning),) if case.left in {"retry", "key"} else ()
     url = urls[case.fault.where] if case.fault.where else failing.script(name, case.fault.behaviour, *then)
     keys = "sk-fault-secret-1" + (", sk-fault-secret-2" if case.left == "key" else "")
     timeouts = f", timeouts: {SHORT_TIMEOUTS[case.fault.group]}" if case.fault.slow else ""
@@ -53,12 +59,18 @@ def fragments(case: Case, failing: FaultServer, spare: FaultServer, urls: dict[s
     steps = f"{provider}/x"
     if case.left == "target":
         steps += ", spare/x"
-    if case.left == "twin":
-        twin = spare.script(name, Behaviour("ok", text=failing.text, events=7))  # divided in another way
-        providers += f'  {provider}t: {{dialect: openai, base_url: "{twin}", keys: none}}\n'
+    special = ""
+    if case.left == "model":
+        special = f"on_{case.fault.cause}: spare-model, "
+    if case.left in {"twin", "prefill", "refused"}:
+        same = Behaviour("ok", text=failing.text, events=7, reasoning=case.fault.behaviour.reasoning)  # divided in another way
+        rest = Behaviour("ok", text=failing.text.removeprefix(part_that_came(failing, case.fault.behaviour)))
+        twin = spare.script(name, *{"twin": [same], "prefill": [rest], "refused": [PREFILL_REFUSED, same]}[case.left])
+        dialect = "openai" if case.left == "twin" else "llama-server, recovery: prefill"
+        providers += f'  {provider}t: {{dialect: {dialect}, base_url: "{twin}", keys: none}}\n'
         steps += f", {provider}t/x"
     attempts = 2 if case.left == "retry" else 1
-    return providers, f'  "{name}": {{steps: [{steps}], retry: {{attempts: {attempts}, backoff: 1ms, backoff_max: 10s}}}}\n'
+    return providers, f'  "{name}": {{steps: [{steps}], {special}retry: {{attempts: {attempts}, backoff: 1ms, backoff_max: 10s}}}}\n'
 
 
 def with_sdk(weir: Weir, model: str) -> Outcome:
@@ -109,7 +121,7 @@ def outcomes(request, failing, spare, tmp_path_factory):
         config = (
             "listen: 127.0.0.1:0\nauth: {mode: none}\ncircuit_breaker: {failure_threshold: 1000000}\nstore: {url: none}\ncaching: {exact: {enabled: false}}\n"
             f'providers:\n  spare: {{dialect: openai, base_url: "{spare.base_url}", keys: none}}\n'
-            + "".join(provider for provider, _ in rows) + "models:\n" + "".join(model for _, model in rows)
+            + "".join(provider for provider, _ in rows) + "models:\n  spare-model: spare/x\n" + "".join(model for _, model in rows)
         )  # fmt: skip
         weir = stack.enter_context(Weir(tmp_path_factory.mktemp("faults"), config))
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -151,13 +163,15 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
             "same": (failing.text, f"{provider}/x"), "other": (spare.text, "spare/x"), "twin": (failing.text, f"{provider}t/x"),
         }[case.answered_by]  # fmt: skip
         assert reply.status == 200, reply
+        refused, rest = (rest[0], rest[1:]) if case.left == "refused" else (None, rest)
+        assert refused is None or (refused["target"], refused["status"], refused["recovery"]) == (target, 400, "prefill")
         assert [(attempt["target"], attempt["end_state"]) for attempt in rest] == [(target, "complete")], record
         if case.answered_by == "same":
             assert (rest[0].get("key") != first.get("key")) == (case.left == "key"), record
-        asked_to_wait = float(fault.behaviour.retry_after or 0) if fault.behaviour and case.left == "retry" else 0
-        assert rest[0]["backoff_ms"] >= 1000 * asked_to_wait, "Retry-After is a floor"
+        if case.left == "retry" and fault.behaviour.retry_after == "1":
+            assert rest[0]["backoff_ms"] >= 1000, "Retry-After is a floor"
         assert case.left == "retry" or rest[0]["backoff_ms"] == 0, "whoever did not fail is asked at once"
-        assert rest[0].get("recovery") == ("proven" if fault.group == "content" else None)
+        assert rest[0].get("recovery") == ("prefill" if case.left == "prefill" else "proven" if fault.group == "content" else None)
         assert reply.header("x-weir-target") == (first["target"] if fault.group == "content" else target), "it was sent with the first content"
         assert record["target"] == target and record["end_state"] == "complete" and "error_code" not in record
         if case.stream:
@@ -165,6 +179,7 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
             chunks = [json.loads(event) for event in events]
             assert done == "[DONE]" and stream_grammar.complaints_about(chunks, "done") == []
             assert stream_grammar.text_of(chunks) == text
+            assert stream_grammar.text_of(chunks, "reasoning_content") == (fault.behaviour.reasoning if fault.group == "content" else "")
         else:
             assert reply.json["choices"][0]["message"]["content"] == text
         return
@@ -176,11 +191,14 @@ def test_what_the_caller_gets_and_what_the_record_tells(case, outcomes, failing,
     assert record["end_state"] == ("complete" if fault.about_request else "upstream_error"), record
     status, code = fault.alone
     assert reply.status == record["status"] == status, reply
+    if status in {429, 503}:
+        earliest, latest = fault.come_back
+        assert earliest <= int(reply.header("retry-after")) <= latest, reply
     if fault.group == "content":
         *events, last = reply.events
         chunks = [json.loads(event) for event in events]
         error = json.loads(last)["error"]
-        assert stream_grammar.complaints_about(chunks, "error") == []
+        assert stream_grammar.complaints_about(chunks, "error", fault.finished) == []
         assert stream_grammar.text_of(chunks) == part_that_came(failing, fault.behaviour), "exactly what came before it broke"
         assert b"[DONE]" not in reply.body
     else:
@@ -201,10 +219,10 @@ def test_the_openai_sdk_sees_a_normal_answer_or_a_clear_error(case, outcomes, fa
     if case.answered_by:
         assert outcome.raised is None
         assert stream_grammar.complaints_about(outcome.chunks, "done") == []
-        assert text == (failing.text if case.answered_by == "twin" else spare.text)
+        assert text == (spare.text if case.answered_by == "other" else failing.text)
         return
     assert isinstance(outcome.raised, openai.APIError) and not isinstance(outcome.raised, openai.APIConnectionError), outcome
-    assert stream_grammar.complaints_about(outcome.chunks, "error") == []
+    assert stream_grammar.complaints_about(outcome.chunks, "error", fault.finished) == []
     assert (outcome.raised.code or "") == fault.alone[1]
     if fault.group == "content":
         assert text == part_that_came(failing, fault.behaviour)

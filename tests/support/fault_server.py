@@ -62,11 +62,13 @@ KINDS = {
     "stall": "nothing more after `after` content events (not streamed: from the middle of the body)",
     "malformed": "broken JSON as the event after `after` content events, then the rest (not streamed: as the body)",
     "error_event": "an error object as the event after `after` content events, then the end (not streamed: as the body)",
+    "error_after_finish": "an error object as the event after the finish reason, then [DONE]",
     "missing_done": "everything but [DONE]",
     "held_after_done": "everything, then neither end of body nor of connection",
     "held_after_finish": "everything up to the finish reason, then nothing",
     "html": "status 200 with an HTML page",
     "short_body": "Content-Length promises more bytes than come before FIN",
+    "cut_event": "FIN inside a chunk, inside an event, inside a character of it, after `after` content events",
     "truncated_chunk": "a chunk that promises more bytes than come before FIN",
     "long_body": "Content-Length promises fewer bytes than come",
     "bad_json": "status 200, whole, JSON by its type and broken by its text",
@@ -83,6 +85,7 @@ class Behaviour:
     events: int = 4                  # content events that a streamed answer is divided into
     after: int = 0                   # content events before the fault
     tools: bool = False              # streamed: two tool calls instead of the text; `after` counts their deltas
+    reasoning: str = ""              # streamed: comes before the text, in three content events of their own
     role: bool = True                # whether a streamed answer begins with the role event, which bears no content
     status: int = 503
     code: str | None = "server_is_overloaded"
@@ -536,7 +539,7 @@ class Connection:
         headers = self._provider_headers(request) + list(behaviour.headers)
         if behaviour.kind == "slow_first_token":
             await asyncio.sleep(behaviour.seconds)
-        if behaviour.kind in {"cut_rst", "cut_fin", "stall", "end_early"}:
+        if behaviour.kind in {"cut_rst", "cut_fin", "cut_event", "stall", "end_early"}:
             # Without streaming there is no k-th event: the break is in the middle of the body.
             await self._write(response(200, body, headers, sent=len(body) // 2))
             if behaviour.kind == "stall":
@@ -629,6 +632,11 @@ class Connection:
                 await self._hold()
             if kind in {"cut_rst", "cut_fin"}:
                 raise Broken(reset=kind == "cut_rst")
+            if kind == "cut_event":
+                whole = sse({**base, "choices": choice({"content": "half a 🦦"})})
+                half = whole[: whole.index("🦦".encode()) + 2]
+                await self._write(b"%x\r\n%s" % (len(whole), half) if chunked else half)
+                raise Broken(reset=False)
             if kind == "malformed":
                 await self._write(frame(b'data: {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {"content": \n\n'))
             if kind == "error_event":
@@ -643,6 +651,8 @@ class Connection:
         with contextlib.suppress(Finished):
             if behaviour.role:
                 await event(choice({"role": "assistant", "content": "", "refusal": None}))
+            for part in divide(behaviour.reasoning, 3):
+                await event(choice({"reasoning_content": part}))
             for number, delta in enumerate(deltas):
                 if number == behaviour.after:
                     await break_here()
@@ -653,6 +663,8 @@ class Connection:
             await event(choice({}, reason))
             if kind == "held_after_finish":
                 await self._hold()
+            if kind == "error_after_finish":
+                await self._write(frame(sse({"error": UPSTREAM_ERROR})))
             if asked_for_usage:
                 await event([], USAGE)
             if kind != "missing_done":
