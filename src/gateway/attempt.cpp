@@ -216,7 +216,13 @@ Task<AttemptResult> Attempt::run() {
     limits_ = providers::read_rate_limits((*reply)->headers(), context_.core.loop.wall_now());
   }
   if ((*reply)->status() < 200 || (*reply)->status() > 299) {
-    co_return co_await keep_answer(std::move(*reply));
+    // A server that waited on an idle connection for too long says so before it closes it. If our call crosses that, it
+    // saw nothing of it (RFC 9110, 15.5.9).
+    const bool idle_too_long = facts.reused_connection && (*reply)->status() == 408 &&
+                               http::iequals((*reply)->headers().value(http::KnownHeader::connection), "close");
+    AttemptResult result = co_await keep_answer(std::move(*reply));
+    result.closed_before_reply = idle_too_long && result.kind == AttemptResult::Kind::failed;
+    co_return result;
   }
   if (call.request.stream) {
     const std::string_view type = (*reply)->headers().value(http::KnownHeader::content_type);

@@ -865,6 +865,35 @@ TEST_F(ExchangeTest, a_reused_connection_that_had_been_closed_is_replaced_in_sil
   EXPECT_EQ(record().end_state, ledger::EndState::complete);
 }
 
+TEST_F(ExchangeTest, a_408_that_was_meant_for_the_idle_connection_is_no_answer) {
+  use(once());
+  Scripted crossed{.status = 408, .headers = {{"connection", "close"}}};
+  crossed.facts = {.connected = std::nullopt, .reused_connection = true, .closed_before_reply = false};
+  a_->scripts = {crossed, stream_of({role, hello, stop, done})};
+  run();
+  EXPECT_EQ(a_->fresh, (std::vector<bool>{false, true}));
+  EXPECT_EQ(record().end_state, ledger::EndState::complete);
+  // The provider's own, for this call: on a connection that it keeps, or that was opened for it.
+  Scripted kept = crossed;
+  kept.headers.clear();
+  Scripted fresh = crossed;
+  fresh.facts.reused_connection = false;
+  for (const Scripted& own : {kept, fresh}) {
+    log_.records.clear();
+    a_->asked_at.clear();
+    b_->asked_at.clear();
+    a_->fresh.clear();
+    sink_.emplace(loop_);
+    a_->scripts = {own};
+    b_->scripts = {stream_of({role, hello, stop, done})};
+    run();
+    EXPECT_EQ(a_->fresh.size(), 1U);
+    EXPECT_EQ(record().attempts[0].status, 408);
+    EXPECT_EQ(record().attempts[0].cause, llm::Cause::slow);
+    EXPECT_EQ(record().target, "b/b-model");
+  }
+}
+
 TEST_F(ExchangeTest, nothing_is_tried_after_the_time_for_the_whole_call) {
   use({.attempts = 20, .backoff = 1s, .backoff_max = 1s}, {.total = 3s});
   for (int i = 0; i < 20; ++i) {
