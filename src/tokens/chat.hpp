@@ -23,4 +23,12 @@ PromptCount count_chat(Tokenizer& tokenizer, std::string_view body);
 /// of such lists, in the member `name` ("prompt", "input").
 PromptCount count_prompt(Tokenizer& tokenizer, std::string_view body, std::string_view name);
 
+/// Counts the texts of all choices of a whole reply to either; thoughts that it shows are a part of them.
+PromptCount count_reply(Tokenizer& tokenizer, std::string_view reply);
+
+/// The same by estimate(), for request threads: one pass, no vocabulary.
+std::int64_t estimate_chat(std::string_view body);
+std::int64_t estimate_prompt(std::string_view body, std::string_view name);
+std::int64_t estimate_reply(std::string_view reply);
+
 }  // namespace weir::tokens

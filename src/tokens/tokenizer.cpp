@@ -37,7 +37,7 @@ std::uint32_t Tokenizer::rank_of(std::string_view bytes) const {
 }
 
 void Tokenizer::encode(std::string_view text, std::vector<TokenId>& out) {
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = 0; at < text.size() && !is_abandoned();) {
     const std::size_t length = piece_length(encoding_, text, at);
     encode_piece(text.substr(at, length), out);
     at += length;
@@ -46,7 +46,7 @@ void Tokenizer::encode(std::string_view text, std::vector<TokenId>& out) {
 
 std::size_t Tokenizer::count(std::string_view text) {
   std::size_t count = 0;
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t at = 0; at < text.size() && !is_abandoned();) {
     const std::size_t length = piece_length(encoding_, text, at);
     counted_.clear();
     encode_piece(text.substr(at, length), counted_);
@@ -214,7 +214,7 @@ void Tokenizer::merge_windows(std::string_view piece, std::vector<TokenId>& out)
   std::size_t at = 0;
   std::size_t window = options_.window_bytes;
   std::size_t step_back = 1;
-  while (at < piece.size()) {
+  while (at < piece.size() && !is_abandoned()) {
     const std::string_view part = piece.substr(at, window);
     const bool last = at + part.size() == piece.size();
     window_.clear();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +21,8 @@ class Tokenizer {
   struct Options {
     /// Of one word that is merged at once; a longer one is merged in windows, with the same result.
     std::size_t window_bytes = std::size_t{32} << 10;
+    /// Once it is true, everything ends soon, with a result that means nothing. Null: never.
+    const std::atomic<bool>* abandoned = nullptr;
   };
   Tokenizer(Encoding encoding, const Vocabulary& vocabulary, Options options);
   Tokenizer(Encoding encoding, const Vocabulary& vocabulary) : Tokenizer(encoding, vocabulary, Options{}) {}
@@ -32,6 +35,9 @@ class Tokenizer {
   [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const;
 
  private:
+  [[nodiscard]] bool is_abandoned() const {
+    return options_.abandoned != nullptr && options_.abandoned->load(std::memory_order_relaxed);
+  }
   void encode_piece(std::string_view piece, std::vector<TokenId>& out);
   void merge_short(std::string_view piece, std::vector<TokenId>& out);
   void merge_long(std::string_view piece, std::vector<TokenId>& out);

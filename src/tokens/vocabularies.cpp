@@ -11,6 +11,7 @@ Result<const Vocabulary*> Vocabularies::get(Encoding encoding) {
   std::optional<Vocabulary>& place = loaded_[static_cast<std::size_t>(encoding)];
   if (!place) {
     auto read = Vocabulary::parse(vocabulary_data(encoding));
+    forget_vocabulary_data(encoding);
     if (!read) {
       return std::unexpected(std::move(read.error()));
     }

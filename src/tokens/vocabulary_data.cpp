@@ -1,5 +1,9 @@
 #include "tokens/vocabulary_data.hpp"
 
+#include <sys/mman.h>
+
+#include <cstdint>
+
 // The assembler's .incbin: an array of numbers would cost the compiler seconds and half a gigabyte.
 #ifdef WEIR_TOKEN_DATA
 asm(R"(
@@ -34,6 +38,20 @@ std::string_view vocabulary_data(Encoding encoding) {
   static_cast<void>(encoding);
   return {};
 #endif
+}
+
+void forget_vocabulary_data(Encoding encoding) {
+  const std::string_view data = vocabulary_data(encoding);
+  if (data.empty()) {
+    return;
+  }
+  constexpr std::uintptr_t page = 4096;
+  const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(data.data()) & ~(page - 1);
+  const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data.data()) + data.size()) & ~(page - 1);
+  if (end > begin) {
+    // Pages of a file that nobody writes: whoever reads them again gets them from the file.
+    static_cast<void>(::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED));
+  }
 }
 
 }  // namespace weir::tokens

@@ -10,4 +10,7 @@ namespace weir::tokens {
 /// build had none. Reading it brings its pages into memory.
 [[nodiscard]] std::string_view vocabulary_data(Encoding encoding);
 
+/// Gives the memory of its pages back, until it is read again.
+void forget_vocabulary_data(Encoding encoding);
+
 }  // namespace weir::tokens
