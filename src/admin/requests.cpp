@@ -19,6 +19,7 @@ namespace {
 // A caller may ask for a call's record the moment its last byte arrives, which is an instant before the call is
 // settled.
 constexpr auto settling_time = std::chrono::milliseconds(50);
+constexpr int settling_looks = 10;  // so often: where the provider told no usage, its tokens are counted first
 constexpr auto patience = std::chrono::seconds(10);  // with the store
 constexpr std::size_t ring_calls_max = 1000;
 
@@ -37,9 +38,16 @@ Task<Result<std::optional<std::string>>> find_record(api::ApiRequest& request, c
       co_return found;
     }
   }
-  co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation});
-  const ledger::RecordPtr record = ring.find(request.rest);
-  co_return record == nullptr ? std::nullopt : std::optional(ledger::to_json(*record));
+  for (int looks = 0; looks < settling_looks; ++looks) {
+    if (co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation}) ==
+        platform::Wake::cancelled) {
+      break;
+    }
+    if (const ledger::RecordPtr record = ring.find(request.rest)) {
+      co_return ledger::to_json(*record);
+    }
+  }
+  co_return std::nullopt;
 }
 
 Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {

@@ -163,8 +163,11 @@ Result<std::string> story_of(std::string_view record_json) {
   const auto tokens_in = number(record, "tokens_in");
   const auto tokens_out = number(record, "tokens_out");
   if (tokens_in || tokens_out) {
-    fmt::format_to(to, "Tokens: {:.0f} in, {:.0f} out, as the provider counted them.\n", tokens_in.value_or(0),
-                   tokens_out.value_or(0));
+    const std::string source = text(record, "usage_source");
+    fmt::format_to(to, "Tokens: {:.0f} in, {:.0f} out, {}.\n", tokens_in.value_or(0), tokens_out.value_or(0),
+                   source == "counted"     ? "as weir counted them: the provider told no usage"
+                   : source == "estimated" ? "as weir estimates them: the provider told no usage"
+                                           : "as the provider counted them");
   }
   if (index > 0) {
     if (const auto cost = number(record, "cost_usd")) {

@@ -439,6 +439,12 @@ void Node::use_records(RecordKeeping& records) {
   }
 }
 
+void Node::use_counting(tokens::Counting& counting) {
+  for (const auto& core : cores_) {
+    core->gateway.counting = &counting;
+  }
+}
+
 void Node::record(ledger::RecordPtr record) {
   ring_.record(record);
   log_.request(std::move(record));

@@ -78,6 +78,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Where records go that outlive the process; before the loops run. Outlives their work. Without: memory alone.
   void use_records(RecordKeeping& records);
 
+  /// Who counts tokens where a provider tells no usage; before the loops run. Outlives their work. Without: estimates.
+  void use_counting(tokens::Counting& counting);
+
   /// The last calls.
   [[nodiscard]] const ledger::RequestRing& ring() const { return ring_; }
   [[nodiscard]] const api::Registry& registry() const { return registry_; }

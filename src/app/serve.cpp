@@ -21,6 +21,7 @@
 #include "platform/random.hpp"
 #include "platform/real_clock.hpp"
 #include "platform/real_files.hpp"
+#include "tokens/counting_thread.hpp"
 
 namespace weir::app {
 
@@ -127,6 +128,8 @@ int serve(const ServeOptions& options) {
 
   net::Cores cores(worker_count(config->server), &inherited);
   Node node(cores.loops(), config, **log);
+  tokens::CountingThread counting;
+  node.use_counting(counting);
   platform::RealFiles files;
   std::unique_ptr<RecordKeeping> records;
   if (!config->store.file.empty()) {
@@ -193,6 +196,7 @@ int serve(const ServeOptions& options) {
       std::_Exit(1);
     }
   }
+  counting.stop();
   if (records != nullptr) {
     records->stop();
   }

@@ -23,6 +23,7 @@
 namespace weir::gateway {
 
 class KeyTurn;
+struct Uncounted;
 
 /// What a provider answered with a status that is no success, kept in case it is what the caller gets.
 struct ProviderAnswer {
@@ -67,8 +68,9 @@ class Attempt {
     ledger::LiveCall& live;
     const limits::RateLimitHeaders* limit_headers = nullptr;  // they replace the provider's; null: the caller has none
     platform::Duration& waited;
-    platform::Instant deadline;  // of the whole call
-    bool timed = false;          // the target is chosen by its speed
+    platform::Instant deadline;             // of the whole call
+    bool timed = false;                     // the target is chosen by its speed
+    std::unique_ptr<Uncounted>& uncounted;  // what is kept of an answer whose provider tells no usage; mostly null
   };
   /// What belongs to one attempt of the call.
   struct Turn {

@@ -77,6 +77,7 @@ AttemptLoop::~AttemptLoop() {
       attempt.reason = "the gateway failed";
       attempt.ended = now() - context_.attempt.call.started;
       context_.attempt.core.call_metrics.attempt_ended(label_, attempt, now());
+      context_.attempt.core.call_metrics.usage_known(label_, attempt);
     }
   }
 }
@@ -337,9 +338,13 @@ providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidat
   return nullptr;
 }
 
-void AttemptLoop::find_cost() {
+void AttemptLoop::find_cost(const Attempt::Turn& turn) {
   Core& core = context_.attempt.core;
   ledger::AttemptRecord& row = record().attempts.back();
+  if (context_.attempt.call.request.stream && last_.kind == AttemptResult::Kind::delivered) {
+    turn.provider.note_stream_usage(row.usage.input_tokens.has_value());
+  }
+  find_usage(core, context_.attempt.call, turn.delivered, row, context_.attempt.uncounted);
   ledger::settle_cost(row, core.prices.find(row.target, record().time));
 }
 
@@ -372,11 +377,17 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
                        .fresh_connection = fresh_connection,
                        .resume = std::nullopt};
     context_.recovery.prepare(turn, tries < candidate.target->retry.attempts || has_other_members());
+    keep_text(context_.attempt.uncounted, context_.attempt.core, context_.attempt.call, turn);
     Attempt one(context_.attempt, turn);
     last_ = co_await one.run();
-    find_cost();
+    find_cost(turn);
     keys.report(last_, one.limits(), now());
     context_.attempt.core.call_metrics.attempt_ended(label_, record().attempts.back(), now());
+    if (context_.attempt.uncounted == nullptr) {
+      context_.attempt.core.call_metrics.usage_known(label_, record().attempts.back());
+    } else {
+      context_.attempt.uncounted->label = label_;
+    }
     if (last_.kind == AttemptResult::Kind::delivered || last_.kind == AttemptResult::Kind::caller_left) {
       end(slot);
       context_.recovery.finished(record().attempts.back());

@@ -8,6 +8,7 @@
 
 #include "gateway/attempt.hpp"
 #include "gateway/recovery.hpp"
+#include "gateway/uncounted.hpp"
 #include "routing/resolve.hpp"
 #include "routing/target_state.hpp"
 
@@ -78,7 +79,8 @@ class AttemptLoop {
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
   /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.
   bool end(routing::Slot& slot);
-  void find_cost();
+  /// And before it, what the attempt used.
+  void find_cost(const Attempt::Turn& turn);
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
   [[nodiscard]] bool has_other_members() const;
   [[nodiscard]] platform::Instant now() const { return context_.attempt.core.loop.now(); }

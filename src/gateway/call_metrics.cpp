@@ -97,17 +97,6 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
     cells.recent.add(now, answered);
   }
   cells.events->add(static_cast<double>(attempt.events));
-  if (attempt.usage.input_tokens) {
-    cells.tokens_in->add(static_cast<double>(*attempt.usage.input_tokens));
-  }
-  if (attempt.usage.output_tokens) {
-    cells.tokens_out->add(static_cast<double>(*attempt.usage.output_tokens));
-  }
-  if (!attempt.cost) {
-    shard_.cell(metric::unpriced, {label, attempt.price ? "usage" : "price"}).add();
-  } else if (*attempt.cost != ledger::Money{}) {
-    cells.cost->add(static_cast<double>(attempt.cost->in_picodollars()) / 1e12);
-  }
   for (std::size_t i = 0; i < attempt.mended.size(); ++i) {
     if (attempt.mended[i] != 0) {
       shard_.cell(metric::mended, {label, openai::to_string(static_cast<openai::Mend>(i))}).add(attempt.mended[i]);
@@ -120,6 +109,24 @@ void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRec
         .cell(metric::attempts,
               {label, attempt.failure ? weir::to_string(*attempt.failure) : to_string(attempt.end_state)})
         .add();
+  }
+}
+
+void CallMetrics::usage_known(std::string_view label, const ledger::AttemptRecord& attempt) {
+  TargetCells& cells = target(label);
+  if (attempt.usage.input_tokens) {
+    cells.tokens_in->add(static_cast<double>(*attempt.usage.input_tokens));
+  }
+  if (attempt.usage.output_tokens) {
+    cells.tokens_out->add(static_cast<double>(*attempt.usage.output_tokens));
+  }
+  if (attempt.usage_source > ledger::UsageSource::provider) {
+    shard_.cell(metric::usage_not_told, {label, to_string(attempt.usage_source)}).add();
+  }
+  if (!attempt.cost) {
+    shard_.cell(metric::unpriced, {label, attempt.price ? "usage" : "price"}).add();
+  } else if (*attempt.cost != ledger::Money{}) {
+    cells.cost->add(static_cast<double>(attempt.cost->in_picodollars()) / 1e12);
   }
 }
 

@@ -38,6 +38,8 @@ class CallMetrics {
   void call_ended(const ledger::RequestRecord& record);
   /// `label`: the target as configured, never a name that a caller made up.
   void attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now);
+  /// What it used and cost; later than its end where that is still counted.
+  void usage_known(std::string_view label, const ledger::AttemptRecord& attempt);
   /// A call was refused by a limit.
   void limited(std::string_view scope, std::string_view unit);
   void fallback(std::string_view from, std::string_view to);

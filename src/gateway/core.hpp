@@ -18,6 +18,7 @@
 #include "platform/memory_budget.hpp"
 #include "providers/provider.hpp"
 #include "routing/policy.hpp"
+#include "tokens/count.hpp"
 
 namespace weir::gateway {
 
@@ -63,6 +64,7 @@ struct Core {
   ledger::LiveFeed live;
   ledger::PriceCache prices;               // of calls that end now
   ledger::CoreJournal* journal = nullptr;  // of this core, where records outlive the process
+  tokens::Counting* counting = nullptr;    // of all cores; null: what a provider does not tell is estimated
   // Work beside the calls; cancelled and joined before the providers go.
   net::TaskGroup background{loop, [&told = log](std::string_view task, const std::string& what) {
                               told.message(observe::Level::error, "gateway",

@@ -31,24 +31,6 @@ std::string words_for_caller(const AttemptResult& last, const ledger::RequestRec
   return last.reason;
 }
 
-/// An answer that another one went on with, or was asked to, used what all of them used.
-void add_other_legs(ledger::RequestRecord& record) {
-  const auto add = [](std::optional<std::int64_t>& sum, const std::optional<std::int64_t>& more) {
-    if (more) {
-      sum = sum.value_or(0) + *more;
-    }
-  };
-  for (const ledger::AttemptRecord& attempt : std::span(record.attempts).first(record.attempts.size() - 1)) {
-    if (attempt.first_token || !attempt.recovery.empty()) {
-      add(record.usage.input_tokens, attempt.usage.input_tokens);
-      add(record.usage.output_tokens, attempt.usage.output_tokens);
-      add(record.usage.cached_input_tokens, attempt.usage.cached_input_tokens);
-      add(record.usage.cache_write_tokens, attempt.usage.cache_write_tokens);
-      add(record.usage.reasoning_tokens, attempt.usage.reasoning_tokens);
-    }
-  }
-}
-
 /// Rounded up, so that it is never too early.
 std::int64_t whole_seconds(Duration wait) {
   return std::chrono::ceil<std::chrono::seconds>(wait).count();
@@ -212,7 +194,8 @@ Task<void> Exchange::attempts() {
                                 .live = live_,
                                 .limit_headers = limit_headers_.get(),
                                 .waited = waited_,
-                                .deadline = call_.received + plan_.timeouts.total},
+                                .deadline = call_.received + plan_.timeouts.total,
+                                .uncounted = uncounted_},
                     .snapshot = *snapshot_,
                     .plan = plan_,
                     .recovery = recovery});
@@ -394,12 +377,7 @@ void Exchange::settle(ledger::EndState end_state) {
   record_->duration = now - call_.started;
   record_->added = now - call_.received - waited_ - sink_.stalled();
   record_->response_bytes = sink_.bytes_sent();
-  if (!record_->attempts.empty()) {
-    record_->usage = record_->attempts.back().usage;
-    add_other_legs(*record_);
-  }
-  record_->cost = ledger::cost_of(*record_);
-  record_->usage_source = record_->usage == llm::Usage{} ? "none" : "provider";
+  add_up(*record_);
   if (record_->target.empty() && !record_->attempts.empty()) {
     record_->target = record_->attempts.back().target;
   }
@@ -416,10 +394,11 @@ void Exchange::settle(ledger::EndState end_state) {
     tee->ended(call_, end_state == ledger::EndState::complete && record_->status == 200);
   }
   live_.ended();
-  if (core_.journal != nullptr) {
-    core_.journal->closed(*record_);
+  if (uncounted_ != nullptr && uncounted_->job) {
+    count_and_hand_over(core_, std::move(record_), std::move(uncounted_));
+  } else {
+    hand_over(core_, std::move(record_));
   }
-  core_.records.record(std::move(record_));
 }
 
 }  // namespace weir::gateway

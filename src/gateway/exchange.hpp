@@ -9,6 +9,7 @@
 #include "gateway/core.hpp"
 #include "gateway/keep_alive.hpp"
 #include "gateway/reply_sink.hpp"
+#include "gateway/uncounted.hpp"
 #include "http/server.hpp"
 #include "ledger/request_record.hpp"
 #include "routing/resolve.hpp"
@@ -68,6 +69,7 @@ class Exchange {
   std::optional<platform::Duration> come_back_after_;  // with a refusal by admit()
   limits::Limiter::Ticket ticket_;                     // given back before snapshot_, which has its limits
   std::unique_ptr<limits::RateLimitHeaders> limit_headers_;
+  std::unique_ptr<Uncounted> uncounted_;  // of the last attempt; mostly null
   bool settled_ = false;
 };
 

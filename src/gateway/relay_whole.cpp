@@ -4,6 +4,7 @@
 
 #include "dialects/openai/usage_scanner.hpp"
 #include "gateway/attempt.hpp"
+#include "gateway/uncounted.hpp"
 
 #include <fmt/format.h>
 
@@ -64,6 +65,9 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
     co_return failed_in_success(body, "it answered 200 with an error");
   }
   row().usage = facts.usage.value_or(llm::Usage{});
+  if (!row().usage.input_tokens) {
+    keep_reply(context_.uncounted, body);
+  }
   std::string adapted;
   if (operation.adapt != nullptr) {
     auto other = operation.adapt(context_.call.request, body);

@@ -124,7 +124,7 @@ std::size_t room_for(const RequestRecord& record) {
   for (const std::string* text :
        {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client, &record.client_request_id,
         &record.trace_id, &record.model, &record.route, &record.target, &record.error_code, &record.error_message,
-        &record.usage_source, &record.recovered_from, &record.key_id}) {
+        &record.recovered_from, &record.key_id}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {
@@ -157,6 +157,9 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   row.flag(",\"silent_retry\":", attempt.silent_retry);
   row.text_if(",\"upstream_request_id\":", attempt.upstream_request_id);
   row.usage(attempt.usage);
+  if (attempt.usage_source > UsageSource::provider) {
+    row.plain(",\"usage_source\":", to_string(attempt.usage_source));
+  }
   row.money(",\"cost_usd\":", attempt.cost);
   if (attempt.price) {
     row.text(",\"price\":", attempt.price->name);
@@ -217,7 +220,7 @@ void write_record(Row& row, const RequestRecord& record) {
   row.number(",\"request_bytes\":", record.request_bytes);
   row.number(",\"response_bytes\":", record.response_bytes);
   row.usage(record.usage);
-  row.plain(",\"usage_source\":", record.usage_source);
+  row.plain(",\"usage_source\":", to_string(record.usage_source));
   row.money(",\"cost_usd\":", record.cost);
   row.text_if(",\"recovered_from\":", record.recovered_from);
   if (!record.skipped.empty()) {
@@ -262,6 +265,16 @@ std::optional<Money> cost_of(const RequestRecord& record) {
     sum += *attempt.cost;
   }
   return sum;
+}
+
+std::string_view to_string(UsageSource source) {
+  switch (source) {
+    case UsageSource::none: return "none";
+    case UsageSource::provider: return "provider";
+    case UsageSource::counted: return "counted";
+    case UsageSource::estimated: return "estimated";
+  }
+  return "none";
 }
 
 std::string_view to_string(EndState state) {

@@ -27,6 +27,15 @@ enum class EndState : std::uint8_t {
 };
 std::string_view to_string(EndState state);
 
+/// Where the token counts of a call or an attempt come from.
+enum class UsageSource : std::uint8_t {
+  none,       // nothing is known, or nothing was used
+  provider,   // its own word
+  counted,    // it told none: weir counted them, as the provider does
+  estimated,  // it told none, and they cannot be counted exactly, or the count did not come in time
+};
+std::string_view to_string(UsageSource source);
+
 /// One upstream call. Times are measured from the start of the request; those that did not happen are absent.
 struct AttemptRecord {
   std::string target;  // "provider/model", as configured
@@ -45,6 +54,7 @@ struct AttemptRecord {
   bool silent_retry = false;        // repeats an attempt whose reused connection turned out to be closed
   std::string upstream_request_id;  // the provider's x-request-id
   llm::Usage usage;
+  UsageSource usage_source = UsageSource::none;
   std::shared_ptr<const ModelPrice> price;  // null: unknown
   std::optional<Money> cost;                // absent: unknown
   std::uint64_t events = 0;                 // of the stream, those before the commit included
@@ -82,7 +92,7 @@ struct RequestRecord final : observe::LogLine {
   std::uint64_t request_bytes = 0;
   std::uint64_t response_bytes = 0;
   llm::Usage usage;
-  std::string usage_source;   // provider, none
+  UsageSource usage_source = UsageSource::none;  // the least certain of those that it was added up from
   std::optional<Money> cost;  // of all attempts; absent: of one at least it is unknown
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why

@@ -20,7 +20,7 @@ RequestRecord example() {
   record.duration = 1'234'567us;
   record.added = 999ns;
   record.usage.input_tokens = 3;
-  record.usage_source = "provider";
+  record.usage_source = UsageSource::provider;
   AttemptRecord& attempt = record.attempts.emplace_back();
   attempt.target = "a/x";
   attempt.status = 503;

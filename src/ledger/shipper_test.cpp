@@ -42,7 +42,7 @@ RequestRecord ended(RequestRecord record) {
   record.target = record.attempts.empty() ? "" : record.attempts.back().target;
   record.duration = std::chrono::milliseconds(12);
   record.usage.input_tokens = 3;
-  record.usage_source = "provider";
+  record.usage_source = UsageSource::provider;
   for (AttemptRecord& attempt : record.attempts) {
     attempt.end_state = EndState::complete;
     attempt.status = 200;
@@ -106,7 +106,10 @@ class MoodyStore final : public store::Store, store::RequestLog {
   std::map<std::string, int> puts;
 
   store::RequestLog& requests() override { return *this; }
+  store::ApiKeys& keys() override { return memory_->keys(); }
+  store::Tenants& tenants() override { return memory_->tenants(); }
   store::AuditLog& audit() override { return memory_->audit(); }
+  Result<void> atomically(const std::function<Result<void>()>& work) override { return work(); }
   Result<void> make_durable() override { return mood(); }
   Result<std::int64_t> bytes() override { return 0; }
   Result<void> shrink() override { return {}; }

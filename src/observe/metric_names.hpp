@@ -43,6 +43,11 @@ inline const MetricFamily tokens{
     "weir_tokens_total", "Tokens as the providers counted them.", MetricKind::counter, {"target", "kind"}};
 inline const MetricFamily cost{
     "weir_cost_usd_total", "What attempts cost, in US dollars, where it is known.", MetricKind::counter, {"target"}};
+inline const MetricFamily usage_not_told{
+    "weir_usage_not_told_total",
+    "Attempts whose provider told no usage, by how weir knows it: counted or estimated.",
+    MetricKind::counter,
+    {"target", "source"}};
 inline const MetricFamily unpriced{"weir_unpriced_attempts_total",
                                    "Attempts whose cost is unknown, by what was missing: price or usage.",
                                    MetricKind::counter,

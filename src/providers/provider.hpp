@@ -80,12 +80,18 @@ class Provider {
   }
   /// Our keys there; null where none is sent. Lives as long as the provider.
   [[nodiscard]] virtual KeyPool* keys() const { return nullptr; }
+  /// Whether its streams tell a usage, as the last whole one showed; false before the first.
+  [[nodiscard]] bool tells_stream_usage() const { return tells_stream_usage_; }
+  void note_stream_usage(bool told) { tells_stream_usage_ = told; }
   /// Takes our credentials out of words that the provider sent: some echo what they were asked with.
   virtual void conceal(std::string& words) const = 0;
   /// Adds the provider's own numbers (connections) to a scrape.
   virtual void collect(observe::MetricShard& shard) const = 0;
   /// Gives back what it holds; must have returned before the destructor.
   virtual Task<void> close() = 0;
+
+ private:
+  bool tells_stream_usage_ = false;
 };
 
 }  // namespace weir::providers

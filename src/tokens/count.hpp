@@ -2,6 +2,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,5 +38,17 @@ struct Count {
 /// Takes time that grows with the job's bytes alone, some 10 MB a second: not for request threads. `abandoned`: nobody
 /// waits for it any more; it then ends soon, with a result that means nothing.
 Result<Count> count(Vocabularies& vocabularies, const CountJob& job, const std::atomic<bool>& abandoned);
+
+/// Who counts beside the request threads.
+class Counting {
+ public:
+  virtual ~Counting() = default;
+  /// Nothing: it could not be counted. Called on any thread; must not block.
+  using Done = std::move_only_function<void(std::optional<Count>)>;
+  /// Who asked sets it true when he no longer waits: the job is then left as it is.
+  using Abandoned = std::shared_ptr<std::atomic<bool>>;
+  /// False where too much waits; `done` is then not called. From any thread; does not block.
+  virtual bool submit(CountJob job, Abandoned abandoned, Done done) = 0;
+};
 
 }  // namespace weir::tokens

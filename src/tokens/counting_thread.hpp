@@ -19,26 +19,21 @@ namespace weir::tokens {
 ///
 /// The vocabularies are read with the first job, and given back when none came for a while: a process that never counts
 /// does not hold them. Members are for any thread.
-class CountingThread {
+class CountingThread final : public Counting {
  public:
   struct Options {
     std::size_t queued_max = 1024;                         // jobs that wait
     std::size_t queued_bytes_max = std::size_t{64} << 20;  // of them together
     std::chrono::seconds vocabularies_kept{60};            // without a job
   };
-  /// Nothing: it could not be counted. Called on the thread; must not block.
-  using Done = std::move_only_function<void(std::optional<Count>)>;
-  /// Who asked sets it true when he no longer waits: the job is then left as it is.
-  using Abandoned = std::shared_ptr<std::atomic<bool>>;
-
   explicit CountingThread(Options options);
   CountingThread() : CountingThread(Options{}) {}
   CountingThread(const CountingThread&) = delete;
   CountingThread& operator=(const CountingThread&) = delete;
-  ~CountingThread();
+  ~CountingThread() override;
 
-  /// False where too much waits, or after stop(); `done` is then not called.
-  bool submit(CountJob job, Abandoned abandoned, Done done);
+  /// False after stop(), too.
+  bool submit(CountJob job, Abandoned abandoned, Done done) override;
   /// Leaves what is to be counted, and ends the thread.
   void stop();
 

@@ -704,7 +704,7 @@ class Judge {
       violate("the usage that the caller asked for is missing");
     }
     if (source.done_sent && source.usage_asked && row_ != nullptr && scenario_.quiet_network && call_->ended_at &&
-        row_->usage.output_tokens != static_cast<std::int64_t>(source.intent.words)) {
+        row_->attempts.back().usage.output_tokens != static_cast<std::int64_t>(source.intent.words)) {
       violate("the row's usage is not the provider's");
     }
     judge_whole_row(source);
@@ -859,7 +859,8 @@ class Judge {
     if (words.numbers.size() != source->intent.words || !source->finish_sent || call_->body != source->body) {
       violate("the answer is not what {} sent", source->upstream);
     }
-    if (row_ != nullptr && row_->usage.output_tokens != static_cast<std::int64_t>(source->intent.words)) {
+    if (row_ != nullptr &&
+        row_->attempts.back().usage.output_tokens != static_cast<std::int64_t>(source->intent.words)) {
       violate("the row's usage is not the provider's");
     }
     judge_whole_row(*source);

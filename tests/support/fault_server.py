@@ -99,6 +99,7 @@ class Behaviour:
     headers: tuple[tuple[str, str], ...] = ()
     framing: str = "chunked"         # of a streamed body: chunked, or close (until FIN)
     close: bool = False              # FIN after the answer without having announced it
+    usage: bool = True               # whether it is told, in streams where it was asked for
     encoding: str | None = None      # of embeddings: float or base64 whatever was asked; by default as asked
     pieces: tuple[bytes, ...] = ()
     end: str = "keep"                # raw: keep, fin, rst or hold
@@ -563,7 +564,9 @@ class Connection:
                 {"object": "embedding", "index": index, "embedding": base64_of(vector) if encoding == "base64" else vector}
                 for index, vector in enumerate(VECTORS[: count_inputs(request)])
             ]
-            answer = {"object": "list", "data": data, "model": model_of(request), "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+            answer = {"object": "list", "data": data, "model": model_of(request)}
+            if behaviour.usage:
+                answer["usage"] = {"prompt_tokens": 8, "total_tokens": 8}
             return json.dumps(answer).encode()
         if is_text_completion(request):
             choice = {"text": behaviour.text or self.server.text, "index": 0, "logprobs": None, "finish_reason": "stop"}
@@ -585,7 +588,7 @@ class Connection:
             {
                 "id": f"chatcmpl-{request.number}", "object": "chat.completion", "created": 1760000000, "model": model_of(request),
                 "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
-                "usage": USAGE, "system_fingerprint": "fp_fault",
+                **({"usage": USAGE} if behaviour.usage else {}), "system_fingerprint": "fp_fault",
             },
             ensure_ascii=False,
         ).encode()  # fmt: skip
@@ -608,7 +611,7 @@ class Connection:
         if not behaviour.late_head:
             await self._keep_waiting(behaviour, frame)
 
-        asked_for_usage = bool((request.json.get("stream_options") or {}).get("include_usage"))
+        asked_for_usage = behaviour.usage and bool((request.json.get("stream_options") or {}).get("include_usage"))
         legacy = is_text_completion(request)
         base = {
             "id": f"{'cmpl' if legacy else 'chatcmpl'}-{request.number}",
