@@ -1,11 +1,10 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
-
-#include <bit>
 #endif
 
 /// The inner loops of the JSON scanner: how far a string, a run of plain text or a container reaches.

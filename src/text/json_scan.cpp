@@ -1,9 +1,12 @@
 #include "text/json_scan.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/assert.hpp"
 #include "text/byte_search.hpp"
+#include "text/stop_blocks.hpp"
 #include "text/utf8.hpp"
 
 namespace weir::text {
@@ -91,6 +94,61 @@ inline void Scanner::skip_white_space() {
   }
 }
 
+/// From behind a backslash to behind its escape.
+inline bool Scanner::read_escape() {
+  if (at_ == end_) {
+    return fail("");
+  }
+  switch (*at_) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': ++at_; return true;
+    case 'u':
+      ++at_;
+      for (int i = 0; i < 4; ++i, ++at_) {
+        if (at_ == end_ || !is_hex_digit(*at_)) {
+          return fail("\\u needs four hexadecimal digits");
+        }
+      }
+      return true;
+    default: return fail("no such escape in a string");
+  }
+}
+
+/// Goes on in a string, 64 bytes at a time: a block is looked at once, however many escapes it has. Ends behind the
+/// closing quote (true), at a control character, or where less than a block is left.
+inline bool Scanner::read_blocks_of_string() {
+  for (;;) {
+    const StopBlock block = find_stop_block(at_, end_, non_ascii_);
+    at_ = block.at;
+    if (block.stops == 0) {
+      return false;
+    }
+    for (std::uint64_t stops = block.stops; stops != 0;) {
+      at_ = block.at + std::countr_zero(stops);
+      if (*at_ == '"') {
+        ++at_;
+        return true;
+      }
+      if (*at_ != '\\') {
+        return false;
+      }
+      ++at_;
+      if (!read_escape()) {
+        return false;
+      }
+      const auto read = at_ - block.at;
+      stops = read < 64 ? stops & (~std::uint64_t{0} << read) : 0;
+    }
+    at_ = std::max(at_, block.at + 64);
+  }
+}
+
 /// From the opening quote to behind the closing one.
 inline bool Scanner::read_string(bool& has_escapes) {
   has_escapes = false;
@@ -109,27 +167,14 @@ inline bool Scanner::read_string(bool& has_escapes) {
     }
     has_escapes = true;
     ++at_;
-    if (at_ == end_) {
-      return fail("");
+    if (!read_escape()) {
+      return false;
     }
-    switch (*at_) {
-      case '"':
-      case '\\':
-      case '/':
-      case 'b':
-      case 'f':
-      case 'n':
-      case 'r':
-      case 't': ++at_; break;
-      case 'u':
-        ++at_;
-        for (int i = 0; i < 4; ++i, ++at_) {
-          if (at_ == end_ || !is_hex_digit(*at_)) {
-            return fail("\\u needs four hexadecimal digits");
-          }
-        }
-        break;
-      default: return fail("no such escape in a string");
+    if (read_blocks_of_string()) {  // an escape seldom comes alone
+      return true;
+    }
+    if (failed_) {
+      return false;
     }
   }
 }

@@ -94,6 +94,8 @@ class Scanner {
   bool fail_at(const char* place, const char* what);
   void skip_white_space();
   bool read_string(bool& has_escapes);
+  bool read_blocks_of_string();
+  bool read_escape();
   bool read_key_and_colon(std::string_view& key, bool& has_escapes);
   bool read_literal(std::string_view literal);
   bool read_number();
