@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "api/numbers.hpp"
@@ -16,19 +17,34 @@ namespace weir::admin {
 
 namespace {
 
+using platform::Instant;
+using providers::KeyPool;
 using routing::BreakerState;
 using routing::TargetState;
 
-std::string to_json(const TargetState::Report& report, const platform::Loop& loop) {
+/// What a target's breaker and a key's have in common.
+struct Shown {
+  std::string name;
+  std::string_view kind;
+  BreakerState state = BreakerState::closed;
+  bool by_hand = false;
+  int failures_in_a_row = 0;
+  std::uint64_t trips = 0;
+  int in_flight = 0;
+  Instant open_until{};
+};
+
+std::string to_json(const Shown& shown, const platform::Loop& loop) {
   api::JsonObject object;
-  object.text("target", report.name)
-      .text("state", routing::to_string(report.breaker))
-      .flag("by_hand", report.by_hand)
-      .number("failures_in_a_row", report.failures_in_a_row)
-      .number("trips", static_cast<double>(report.trips))
-      .number("in_flight", report.in_flight);
-  if (report.breaker == BreakerState::open && !report.by_hand) {
-    const platform::Duration left = report.open_until - loop.now();
+  object.text("target", shown.name)
+      .text("kind", shown.kind)
+      .text("state", routing::to_string(shown.state))
+      .flag("by_hand", shown.by_hand)
+      .number("failures_in_a_row", shown.failures_in_a_row)
+      .number("trips", static_cast<double>(shown.trips))
+      .number("in_flight", shown.in_flight);
+  if (shown.state == BreakerState::open && shown.open_until != platform::never) {
+    const platform::Duration left = shown.open_until - loop.now();
     const auto until = loop.wall_now() + std::chrono::duration_cast<std::chrono::microseconds>(left);
     object.text("open_until", observe::rfc3339(until))
         .number("retry_after_seconds", std::ceil(std::chrono::duration<double>(left).count()));
@@ -38,46 +54,137 @@ std::string to_json(const TargetState::Report& report, const platform::Loop& loo
   return object.str();
 }
 
+std::string to_json(const TargetState& target, const platform::Loop& loop) {
+  TargetState::Report report = target.report(loop.now());
+  return to_json({.name = std::move(report.name),
+                  .kind = "target",
+                  .state = report.breaker,
+                  .by_hand = report.by_hand,
+                  .failures_in_a_row = report.failures_in_a_row,
+                  .trips = report.trips,
+                  .in_flight = report.in_flight,
+                  .open_until = report.open_until},
+                 loop);
+}
+
+/// A key's name here: `provider#label`, which no target has, for those have a slash first.
+std::string name_of(const KeyPool& pool, std::string_view label) {
+  return fmt::format("{}#{}", pool.provider(), label);
+}
+
+std::string to_json(const KeyPool& pool, const KeyPool::State& key, const platform::Loop& loop) {
+  return to_json({.name = name_of(pool, key.label),
+                  .kind = "key",
+                  .state = key.breaker,
+                  .by_hand = key.by_hand,
+                  .failures_in_a_row = key.failures_in_a_row,
+                  .trips = key.trips,
+                  .in_flight = key.in_flight,
+                  .open_until = key.out_until.value_or(Instant{})},
+                 loop);
+}
+
+/// Those that calls which begin now take their keys from.
+std::vector<KeyPool*> pools_of(const gateway::Core& core) {
+  std::vector<KeyPool*> pools;
+  if (core.snapshot != nullptr) {
+    for (const auto& [name, provider] : core.snapshot->providers) {
+      if (KeyPool* pool = provider->keys()) {
+        pools.push_back(pool);
+      }
+    }
+  }
+  return pools;
+}
+
 Task<void> list(api::ApiRequest& request, const routing::TargetStates& targets) {
+  const platform::Loop& loop = request.core.loop;
   std::string body = R"({"object":"list","data":[)";
   std::string_view separator;
-  for (const auto& target : targets.all()) {
+  const auto add = [&](const std::string& one) {
     body += separator;
-    body += to_json(target->report(request.core.loop.now()), request.core.loop);
+    body += one;
     separator = ",";
+  };
+  for (const auto& target : targets.all()) {
+    add(to_json(*target, loop));
+  }
+  for (const KeyPool* pool : pools_of(request.core)) {
+    for (const KeyPool::State& key : pool->states(loop.now())) {
+      add(to_json(*pool, key, loop));
+    }
   }
   body += "]}";
   co_await api::reply_json(request, 200, body);
 }
 
+/// What the caller wants.
+struct Change {
+  bool open = false;
+  Instant until = platform::never;
+};
+
+/// Nothing: it is not said rightly.
+std::optional<Change> read_change(std::string_view body, Instant now) {
+  constexpr std::int64_t longest = std::int64_t{30} * 86400;
+  if (!text::scan_object(body, [](const text::JsonMember&) {})) {
+    return std::nullopt;
+  }
+  const auto state = text::find_member(body, "state");
+  const std::string word =
+      state && state->kind == text::JsonKind::string ? text::unescape_lossy(state->string_raw()) : std::string();
+  if (word != "open" && word != "closed") {
+    return std::nullopt;
+  }
+  Change change{.open = word == "open"};
+  if (const auto seconds = text::find_member(body, "seconds"); seconds && seconds->kind != text::JsonKind::null) {
+    const auto value = text::to_int64(*seconds);
+    if (!value || *value < 1 || *value > longest || !change.open) {
+      return std::nullopt;
+    }
+    change.until = now + std::chrono::seconds(*value);
+  }
+  return change;
+}
+
 Task<void> change(api::ApiRequest& request, const routing::TargetStates& targets) {
+  const platform::Loop& loop = request.core.loop;
   std::string name;
   const bool readable = http::percent_decode(request.rest, name);
   const auto target = readable ? targets.find(name) : nullptr;
-  if (target == nullptr) {
+  KeyPool* pool = nullptr;
+  std::optional<std::size_t> key;
+  for (KeyPool* one : pools_of(request.core)) {
+    if (readable && target == nullptr && name.starts_with(one->provider() + "#")) {
+      key = one->find(std::string_view(name).substr(one->provider().size() + 1));
+      pool = one;
+    }
+  }
+  if (target == nullptr && !key) {
     co_await api::reply_error(
-        request, {.code = Code::not_found,
-                  .message = fmt::format("There is no target `{}`. GET /admin/v1/breakers lists them.", name)});
+        request,
+        {.code = Code::not_found,
+         .message = fmt::format("There is no target and no key `{}`. GET /admin/v1/breakers lists them.", name)});
     co_return;
   }
-  std::string state;
-  if (text::scan_object(request.http.body, [](const text::JsonMember&) {})) {
-    const auto member = text::find_member(request.http.body, "state");
-    state = member && member->kind == text::JsonKind::string ? text::unescape_lossy(member->string_raw()) : "";
-  }
-  if (state != "open" && state != "closed") {
-    co_await api::reply_error(
-        request, {.code = Code::invalid_request, .message = R"(Say {"state":"open"} or {"state":"closed"}.)"});
+  const auto wanted = read_change(request.http.body, loop.now());
+  if (!wanted) {
+    co_await api::reply_error(request,
+                              {.code = Code::invalid_request,
+                               .message = R"(Say {"state":"open"}, {"state":"open","seconds":600} (whole, at most )"
+                                          R"(30 days) or {"state":"closed"}.)"});
     co_return;
   }
-  if (state == "open") {
-    target->open_by_hand();
+  if (target != nullptr) {
+    wanted->open ? target->open_by_hand(wanted->until) : target->close_by_hand();
   } else {
-    target->close_by_hand();
+    wanted->open ? pool->open_by_hand(*key, wanted->until) : pool->close_by_hand(*key);
   }
-  request.core.log.message(observe::Level::info, "admin",
-                           fmt::format("the circuit breaker of {} was set to {} by hand", name, state));
-  const std::string body = to_json(target->report(request.core.loop.now()), request.core.loop);
+  request.core.log.message(
+      observe::Level::info, "admin",
+      fmt::format("the circuit breaker of {} was set to {} by hand", name, wanted->open ? "open" : "closed"));
+  const std::string body =
+      target != nullptr ? to_json(*target, loop) : to_json(*pool, pool->states(loop.now())[*key], loop);
   co_await api::reply_json(request, 200, body);
 }
 
@@ -89,14 +196,15 @@ void add_breaker_endpoints(api::Registry& registry, const routing::TargetStates&
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
-                .summary = "The circuit breaker of every target, and how many calls it has in flight."},
+                .summary = "The circuit breaker of every target and key, and how many calls it has in flight."},
                [&targets](api::ApiRequest& request) { return list(request, targets); });
   registry.add({.method = "POST",
                 .path = "/admin/v1/breakers/{target}",
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
-                .summary = R"(Opens or closes one by hand: {"state":"open"} holds until {"state":"closed"}.)"},
+                .summary = R"(Opens or closes one by hand: {"state":"open"} holds until {"state":"closed"}, or for )"
+                           R"("seconds". A key is `provider#label`.)"},
                [&targets](api::ApiRequest& request) { return change(request, targets); });
 }
 

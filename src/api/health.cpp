@@ -96,18 +96,22 @@ ProviderHealth health_of(const observe::MetricShard& shard, const std::string& n
 std::string keys_to_json(const providers::KeyPool& pool, platform::Instant now) {
   JsonObject keys;
   for (const providers::KeyPool::State& state : pool.states(now)) {
-    const bool out = state.out_until && *state.out_until > now;
+    const bool out = state.breaker == routing::BreakerState::open;
     JsonObject key;
     key.text("status", out                     ? "out"
                        : state.resting.empty() ? "usable"
                                                : "resting")
+        .text("breaker", routing::to_string(state.breaker))
         .number("in_flight", state.in_flight)
         .number("calls", static_cast<double>(state.calls))
         .number("failures", static_cast<double>(state.failures));
     if (state.last_error) {
       key.text("last_error", llm::to_string(*state.last_error));
     }
-    if (out && *state.out_until != platform::never) {
+    if (state.by_hand) {
+      key.flag("by_hand", true);
+    }
+    if (out && !state.by_hand) {
       key.number("seconds_left", std::chrono::duration<double>(*state.out_until - now).count());
     }
     // How many, not which: callers may have made their names up.

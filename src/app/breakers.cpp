@@ -3,10 +3,12 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
+#include "settings/units.hpp"
 
 namespace weir::app {
 
@@ -32,12 +34,29 @@ std::string line_of(const json::object& breaker) {
   const json::value* by_hand = breaker.if_contains("by_hand");
   if (by_hand != nullptr && by_hand->is_bool() && by_hand->get_bool()) {
     state += " by hand";
-  } else if (const auto left = number(breaker, "retry_after_seconds"); left > 0) {
+  }
+  if (const auto left = number(breaker, "retry_after_seconds"); left > 0) {
     state += fmt::format(" for {} s", left);
   }
   return fmt::format("{:<40} {:<16} {} in flight, {} failures in a row, opened {} times\n", text(breaker, "target"),
                      state, number(breaker, "in_flight"), number(breaker, "failures_in_a_row"),
                      number(breaker, "trips"));
+}
+
+/// What is to be said to weir; empty, and told to the user: `wait` is no time.
+std::string body_of(const BreakersOptions& options) {
+  if (options.change != "open") {
+    return R"({"state":"closed"})";
+  }
+  if (options.wait.empty()) {
+    return R"({"state":"open"})";
+  }
+  const auto wait = settings::parse_duration(options.wait);
+  if (!wait || *wait < std::chrono::seconds(1)) {
+    fmt::print(stderr, "weir breakers: \"{}\" is no time of at least a second; for example --for 10m\n", options.wait);
+    return {};
+  }
+  return fmt::format(R"({{"state":"open","seconds":{}}})", std::chrono::ceil<std::chrono::seconds>(*wait).count());
 }
 
 /// A target's name as one segment of a path.
@@ -65,9 +84,12 @@ int breakers(const BreakersOptions& options) {
   }
   const std::string url = weir_url(options.url);
   const bool list = options.change.empty();
+  const std::string body = list ? std::string() : body_of(options);
+  if (!list && body.empty()) {
+    return 2;
+  }
   const auto reply = list ? ask_weir(url, http::Method::get, "/admin/v1/breakers")
-                          : ask_weir(url, http::Method::post, "/admin/v1/breakers/" + escaped(options.target),
-                                     fmt::format(R"({{"state":"{}"}})", options.change == "open" ? "open" : "closed"));
+                          : ask_weir(url, http::Method::post, "/admin/v1/breakers/" + escaped(options.target), body);
   if (!reply) {
     fmt::print(stderr, "weir breakers: {}\n", reply.error().message);
     return 1;
@@ -75,7 +97,8 @@ int breakers(const BreakersOptions& options) {
   boost::system::error_code failed;
   const json::value parsed = json::parse(reply->body, failed);
   if (reply->status == 404 && !list) {
-    fmt::print(stderr, "weir breakers: there is no target `{}`; `weir breakers` lists them.\n", options.target);
+    fmt::print(stderr, "weir breakers: there is no target and no key `{}`; `weir breakers` lists them.\n",
+               options.target);
     return 1;
   }
   if (failed || !parsed.is_object() || reply->status != 200) {

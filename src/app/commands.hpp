@@ -67,7 +67,8 @@ int backup(const BackupOptions& options);
 
 struct BreakersOptions {
   std::string change;  // open, close; empty: list them
-  std::string target;  // "openai/gpt-4o"
+  std::string target;  // "openai/gpt-4o", or a key: "openai#main"
+  std::string wait;    // "10m": open for so long; empty: until it is closed
   std::string url;     // empty: WEIR_URL, else http://127.0.0.1:8000
 };
 int breakers(const BreakersOptions& options);

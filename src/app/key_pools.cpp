@@ -62,7 +62,8 @@ void KeyPools::prepare(const Config& config) {
     Entry entry{.address = provider.base_url.text,
                 .keys = provider.keys,
                 .choice = provider.key_choice,
-                .pool = std::make_shared<providers::KeyPool>(provider.name, std::move(keys), provider.key_choice),
+                .pool = std::make_shared<providers::KeyPool>(provider.name, std::move(keys), provider.key_choice,
+                                                             provider.breaker),
                 .due = {}};
     for (std::size_t i = 0; i < provider.keys.size(); ++i) {
       const KeyConfig& key = provider.keys[i];
@@ -78,6 +79,9 @@ void KeyPools::use(const Config& config) {
   bool commands = false;
   {
     const std::lock_guard lock(mutex_);
+    for (const ProviderConfig& provider : config.providers) {
+      adopt(provider);
+    }
     std::erase_if(entries_, [&](const auto& one) {
       return std::ranges::none_of(config.providers, [&](const ProviderConfig& provider) {
         return provider.name == one.first && provider.enabled && matches(one.second, provider);
@@ -93,6 +97,22 @@ void KeyPools::use(const Config& config) {
     thread_ = std::jthread([this](const std::stop_token& stop) { run_commands(stop); });
   }
   changed_.notify_all();
+}
+
+/// The pool that `provider` has from now on knows what the one before has learned, if that was at the same address.
+void KeyPools::adopt(const ProviderConfig& provider) {
+  const auto [first, last] = entries_.equal_range(provider.name);
+  for (auto next = first; next != last; ++next) {
+    if (!matches(next->second, provider)) {
+      continue;
+    }
+    next->second.pool->set_breaker(provider.breaker);
+    const auto before = std::find_if(
+        first, last, [&](const auto& one) { return one.second.in_use && one.second.address == next->second.address; });
+    if (!next->second.in_use && before != last) {
+      next->second.pool->adopt(*before->second.pool);
+    }
+  }
 }
 
 KeyPools::Clock::time_point KeyPools::run(const std::string& provider, const KeyConfig& key, providers::KeyPool& pool,

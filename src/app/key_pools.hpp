@@ -18,7 +18,8 @@ namespace weir::app {
 
 /// The key pools of all providers, for all cores, and the thread that runs the commands which print keys.
 ///
-/// A pool outlives reloads that leave its provider's address and keys alone. Thread-safe.
+/// A pool outlives reloads that leave its provider's address and keys alone; where keys changed, the next pool takes
+/// over what is known of the others. Thread-safe.
 class KeyPools {
  public:
   explicit KeyPools(observe::Log& log) : log_(log) {}
@@ -47,6 +48,7 @@ class KeyPools {
     bool in_use = false;
   };
   static bool matches(const Entry& entry, const ProviderConfig& provider);
+  void adopt(const ProviderConfig& provider);
   void run_commands(std::stop_token stop);
   /// Runs one, and renews its key; gives when to run it again.
   Clock::time_point run(const std::string& provider, const KeyConfig& key, providers::KeyPool& pool, std::size_t index,

@@ -77,7 +77,9 @@ int main(int argc, char** argv) {
       program.add_subcommand("breakers", "List the circuit breakers, or open and close one by hand");
   breakers_command->add_option("change", breakers_options.change, "open or close; without it they are listed")
       ->check(CLI::IsMember({"open", "close"}));
-  breakers_command->add_option("target", breakers_options.target, "Whose: provider/model, as listed");
+  breakers_command->add_option("target", breakers_options.target, "Whose: provider/model, or provider#key, as listed");
+  breakers_command->add_option("--for", breakers_options.wait,
+                               "Open for so long, 10m say (default: until it is closed)");
   breakers_command->add_option("--url", breakers_options.url,
                                "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
 

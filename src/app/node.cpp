@@ -59,6 +59,15 @@ net::Dialer::Options dialer_options(const HttpClientConfig& config) {
   return options;
 }
 
+double breaker_gauge(routing::BreakerState state) {
+  switch (state) {
+    case routing::BreakerState::closed: return 0;
+    case routing::BreakerState::half_open: return 1;
+    case routing::BreakerState::open: return 2;
+  }
+  return 0;
+}
+
 gateway::RelayOptions relay_options(const Config& config) {
   gateway::RelayOptions options;
   options.keep_alive_after = config.keep_alive.enabled ? config.keep_alive.after : std::chrono::milliseconds(0);
@@ -483,6 +492,9 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
       merged.cell(observe::metric::key_calls, {pool->provider(), key.label}).add(static_cast<double>(key.calls));
       merged.cell(observe::metric::key_failures, {pool->provider(), key.label}).add(static_cast<double>(key.failures));
       merged.cell(observe::metric::key_out, {pool->provider(), key.label}).add(key.out_until ? 1 : 0);
+      merged.cell(observe::metric::key_breaker, {pool->provider(), key.label}).add(breaker_gauge(key.breaker));
+      merged.cell(observe::metric::key_breaker_trips, {pool->provider(), key.label})
+          .add(static_cast<double>(key.trips));
     }
   }
   merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
@@ -494,10 +506,7 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   merged.cell(observe::metric::limit_scopes, {}).add(static_cast<double>(limiter_.scopes()));
   for (const auto& target : targets_.all()) {
     const routing::TargetState::Report report = target->report(asking.now());
-    merged.cell(observe::metric::breaker_state, {report.name})
-        .add(report.breaker == routing::BreakerState::open        ? 2
-             : report.breaker == routing::BreakerState::half_open ? 1
-                                                                  : 0);
+    merged.cell(observe::metric::breaker_state, {report.name}).add(breaker_gauge(report.breaker));
     merged.cell(observe::metric::breaker_trips, {report.name}).add(static_cast<double>(report.trips));
     merged.cell(observe::metric::target_in_flight, {report.name}).add(report.in_flight);
   }

@@ -21,6 +21,8 @@ using platform::Instant;
 namespace {
 
 constexpr Duration soon = std::chrono::seconds(1);  // when to come back, where nobody knows it better
+// What an operator took out without an end: nobody knows, and who asks each minute costs nothing.
+constexpr Duration unknown_end = std::chrono::minutes(1);
 
 std::string joined(std::string_view provider, std::string_view model) {
   std::string name;
@@ -55,7 +57,11 @@ std::string sticky_key(const routing::PlanStep& step, const Call& call) {
 std::string why(const routing::Refused& refused, Instant now) {
   using Why = routing::Refused::Why;
   switch (refused.why) {
-    case Why::opened_by_hand: return "its circuit breaker was opened by hand";
+    case Why::opened_by_hand:
+      return refused.until == platform::never
+                 ? "its circuit breaker was opened by hand"
+                 : fmt::format("its circuit breaker was opened by hand, for another {:.1f} s",
+                               std::chrono::duration<double>(refused.until - now).count());
     case Why::target_full: return "it has as many calls in flight as max_in_flight allows";
     case Why::provider_full: return "its provider has as many calls in flight as max_in_flight allows";
     case Why::breaker_open: break;
@@ -168,6 +174,11 @@ bool AttemptLoop::is_in_vain(const routing::Candidate& candidate, providers::Pro
   if (!until) {
     return false;
   }
+  if (pool->is_shut_by_hand(now())) {
+    by_hand_ = true;
+    by_hand_until_ = std::min(by_hand_until_, *until);
+    return skip("all its keys were taken out by hand");
+  }
   back_at_ = std::min(back_at_, *until);
   resting_.push_back({.target = candidate.target, .until = *until});
   return skip(*until == platform::never ? std::string("it has no usable key")
@@ -278,7 +289,10 @@ void AttemptLoop::note_passed(const routing::PlanStep& step, const routing::Cand
   using Why = routing::Refused::Why;
   record().skipped.push_back(
       fmt::format("{}/{}: {}", member.target->provider, member.upstream_model, why(refused, now())));
-  by_hand_ = by_hand_ || refused.why == Why::opened_by_hand;
+  if (refused.why == Why::opened_by_hand) {
+    by_hand_ = true;
+    by_hand_until_ = std::min(by_hand_until_, refused.until);
+  }
   full_ = full_ || refused.why == Why::target_full || refused.why == Why::provider_full;
   if (refused.why == Why::breaker_open && refused.until < soonest_.until) {
     soonest_ = {.step = &step, .member = member, .until = refused.until};
@@ -291,10 +305,12 @@ void AttemptLoop::refuse() {
              .reason = "it has as many calls in flight as max_in_flight allows"};
   } else if (soonest_.member.target != nullptr) {
     last_ = {.failure = {.code = Code::upstream_unavailable,
-                         .retry_after = std::max<Duration>(soonest_.until - now(), soon)},
+                         .retry_after = std::max<Duration>(std::min(soonest_.until, by_hand_until_) - now(), soon)},
              .reason = "it failed too often of late and is left alone for a while"};
   } else if (by_hand_) {
-    last_ = {.failure = {.code = Code::upstream_unavailable, .retry_after = std::chrono::minutes(1)},
+    const bool has_end = by_hand_until_ != platform::never;
+    last_ = {.failure = {.code = Code::upstream_unavailable,
+                         .retry_after = has_end ? std::max<Duration>(by_hand_until_ - now(), soon) : unknown_end},
              .reason = "the operator took it out of service"};
   }
 }
@@ -317,6 +333,12 @@ bool AttemptLoop::end(routing::Slot& slot) {
                                       fmt::format("the circuit breaker of {} opened: {}", label_, last_.reason));
   }
   return opened;
+}
+
+void AttemptLoop::tell_of_key(const ledger::AttemptRecord& row) {
+  context_.attempt.core.log.message(
+      observe::Level::warn, "routing",
+      fmt::format("the circuit breaker of the key {} of {} opened: {}", row.key, label_, last_.reason));
 }
 
 providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidate) {
@@ -381,7 +403,9 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     Attempt one(context_.attempt, turn);
     last_ = co_await one.run();
     find_cost(turn);
-    keys.report(last_, one.limits(), now());
+    if (keys.report(last_, one.limits(), now())) {
+      tell_of_key(record().attempts.back());
+    }
     context_.attempt.core.call_metrics.attempt_ended(label_, record().attempts.back(), now());
     if (context_.attempt.uncounted == nullptr) {
       context_.attempt.core.call_metrics.usage_known(label_, record().attempts.back());

@@ -79,6 +79,7 @@ class AttemptLoop {
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
   /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.
   bool end(routing::Slot& slot);
+  void tell_of_key(const ledger::AttemptRecord& row);
   /// And before it, what the attempt used.
   void find_cost(const Attempt::Turn& turn);
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
@@ -101,6 +102,7 @@ class AttemptLoop {
   Passed soonest_;            // of those that were passed over because of their breakers
   bool full_ = false;         // somebody was passed over because of max_in_flight
   bool by_hand_ = false;      // or because an operator opened his breaker
+  platform::Instant by_hand_until_ = platform::never;
 };
 
 }  // namespace weir::gateway

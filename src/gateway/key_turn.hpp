@@ -30,10 +30,10 @@ class KeyTurn {
     return key_ ? &*key_ : nullptr;
   }
 
-  /// Tells the pool how the attempt ended.
-  void report(const AttemptResult& result, const providers::RateLimits& limits, platform::Instant now) {
+  /// Tells the pool how the attempt ended. True: this opened the key's breaker.
+  bool report(const AttemptResult& result, const providers::RateLimits& limits, platform::Instant now) {
     if (!key_) {
-      return;
+      return false;
     }
     std::optional<llm::Cause> cause;
     switch (result.kind) {
@@ -41,7 +41,7 @@ class KeyTurn {
       case AttemptResult::Kind::caller_left: cause = llm::Cause::gateway; break;  // nothing is known of the key
       default: cause = result.failure.cause; break;
     }
-    pool_->report(*key_, model_, cause, limits, now);
+    return pool_->report(*key_, model_, cause, limits, now);
   }
 
   /// After a failure: true if it was the key's fault and another key takes its place at once, which is no attempt more

@@ -122,8 +122,16 @@ inline const MetricFamily key_failures{"weir_provider_key_failures_total",
                                        "Upstream calls that failed through their key: refused, spent, too often.",
                                        MetricKind::counter,
                                        {"provider", "key"}};
+inline const MetricFamily key_breaker{"weir_provider_key_breaker_state",
+                                      "Circuit breaker of a key: 0 closed, 1 half-open, 2 open.",
+                                      MetricKind::gauge,
+                                      {"provider", "key"}};
+inline const MetricFamily key_breaker_trips{"weir_provider_key_breaker_trips_total",
+                                            "How often the circuit breaker of a key opened.",
+                                            MetricKind::counter,
+                                            {"provider", "key"}};
 inline const MetricFamily key_out{"weir_provider_key_out",
-                                  "1: the key is out, because it was refused or is spent; 0: it is in use.",
+                                  "1: the key is out: refused, spent, or taken out by hand; 0: it is in use.",
                                   MetricKind::gauge,
                                   {"provider", "key"}};
 inline const MetricFamily model_lists{"weir_model_list_fetches_total",

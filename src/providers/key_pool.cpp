@@ -13,17 +13,30 @@ using platform::Duration;
 using platform::Instant;
 using namespace std::chrono_literals;
 
+using Outcome = routing::CircuitBreaker::Outcome;
+
 constexpr std::size_t models_max = 64;  // that are remembered of one key
-// A key that was refused is tried again soon, in case the provider was wrong, and then ever more rarely.
-constexpr Duration refused_first = 10s;
-constexpr Duration spent_first = 1min;
-constexpr Duration out_max = 10min;
+// A key that is refused again and again is tried ever more rarely, but not more rarely than this.
+constexpr std::chrono::milliseconds out_max = 10min;
 // Providers tell waits of a day where one call alone exceeds a limit: no reason to leave a key alone for so long.
 constexpr Duration rest_max = 10min;
 
-Duration out_for(Cause cause, int times) {
-  const Duration first = cause == Cause::credential ? refused_first : spent_first;
-  return std::min<Duration>(first * (std::int64_t{1} << std::min(times - 1, 10)), out_max);
+/// What the end of a call says of its key.
+Outcome outcome_of(std::optional<Cause> cause, const RateLimits& limits) {
+  if (!cause) {
+    return Outcome::success;
+  }
+  switch (*cause) {
+    case Cause::credential:
+    case Cause::key_quota: return Outcome::refusal;
+    // Who says when to come back knows the key, and has it rest for that model.
+    case Cause::rate: return limits.retry_after ? Outcome::success : Outcome::failure;
+    case Cause::transport:
+    case Cause::slow:
+    case Cause::malformed:
+    case Cause::gateway: return Outcome::nothing;  // nobody answered: nothing is known of it
+    default: return Outcome::success;              // whatever else went wrong, it was good enough to be answered
+  }
 }
 
 void replace_all(std::string& words, const std::string& secret) {
@@ -36,8 +49,10 @@ void replace_all(std::string& words, const std::string& secret) {
 
 }  // namespace
 
-KeyPool::KeyPool(std::string provider, std::vector<KeyOptions> keys, KeyChoice choice)
+KeyPool::KeyPool(std::string provider, std::vector<KeyOptions> keys, KeyChoice choice,
+                 const routing::BreakerOptions& breaker)
     : provider_(std::move(provider)), choice_(choice) {
+  set_breaker(breaker);
   WEIR_ASSERT(!keys.empty() && keys.size() <= keys_max, "the configuration was checked");
   keys_.reserve(keys.size());
   for (KeyOptions& key : keys) {
@@ -56,8 +71,8 @@ KeyPool::Lease::~Lease() {
   const std::lock_guard lock(pool_->mutex_);
   Key& key = pool_->keys_[index_];
   --key.in_flight;
-  if (probe_) {
-    key.probing = false;
+  if (permit_ && permit_->trial) {
+    key.breaker.ended(*permit_, Outcome::nothing, pool_->breaker_, {});
   }
 }
 
@@ -78,18 +93,44 @@ KeyPool::Limits& KeyPool::limits_for(Key& key, std::string_view model, Instant n
   return key.limits.emplace_back(std::string(model), Instant::min(), Instant::min());
 }
 
-Instant KeyPool::usable_from(const Key& key, std::string_view model) {
+Instant KeyPool::usable_from(const Key& key, std::string_view model, Instant now) const {
   if (key.value->empty()) {
     return platform::never;
   }
   Instant from = Instant::min();
-  if (key.out_until) {
-    from = key.probing ? platform::never : *key.out_until;
+  if (!key.breaker.admits(breaker_, now)) {
+    // Where other calls try it out, it comes back, if at all, when they have succeeded.
+    from = key.breaker.open_until() <= now ? platform::never : key.breaker.open_until();
   }
   if (const Limits* limits = limits_of(key, model)) {
     from = std::max(from, limits->resting_until);
   }
   return from;
+}
+
+routing::BreakerOptions KeyPool::breaker_of(const Key& key) const {
+  routing::BreakerOptions options = breaker_;
+  const std::chrono::milliseconds most = std::max(out_max, options.recovery_timeout);
+  options.recovery_timeout =
+      std::min(options.recovery_timeout * (std::int64_t{1} << std::min(key.trips_in_row, 20)), most);
+  return options;
+}
+
+/// True: this opened the breaker.
+bool KeyPool::end_permit(Lease& lease, Outcome outcome, Instant now) {
+  if (!lease.permit_ || outcome == Outcome::nothing) {
+    return false;  // a trial goes on
+  }
+  Key& key = keys_[lease.index_];
+  const bool opened = key.breaker.ended(*lease.permit_, outcome, breaker_of(key), now);
+  if (opened) {
+    ++key.trips_in_row;
+  } else if (key.breaker.state(now) == routing::BreakerState::closed) {
+    key.trips_in_row = 0;
+  }
+  // The same call may go again with it, and is then judged like any other.
+  lease.permit_ = routing::CircuitBreaker::Permit{.period = key.breaker.period()};
+  return opened;
 }
 
 std::size_t KeyPool::choose(const KeySet& among) {
@@ -131,15 +172,12 @@ std::size_t KeyPool::choose(const KeySet& among) {
   return best;
 }
 
-KeyPool::Lease KeyPool::lease(std::size_t index, Instant now) {
+KeyPool::Lease KeyPool::lease(std::size_t index, Lease::Permit permit) {
   Key& key = keys_[index];
-  const bool probe = key.out_until.has_value() && !key.probing;
-  key.probing = key.probing || probe;
   ++key.in_flight;
   ++key.calls;
   key.last_taken = ++taken_;
-  static_cast<void>(now);
-  return {shared_from_this(), index, key.value, probe};
+  return {shared_from_this(), index, key.value, permit};
 }
 
 std::optional<KeyPool::Lease> KeyPool::take(std::string_view model, const KeySet& tried, Instant now) {
@@ -147,7 +185,7 @@ std::optional<KeyPool::Lease> KeyPool::take(std::string_view model, const KeySet
   KeySet usable;
   KeySet fresh;  // those that have something left, as far as is known
   for (std::size_t i = 0; i < keys_.size(); ++i) {
-    if (tried.test(i) || usable_from(keys_[i], model) > now) {
+    if (tried.test(i) || usable_from(keys_[i], model, now) > now) {
       continue;
     }
     usable.set(i);
@@ -159,7 +197,8 @@ std::optional<KeyPool::Lease> KeyPool::take(std::string_view model, const KeySet
   if (usable.none()) {
     return std::nullopt;
   }
-  return lease(choose(fresh.any() ? fresh : usable), now);
+  const std::size_t chosen = choose(fresh.any() ? fresh : usable);
+  return lease(chosen, keys_[chosen].breaker.admit(breaker_, now));
 }
 
 std::optional<KeyPool::Lease> KeyPool::take_anyway(std::string_view model, const KeySet& tried, Instant now) {
@@ -168,11 +207,10 @@ std::optional<KeyPool::Lease> KeyPool::take_anyway(std::string_view model, const
   Instant best_from = platform::never;
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     const Key& key = keys_[i];
-    if (tried.test(i) || key.value->empty()) {
+    if (tried.test(i) || key.value->empty() || key.breaker.opened_by_hand(now)) {
       continue;
     }
-    // One that is being tried by another call comes back, if at all, when that call has succeeded.
-    Instant from = key.out_until.value_or(Instant::min());
+    Instant from = key.breaker.open_until();
     if (const Limits* limits = limits_of(key, model)) {
       from = std::max(from, limits->resting_until);
     }
@@ -181,55 +219,53 @@ std::optional<KeyPool::Lease> KeyPool::take_anyway(std::string_view model, const
       best_from = from;
     }
   }
-  return best ? std::optional(lease(*best, now)) : std::nullopt;
+  return best ? std::optional(lease(*best, keys_[*best].breaker.admit_early(breaker_, now))) : std::nullopt;
 }
 
 bool KeyPool::serves(const Lease& lease, std::string_view model, Instant now) const {
   const std::lock_guard lock(mutex_);
   const Key& key = keys_[lease.index()];
-  return lease.value_ == key.value && (lease.probe_ || usable_from(key, model) <= now);
+  if (lease.value_ != key.value) {
+    return false;
+  }
+  const bool tries_it = lease.permit_ && lease.permit_->trial && lease.permit_->period == key.breaker.period();
+  return tries_it || usable_from(key, model, now) <= now;
 }
 
 std::optional<Instant> KeyPool::closed_until(std::string_view model, Instant now) const {
   const std::lock_guard lock(mutex_);
   Instant first = platform::never;
   for (const Key& key : keys_) {
-    first = std::min(first, usable_from(key, model));
+    first = std::min(first, usable_from(key, model, now));
   }
   return first <= now ? std::nullopt : std::optional(first);
 }
 
-void KeyPool::report(const Lease& lease, std::string_view model, std::optional<Cause> cause, const RateLimits& limits,
+bool KeyPool::is_shut_by_hand(Instant now) const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(keys_, [now](const Key& key) { return key.breaker.opened_by_hand(now); });
+}
+
+bool KeyPool::report(Lease& lease, std::string_view model, std::optional<Cause> cause, const RateLimits& limits,
                      Instant now) {
   WEIR_ASSERT(lease.pool() == this, "a key of another provider");
   const std::lock_guard lock(mutex_);
   Key& key = keys_[lease.index()];
   if (lease.value_ != key.value) {
-    return;  // it was renewed meanwhile: what the old value did says nothing
+    return false;  // it was renewed meanwhile: what the old value did says nothing
   }
-  if (!cause || !llm::is_keys_fault(*cause)) {
-    // Whatever else went wrong, the key was good enough to be answered; where nobody answered, nothing is known of it.
-    const bool answered = !cause || (*cause != Cause::transport && *cause != Cause::slow &&
-                                     *cause != Cause::malformed && *cause != Cause::gateway);
-    if (answered) {
-      key.out_until.reset();
-      key.refused_in_row = 0;
-      key.last_error.reset();
-    }
-  } else {
+  const Outcome outcome = outcome_of(cause, limits);
+  if (cause && llm::is_keys_fault(*cause)) {
     ++key.failures;
     key.last_error = cause;
-    if (*cause == Cause::rate) {
-      if (limits.retry_after) {
-        Limits& known = limits_for(key, model, now);
-        known.resting_until = std::max(known.resting_until, now + std::min<Duration>(*limits.retry_after, rest_max));
-      }
-      key.out_until.reset();  // it was known
-      key.refused_in_row = 0;
-    } else {
-      key.out_until = now + out_for(*cause, ++key.refused_in_row);
+    if (*cause == Cause::rate && limits.retry_after) {
+      Limits& known = limits_for(key, model, now);
+      known.resting_until = std::max(known.resting_until, now + std::min<Duration>(*limits.retry_after, rest_max));
     }
+  } else if (outcome == Outcome::success) {
+    key.last_error.reset();
   }
+  const bool opened = end_permit(lease, outcome, now);
   for (const auto& [left, shown] :
        {std::pair{&limits.requests, &key.requests_left}, {&limits.tokens, &key.tokens_left}}) {
     if (!left->remaining) {
@@ -241,6 +277,7 @@ void KeyPool::report(const Lease& lease, std::string_view model, std::optional<C
       known.spent_until = std::max(known.spent_until, now + std::min<Duration>(*left->reset, rest_max));
     }
   }
+  return opened;
 }
 
 void KeyPool::renew(std::size_t index, Secret value) {
@@ -251,10 +288,60 @@ void KeyPool::renew(std::size_t index, Secret value) {
     return;
   }
   key.before = std::exchange(key.value, std::move(next));
-  key.out_until.reset();
-  key.refused_in_row = 0;
+  key.trips_in_row = 0;
   key.last_error.reset();
   key.limits.clear();
+  key.breaker.forgive();
+}
+
+std::optional<std::size_t> KeyPool::find(std::string_view label) const {
+  const auto found = std::ranges::find(keys_, label, &Key::label);
+  return found == keys_.end() ? std::nullopt : std::optional(static_cast<std::size_t>(found - keys_.begin()));
+}
+
+void KeyPool::open_by_hand(std::size_t index, Instant until) {
+  const std::lock_guard lock(mutex_);
+  keys_[index].breaker.open_by_hand(until);
+}
+
+void KeyPool::close_by_hand(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  Key& key = keys_[index];
+  key.breaker.close_by_hand();
+  key.trips_in_row = 0;
+  key.last_error.reset();
+  key.limits.clear();
+}
+
+void KeyPool::set_breaker(const routing::BreakerOptions& options) {
+  const std::lock_guard lock(mutex_);
+  breaker_ = options;
+  // Its windows are made for many calls; a key's own time grows with each refusal in a row in any case.
+  breaker_.adaptive = false;
+}
+
+void KeyPool::adopt(const KeyPool& before) {
+  const std::scoped_lock lock(mutex_, before.mutex_);
+  for (Key& key : keys_) {
+    const auto same = std::ranges::find(before.keys_, key.label, &Key::label);
+    if (same == before.keys_.end()) {
+      continue;
+    }
+    if (*same->value == *key.value) {
+      key.calls = same->calls;
+      key.failures = same->failures;
+      key.last_error = same->last_error;
+      key.breaker = same->breaker;
+      key.breaker.forget_calls();
+      key.trips_in_row = same->trips_in_row;
+      key.limits = same->limits;
+      key.requests_left = same->requests_left;
+      key.tokens_left = same->tokens_left;
+    } else {
+      key.breaker = same->breaker;
+      key.breaker.forgive();
+    }
+  }
 }
 
 std::vector<KeyPool::State> KeyPool::states(Instant now) const {
@@ -267,10 +354,17 @@ std::vector<KeyPool::State> KeyPool::states(Instant now) const {
                                              .calls = key.calls,
                                              .failures = key.failures,
                                              .last_error = key.last_error,
-                                             .out_until = key.out_until,
+                                             .breaker = key.breaker.state(now),
+                                             .by_hand = key.breaker.opened_by_hand(now),
+                                             .failures_in_a_row = key.breaker.failures_in_a_row(),
+                                             .trips = key.breaker.trips(),
+                                             .out_until = std::nullopt,
                                              .resting = {},
                                              .requests_left = key.requests_left,
                                              .tokens_left = key.tokens_left});
+    if (state.breaker != routing::BreakerState::closed) {
+      state.out_until = key.breaker.open_until();
+    }
     for (const Limits& limits : key.limits) {
       if (limits.resting_until > now) {
         state.resting.emplace_back(limits.model, limits.resting_until);

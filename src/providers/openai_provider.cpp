@@ -112,6 +112,9 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPoo
 
 Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const UpstreamRequest& request, UpstreamFacts& facts,
                                                                   platform::Until until) {
+  if (KeyPool* const pool = keys(); pool != nullptr && !request.choose_key && pool->is_shut_by_hand(loop_.now())) {
+    co_return fail(Code::upstream_credentials, "all keys of this provider were taken out by hand");
+  }
   struct Sending {
     OpenAiProvider& provider;
     const UpstreamRequest& request;

@@ -40,14 +40,21 @@ BreakerState CircuitBreaker::state(Instant now) const {
   return now < open_until_ ? BreakerState::open : BreakerState::half_open;
 }
 
-std::optional<CircuitBreaker::Permit> CircuitBreaker::admit(const BreakerOptions& options, Instant now) {
+bool CircuitBreaker::admits(const BreakerOptions& options, Instant now) const {
   switch (state(now)) {
-    case BreakerState::closed: return Permit{.period = period_};
-    case BreakerState::open: return std::nullopt;
+    case BreakerState::closed: return true;
+    case BreakerState::open: return false;
     case BreakerState::half_open: break;
   }
-  if (running_ + succeeded_ + failed_ >= options.half_open_max_calls) {
+  return running_ + succeeded_ + failed_ < options.half_open_max_calls;
+}
+
+std::optional<CircuitBreaker::Permit> CircuitBreaker::admit(const BreakerOptions& options, Instant now) {
+  if (!admits(options, now)) {
     return std::nullopt;
+  }
+  if (!open_) {
+    return Permit{.period = period_};
   }
   ++running_;
   return Permit{.period = period_, .trial = true};
@@ -57,7 +64,7 @@ std::optional<CircuitBreaker::Permit> CircuitBreaker::admit_early(const BreakerO
   if (state(now) != BreakerState::open) {
     return admit(options, now);
   }
-  if (opened_by_hand() || early_ >= options.half_open_max_calls) {
+  if (opened_by_hand(now) || early_ >= options.half_open_max_calls) {
     return std::nullopt;
   }
   ++early_;
@@ -77,8 +84,8 @@ bool CircuitBreaker::ended(Permit permit, Outcome outcome, const BreakerOptions&
   }
   const bool succeeded = outcome == Outcome::success;
   failures_ = succeeded ? 0 : failures_ + 1;
-  const bool trips =
-      options.adaptive ? count_adaptive(succeeded, options, now) : failures_ >= options.failure_threshold;
+  const bool trips = outcome == Outcome::refusal || (options.adaptive ? count_adaptive(succeeded, options, now)
+                                                                      : failures_ >= options.failure_threshold);
   if (trips) {
     open(options, now);
   }
@@ -100,7 +107,7 @@ bool CircuitBreaker::ended_trial(Outcome outcome, const BreakerOptions& options,
     succeeded_ = 0;  // an early trial: it is known to be ill, and when it will be asked again
     return false;
   }
-  if (++failed_ > options.half_open_max_calls - successes_needed(options)) {
+  if (++failed_ > options.half_open_max_calls - successes_needed(options) || outcome == Outcome::refusal) {
     open(options, now);
     return true;
   }
@@ -128,6 +135,7 @@ bool CircuitBreaker::count_adaptive(bool succeeded, const BreakerOptions& option
 
 void CircuitBreaker::open(const BreakerOptions& options, Instant now) {
   open_ = true;
+  by_hand_ = false;
   ++period_;
   ++trips_;
   milliseconds timeout = options.recovery_timeout;
@@ -140,7 +148,7 @@ void CircuitBreaker::open(const BreakerOptions& options, Instant now) {
 }
 
 void CircuitBreaker::close(Instant now) {
-  open_ = false;
+  open_ = by_hand_ = false;
   ++period_;
   open_until_ = {};
   failures_ = early_ = running_ = succeeded_ = failed_ = 0;
@@ -149,16 +157,29 @@ void CircuitBreaker::close(Instant now) {
   success_window_.clear();
 }
 
-void CircuitBreaker::open_by_hand() {
-  open_ = true;
+void CircuitBreaker::open_by_hand(Instant until) {
+  open_ = by_hand_ = true;
   ++period_;
-  open_until_ = platform::never;
+  open_until_ = until;
   failures_ = early_ = running_ = succeeded_ = failed_ = 0;
 }
 
 void CircuitBreaker::close_by_hand() {
   close({});
   doublings_ = 0;
+}
+
+void CircuitBreaker::forget_calls() {
+  ++period_;
+  early_ = running_ = succeeded_ = failed_ = 0;
+}
+
+void CircuitBreaker::forgive() {
+  if (open_ && by_hand_) {
+    forget_calls();
+  } else {
+    close_by_hand();
+  }
 }
 
 std::int64_t CircuitBreaker::Window::slot_of(milliseconds width, Instant now) {

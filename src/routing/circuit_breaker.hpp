@@ -49,25 +49,32 @@ class CircuitBreaker {
   enum class Outcome : std::uint8_t {
     success,
     failure,  // the provider's own fault
+    refusal,  // likewise, and once is enough to open it: the same call would end so again
     nothing,  // says nothing about it: the caller left or was at fault, the key was refused
   };
 
   std::optional<Permit> admit(const BreakerOptions& options, platform::Instant now);
+  /// Whether admit() would let a call through.
+  [[nodiscard]] bool admits(const BreakerOptions& options, platform::Instant now) const;
   /// For a call that nobody else can take: a trial while it is still open, at most half_open_max_calls in a recovery
   /// period. Its failure moves no deadline.
   std::optional<Permit> admit_early(const BreakerOptions& options, platform::Instant now);
   /// Once for each permit. True: this opened it.
   bool ended(Permit permit, Outcome outcome, const BreakerOptions& options, platform::Instant now);
 
-  /// Until somebody closes it.
-  void open_by_hand();
+  /// Until then, when trials begin; `never`: until somebody closes it.
+  void open_by_hand(platform::Instant until = platform::never);
   /// As if nothing had ever failed.
   void close_by_hand();
+  /// For a copy whose calls are not the original's: no trial is running, and none of theirs ends here.
+  void forget_calls();
+  /// It is another now, of which nothing bad is known: closed, unless an operator opened it.
+  void forgive();
 
   [[nodiscard]] BreakerState state(platform::Instant now) const;
   /// When the next call may go, as far as time alone decides: `never` if opened by hand; the past if closed.
   [[nodiscard]] platform::Instant open_until() const { return open_until_; }
-  [[nodiscard]] bool opened_by_hand() const { return open_ && open_until_ == platform::never; }
+  [[nodiscard]] bool opened_by_hand(platform::Instant now) const { return open_ && by_hand_ && now < open_until_; }
   [[nodiscard]] int failures_in_a_row() const { return failures_; }
   [[nodiscard]] std::uint64_t trips() const { return trips_; }
   [[nodiscard]] std::uint32_t period() const { return period_; }
@@ -102,6 +109,7 @@ class CircuitBreaker {
   bool count_adaptive(bool succeeded, const BreakerOptions& options, platform::Instant now);
 
   bool open_ = false;  // open or half-open, by the time
+  bool by_hand_ = false;
   std::uint32_t period_ = 0;
   platform::Instant open_until_{};
   int failures_ = 0;  // in a row, while closed

@@ -159,7 +159,7 @@ TEST_F(CircuitBreakerTest, an_early_trial_that_still_runs_counts_when_it_is_half
 TEST_F(CircuitBreakerTest, opened_by_hand_it_stays_open_until_it_is_closed_by_hand) {
   const auto running = breaker.admit(options, now);
   breaker.open_by_hand();
-  EXPECT_TRUE(breaker.opened_by_hand());
+  EXPECT_TRUE(breaker.opened_by_hand(now));
   EXPECT_EQ(breaker.ended(*running, Outcome::success, options, now), false);
   now += 1000h;
   EXPECT_EQ(state(), BreakerState::open);
@@ -169,6 +169,75 @@ TEST_F(CircuitBreakerTest, opened_by_hand_it_stays_open_until_it_is_closed_by_ha
   EXPECT_EQ(state(), BreakerState::closed);
   EXPECT_TRUE(breaker.admit(options, now));
   EXPECT_EQ(breaker.trips(), 0U) << "nothing failed";
+}
+
+TEST_F(CircuitBreakerTest, opened_by_hand_for_a_while_it_is_tried_when_that_is_over) {
+  breaker.open_by_hand(now + 10min);
+  now += 599s;
+  EXPECT_TRUE(breaker.opened_by_hand(now));
+  EXPECT_FALSE(breaker.admits(options, now));
+  EXPECT_FALSE(breaker.admit_early(options, now));
+  now += 1s;
+  EXPECT_FALSE(breaker.opened_by_hand(now));
+  EXPECT_EQ(state(), BreakerState::half_open);
+  EXPECT_FALSE(call(Outcome::success));
+  EXPECT_FALSE(call(Outcome::success));
+  EXPECT_EQ(state(), BreakerState::closed);
+  breaker.open_by_hand(now + 10min);
+  now += 10min;
+  EXPECT_TRUE(call(Outcome::failure));
+  EXPECT_FALSE(breaker.opened_by_hand(now)) << "it opened by itself";
+}
+
+TEST_F(CircuitBreakerTest, a_refusal_opens_it_at_once) {
+  EXPECT_TRUE(call(Outcome::refusal));
+  EXPECT_EQ(breaker.open_until(), now + 10s);
+  now += 10s;
+  EXPECT_TRUE(call(Outcome::refusal));
+  EXPECT_EQ(breaker.open_until(), now + 10s);
+  EXPECT_EQ(breaker.trips(), 2U);
+  const auto early = breaker.admit_early(options, now);
+  EXPECT_FALSE(breaker.ended(*early, Outcome::refusal, options, now + 1s)) << "that was known";
+  EXPECT_EQ(breaker.open_until(), now + 10s);
+}
+
+TEST_F(CircuitBreakerTest, adaptive_a_refusal_needs_no_share_of_failures) {
+  options.adaptive = true;
+  for (int i = 0; i < 100; ++i) {
+    call(Outcome::success);
+  }
+  EXPECT_TRUE(call(Outcome::refusal));
+}
+
+TEST_F(CircuitBreakerTest, tells_whether_it_would_admit_and_changes_nothing_by_it) {
+  EXPECT_TRUE(breaker.admits(options, now));
+  trip();
+  EXPECT_FALSE(breaker.admits(options, now));
+  now += 10s;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(breaker.admits(options, now));
+  }
+  EXPECT_TRUE(breaker.admit(options, now));
+  EXPECT_TRUE(breaker.admit(options, now));
+  EXPECT_FALSE(breaker.admits(options, now));
+}
+
+TEST_F(CircuitBreakerTest, a_copy_takes_over_the_state_and_not_the_calls) {
+  trip();
+  now += 10s;
+  const auto trial = breaker.admit(options, now);
+  const auto second = breaker.admit(options, now);
+  CircuitBreaker copy = breaker;
+  copy.forget_calls();
+  EXPECT_TRUE(copy.admits(options, now)) << "nobody tries it";
+  EXPECT_FALSE(copy.ended(*trial, Outcome::failure, options, now));
+  EXPECT_EQ(copy.state(now), BreakerState::half_open);
+  EXPECT_TRUE(breaker.ended(*second, Outcome::failure, options, now));
+  copy.forgive();
+  EXPECT_EQ(copy.state(now), BreakerState::closed);
+  copy.open_by_hand();
+  copy.forgive();
+  EXPECT_TRUE(copy.opened_by_hand(now)) << "that is the operator's to take back";
 }
 
 TEST_F(CircuitBreakerTest, closed_by_hand_it_forgets) {

@@ -61,7 +61,7 @@ std::expected<Slot, Refused> TargetState::take(const Target& target, Instant now
         trial == Trial::early ? breaker_.admit_early(target.breaker, now) : breaker_.admit(target.breaker, now);
     if (!admitted) {
       return std::unexpected(
-          Refused{.why = breaker_.opened_by_hand() ? Refused::Why::opened_by_hand : Refused::Why::breaker_open,
+          Refused{.why = breaker_.opened_by_hand(now) ? Refused::Why::opened_by_hand : Refused::Why::breaker_open,
                   .until = breaker_.open_until()});
     }
     permit = *admitted;
@@ -93,16 +93,16 @@ TargetState::Report TargetState::report(Instant now) const {
   const std::scoped_lock lock(mutex_);
   return {.name = name_,
           .breaker = breaker_.state(now),
-          .by_hand = breaker_.opened_by_hand(),
+          .by_hand = breaker_.opened_by_hand(now),
           .failures_in_a_row = breaker_.failures_in_a_row(),
           .trips = breaker_.trips(),
           .open_until = breaker_.open_until(),
           .in_flight = in_flight()};
 }
 
-void TargetState::open_by_hand() {
+void TargetState::open_by_hand(Instant until) {
   const std::scoped_lock lock(mutex_);
-  breaker_.open_by_hand();
+  breaker_.open_by_hand(until);
   publish();
 }
 

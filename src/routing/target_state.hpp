@@ -41,7 +41,7 @@ struct ProviderLoad {
 struct Refused {
   enum class Why : std::uint8_t { breaker_open, opened_by_hand, target_full, provider_full };
   Why why = Why::breaker_open;
-  platform::Instant until{};  // as far as it is known: of an open breaker
+  platform::Instant until{};  // as far as it is known: of an open breaker; `never`: until an operator closes it
 };
 
 class Slot;
@@ -74,7 +74,7 @@ class TargetState {
     int in_flight = 0;
   };
   [[nodiscard]] Report report(platform::Instant now) const;
-  void open_by_hand();
+  void open_by_hand(platform::Instant until = platform::never);
   void close_by_hand();
 
  private:

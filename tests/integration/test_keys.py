@@ -1,5 +1,6 @@
 """Several keys at one provider: which is used, what happens when one is refused, spent or limited, and who hears of it."""
 
+import json
 import re
 import time
 
@@ -91,7 +92,10 @@ def test_a_refused_key_is_out_while_its_sibling_serves(weir, a, b, refusal, caus
     assert b"sk-a" not in health.body
     keys = health.json["providers"]["a"]["keys"]
     assert keys["first"]["status"] == "out" and keys["first"]["last_error"] == cause and keys["first"]["seconds_left"] > 0
-    assert keys["second"] == {"status": "usable", "in_flight": 0, "calls": 4, "failures": 0, "resting_models": 0}
+    assert keys["first"]["breaker"] == "open"
+    assert 'weir_provider_key_breaker_state{provider="a",key="first"} 2' in metrics
+    assert 'weir_provider_key_breaker_trips_total{provider="a",key="first"} 1' in metrics
+    assert keys["second"] == {"status": "usable", "breaker": "closed", "in_flight": 0, "calls": 4, "failures": 0, "resting_models": 0}
     assert not any("sk-a" in line for line in weir.output) and "sk-a" not in metrics
 
 
@@ -189,6 +193,90 @@ def test_a_command_prints_the_key_and_prints_another_one(tmp_path, a, b):
             weir.chat("c/m")
         assert weir.record(weir.chat("c/m").request_id)["attempts"][0]["key"] == "printed"
     assert not any("sk-printed" in line for line in weir.output)
+
+
+def breaker(weir, key):
+    (found,) = [one for one in weir.request("GET", "/admin/v1/breakers").json["data"] if one["target"] == key]
+    assert found["kind"] == "key"
+    return found
+
+
+def test_a_key_is_taken_out_and_brought_back_by_hand(weir, a, b):
+    opened = weir.command("breakers", "open", "a#first")
+    assert opened.returncode == 0 and "open by hand" in opened.stdout
+    assert attempts(weir, weir.chat("smart")) == [("a/x", "second", None)]
+    state = breaker(weir, "a#first")
+    assert state["by_hand"] and state["state"] == "open" and state["open_until"] is None and state["trips"] == 0
+    listed = weir.command("breakers").stdout
+    assert re.search(r"^a#first +open by hand", listed, re.MULTILINE) and re.search(r"^a#second +closed", listed, re.MULTILINE)
+    assert weir.request("GET", "/health/providers").json["providers"]["a"]["keys"]["first"]["by_hand"] is True
+
+    # All of them: nobody is asked, not even where nobody else is left, and the caller hears the truth about when.
+    assert weir.command("breakers", "open", "a#second", "--for", "10m").returncode == 0
+    assert attempts(weir, weir.chat("smart")) == [("b/x", "only", None)]
+    a.forget()
+    alone = weir.chat("alone")
+    assert (alone.status, alone.json["error"]["code"]) == (503, "upstream_unavailable") and a.requests == []
+    assert 300 < int(alone.header("retry-after")) <= 600
+    assert "all its keys were taken out by hand" in weir.record(alone.request_id)["skipped"][0]
+
+    # It is an operator's word: it holds over a reload, and for whatever value the key has.
+    path = weir.directory / "weir.yaml"
+    path.write_text(path.read_text().replace("sk-a-first", "sk-a-new"))
+    assert weir.request("POST", "/admin/v1/reload").status == 200
+    assert weir.chat("alone").status == 503
+    assert "closed" in weir.command("breakers", "close", "a#first").stdout
+    assert attempts(weir, weir.chat("alone")) == [("a/x", "first", None)] and keys_seen(a) == ["sk-a-new"]
+
+    for wrong in ({"state": "open", "seconds": 0}, {"state": "open", "seconds": "x"}, {"state": "closed", "seconds": 5}, {"state": "ajar"}):
+        assert weir.request("POST", "/admin/v1/breakers/a%23first", json.dumps(wrong).encode()).status == 400
+    assert weir.request("POST", "/admin/v1/breakers/a%23nobody", b'{"state":"open"}').status == 404
+    assert weir.command("breakers", "open", "a#first", "--for", "soon").returncode == 2
+    assert breaker(weir, "a#first")["state"] == "closed"
+    weir.wait_for_output("the circuit breaker of a#first was set to open by hand")
+    assert not any("sk-a" in line for line in weir.output)
+
+
+def test_rate_limits_without_a_time_open_the_key_at_the_threshold(tmp_path, a, b):
+    text = CONFIG.replace("failure_threshold: 1000000", "failure_threshold: 2")
+    with Weir(tmp_path, text.format(a=a.base_url, b=b.base_url, more="")) as weir:
+        a.by_key["sk-a-first"] = Behaviour("status", status=429, code="rate_limit_exceeded")
+        for _ in range(2):
+            assert attempts(weir, weir.chat("alone")) == [("a/x", "first", "rate"), ("a/x", "second", None)]
+        assert attempts(weir, weir.chat("alone")) == [("a/x", "second", None)]
+        state = breaker(weir, "a#first")
+        assert (state["state"], state["failures_in_a_row"], state["by_hand"]) == ("open", 2, False) and 0 < state["retry_after_seconds"] <= 60
+        assert breaker(weir, "a#second")["state"] == "closed"
+        weir.wait_for_output("the circuit breaker of the key first of a/x opened")
+
+
+def test_half_open_a_key_that_is_good_again_is_closed_by_its_trials(tmp_path, a, b):
+    text = CONFIG.replace("failure_threshold: 1000000", "failure_threshold: 5, recovery_timeout: 1s, half_open_max_calls: 2")
+    with Weir(tmp_path, text.format(a=a.base_url, b=b.base_url, more="")) as weir:
+        a.by_key["sk-a-first"] = Behaviour("status", status=401, code="invalid_api_key")
+        assert weir.chat("alone").status == 200
+        a.by_key.clear()
+        deadline = time.monotonic() + 60
+        while breaker(weir, "a#first")["state"] != "half_open":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        a.forget()
+        while keys_seen(a).count("sk-a-first") < 2:  # equals take turns
+            assert breaker(weir, "a#first")["state"] == "half_open", "two have to succeed"
+            assert weir.chat("alone").status == 200
+        while breaker(weir, "a#first")["state"] != "closed":  # the last answer may be heard before its end is noted
+            assert time.monotonic() < deadline
+        assert len(a.requests) <= 4
+
+
+def test_a_key_more_changes_nothing_that_is_known_of_the_others(weir, a, b):
+    a.by_key["sk-a-first"] = Behaviour("status", status=401, code="invalid_api_key")
+    assert weir.chat("alone").status == 200
+    path = weir.directory / "weir.yaml"
+    path.write_text(path.read_text().replace("value: sk-a-second}", "value: sk-a-second}, {name: third, value: sk-a-third}"))
+    assert weir.request("POST", "/admin/v1/reload").status == 200
+    assert attempts(weir, weir.chat("alone")) == [("a/x", "second", None)]
+    assert breaker(weir, "a#first")["state"] == "open" and breaker(weir, "a#third")["state"] == "closed"
 
 
 def test_an_idempotency_key_is_the_same_for_repeats_and_never_replaces_the_callers(tmp_path, a, b):

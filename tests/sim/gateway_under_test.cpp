@@ -55,6 +55,7 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
     app::ProviderConfig provider;
     provider.name = upstream.name;
     provider.dialect = "openai";
+    provider.breaker = scenario.breaker;
     provider.base_url.host = upstream.name + ".test";
     provider.base_url.path = "/v1";
     for (std::size_t i = 0; i < upstream.keys.size(); ++i) {

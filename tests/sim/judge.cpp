@@ -105,8 +105,6 @@ std::optional<std::string> text_of(const std::string& json) {
   return text;
 }
 
-constexpr Duration out_at_least = 9s;  // for this long a refused key is left alone
-
 bool callers_fault(int status) {
   return status == 400 || status == 422;
 }
@@ -1008,7 +1006,7 @@ class Judge {
         }
         const auto refused = refused_at.find(upstream.key);
         if (has_good && refused != refused_at.end() && upstream.received > refused->second + 100ms &&
-            upstream.received < refused->second + out_at_least) {
+            upstream.received < refused->second + scenario_.breaker.recovery_timeout) {
           violate("{} was asked with key {}, which it had refused, while another one serves", plan.name,
                   upstream.key + 1);
         }
