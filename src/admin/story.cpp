@@ -137,9 +137,13 @@ Result<std::string> story_of(std::string_view record_json) {
   const auto to = std::back_inserter(out);
   const std::string model = text(record, "model");
   fmt::format_to(to, "{}  {}\n", text(record, "id"), text(record, "time"));
-  fmt::format_to(to, "{} asked {} for {}{}.\n", text(record, "client"), text(record, "endpoint"),
+  const std::string key = text(record, "key");
+  const std::string user = text(record, "user");
+  fmt::format_to(to, "{} asked {} for {}{}{}{}.\n", text(record, "client"), text(record, "endpoint"),
                  model.empty() ? "the default model" : fmt::format("\"{}\"", model),
-                 flag(record, "stream") ? ", streamed" : "");
+                 flag(record, "stream") ? ", streamed" : "",
+                 key.empty() ? "" : fmt::format(", with the key {} of the tenant {}", key, text(record, "tenant")),
+                 user.empty() ? "" : fmt::format(" for the user {}", user));
   if (const json::value* skipped = record.if_contains("skipped"); skipped != nullptr && skipped->is_array()) {
     for (const json::value& one : skipped->get_array()) {
       if (one.is_string()) {

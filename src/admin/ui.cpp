@@ -48,7 +48,7 @@ gateway::Endpoint endpoint(std::string_view path, std::string_view summary) {
   return {.method = "GET",
           .path = path,
           .upstream_path = "",
-          .auth = gateway::AuthClass::admin,
+          .auth = gateway::AuthClass::page,
           .limits = gateway::LimitsClass::none,
           .summary = summary};
 }

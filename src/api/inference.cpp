@@ -53,6 +53,7 @@ gateway::Call make_call(ApiRequest& request, std::string_view body) {
       .trace = std::nullopt,
       .mock = headers.value(http::KnownHeader::x_mock),
       .mock_asked = headers.has(http::KnownHeader::x_mock),
+      .credential = auth::read_credential(headers),
       .principal = {},
       .started = request.http.started,
       .received = request.http.received};

@@ -89,8 +89,10 @@ Task<void> models(ApiRequest& request, gateway::ModelDirectory& directory) {
     }
     return body;
   };
+  // A pattern is shown where the key may use it as it is written: `*` takes it, and so does the pattern itself.
+  const auto visible = [&request](std::string_view name) { return !auth::refuse_model(request.principal, name); };
   const auto add_configured = [&](std::string_view name, const routing::ModelPolicy& policy) {
-    if ((filter->provider.empty() || goes_to(policy, filter->provider)) && filter->takes_name(name)) {
+    if ((filter->provider.empty() || goes_to(policy, filter->provider)) && filter->takes_name(name) && visible(name)) {
       openai::append_model(next(), name, our_own);
     }
   };
@@ -103,14 +105,14 @@ Task<void> models(ApiRequest& request, gateway::ModelDirectory& directory) {
   for (const std::string& provider : asked) {
     const auto list = lists.find(provider);
     if (list == lists.end()) {
-      if (const std::string any = provider + "/*"; filter->takes_name(any)) {
+      if (const std::string any = provider + "/*"; filter->takes_name(any) && visible(any)) {
         openai::append_model(next(), any, our_own);
       }
       continue;
     }
     for (const openai::ListedModel& model : *list->second) {
       const std::string name = callers_name(table, provider, model.id);
-      if (!table.exact.contains(name) && filter->takes_name(name)) {
+      if (!table.exact.contains(name) && filter->takes_name(name) && visible(name)) {
         openai::append_model(next(), model, name);
       }
     }
@@ -126,6 +128,10 @@ Task<void> one_model(ApiRequest& request, gateway::ModelDirectory& directory) {
   if (!http::percent_decode(request.rest, name)) {
     co_await reply_error(request,
                          {.code = Code::invalid_request, .message = "The model's name is not escaped correctly."});
+    co_return;
+  }
+  if (const auto refusal = auth::refuse_model(request.principal, name)) {
+    co_await reply_error(request, *refusal);
     co_return;
   }
   const auto snapshot = request.core.snapshot;

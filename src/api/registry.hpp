@@ -21,6 +21,9 @@ struct ApiRequest {
   std::string id;         // x-weir-request-id
   std::string_view rest;  // what `{id}` in the endpoint's path stands for, still escaped
   std::string allow;      // for 405: the methods that the path takes
+  /// Who asks, where the router found it out: everywhere but at calls, whose Exchange does. Looks into `gate`.
+  gateway::Principal principal{};
+  std::shared_ptr<const auth::Gate> gate{};
 };
 
 using EndpointHandler = std::function<Task<void>(ApiRequest&)>;

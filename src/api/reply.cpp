@@ -8,6 +8,9 @@
 namespace weir::api {
 
 void write_retry_headers(http::ResponseWriter& response, int status, std::optional<int> retry_after_seconds) {
+  if (status == 401) {
+    response.field("www-authenticate", "Bearer");  // RFC 9110 section 15.5.2; no browser opens a dialog for it
+  }
   if (status != 429 && status != 503) {
     return;
   }

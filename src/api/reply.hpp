@@ -8,7 +8,8 @@
 
 namespace weir::api {
 
-/// The headers that tell a client when to come back, for 429 and 503: whole seconds, and at least one.
+/// The headers that tell a client what to do about a refusal: when to come back, for 429 and 503, in whole seconds, at
+/// least one; and what a 401 wants to be sent.
 void write_retry_headers(http::ResponseWriter& response, int status, std::optional<int> retry_after_seconds);
 
 /// Begins an answer made here, with the headers that every answer of weir has; more may follow.

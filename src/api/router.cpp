@@ -68,21 +68,61 @@ Task<void> Router::handle(const http::Request& request, http::ResponseWriter& re
     }
     co_return;
   }
-  if (match.entry->endpoint.auth == gateway::AuthClass::admin) {
-    if (const auto refusal = check_admin(request)) {
-      co_await reply_error(api, *refusal);
-      co_return;
-    }
+  if (const auto refusal = check_caller(api)) {
+    core_.call_metrics.caller_refused(refusal->code);
+    co_await reply_error(api, *refusal);
+    co_return;
   }
   co_await match.entry->handler(api);
 }
 
+/// Why the endpoint is not for whoever asks. A call is let through: its Exchange authenticates it, for its record.
+std::optional<Error> Router::check_caller(ApiRequest& request) const {
+  using gateway::AuthClass;
+  const gateway::Endpoint& endpoint = request.endpoint;
+  if (endpoint.auth == AuthClass::admin || endpoint.auth == AuthClass::page) {
+    return check_admin(request);
+  }
+  if (endpoint.auth == AuthClass::open || endpoint.operation != nullptr || core_.gate == nullptr) {
+    return std::nullopt;
+  }
+  request.gate = core_.gate;
+  auto principal =
+      request.gate->caller(auth::read_credential(request.http.head.headers),
+                           {.endpoint = endpoint.path, .client = request.http.peer, .now = core_.loop.wall_now()});
+  if (!principal) {
+    return std::move(principal.error());
+  }
+  request.principal = *principal;
+  return std::nullopt;
+}
+
+std::optional<Error> Router::check_admin(ApiRequest& request) const {
+  if (core_.gate == nullptr || !core_.gate->admin_key_needed()) {
+    return check_loopback(request.http);
+  }
+  if (request.endpoint.auth == gateway::AuthClass::page) {
+    return std::nullopt;
+  }
+  request.gate = core_.gate;
+  auto principal = request.gate->administrator(
+      auth::read_credential(request.http.head.headers),
+      {.endpoint = request.endpoint.path, .client = request.http.peer, .now = core_.loop.wall_now()});
+  if (!principal) {
+    return std::move(principal.error());
+  }
+  request.principal = *principal;
+  return std::nullopt;
+}
+
 /// Without an admin key the admin endpoints are for programs and browsers on this machine: a page from elsewhere that
 /// was tricked into resolving to 127.0.0.1 names its own host.
-std::optional<Error> Router::check_admin(const http::Request& request) const {
+std::optional<Error> Router::check_loopback(const http::Request& request) const {
   if (!options_.loopback_only) {
     return Error{.code = Code::forbidden,
-                 .message = "The admin endpoints answer only where weir listens on loopback alone."};
+                 .message =
+                     "The admin endpoints need an admin key where weir listens beyond loopback: set "
+                     "WEIR_ADMIN_KEY, or give a key under auth.keys the role admin."};
   }
   const std::string_view origin = request.head.headers.value(http::KnownHeader::origin);
   if (!is_loopback_name(request.head.host) || (!origin.empty() && !is_loopback_name(authority_of(origin)))) {

@@ -20,7 +20,9 @@ class Router final : public http::Handler {
 
  private:
   [[nodiscard]] std::string new_id();
-  [[nodiscard]] std::optional<Error> check_admin(const http::Request& request) const;
+  [[nodiscard]] std::optional<Error> check_caller(ApiRequest& request) const;
+  [[nodiscard]] std::optional<Error> check_admin(ApiRequest& request) const;
+  [[nodiscard]] std::optional<Error> check_loopback(const http::Request& request) const;
 
   const Registry& registry_;
   gateway::Core& core_;

@@ -15,7 +15,7 @@ namespace {
 constexpr auto patience = std::chrono::seconds(70);  // longer than weir takes to say that it cannot
 
 Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
-               const std::string& body, Result<AdminReply>& out) {
+               const std::string& body, const Secret& key, Result<AdminReply>& out) {
   http::Client client(loop, {.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path}, .idle_max = 0});
   std::string head;
   http::HeadWriter writer(head);
@@ -24,6 +24,9 @@ Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method 
       http::KnownHeader::host,
       fmt::format("{}:{}", url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]", url.port));
   writer.field(http::KnownHeader::connection, "close");
+  if (!key.empty()) {
+    writer.field(http::KnownHeader::authorization, "Bearer " + key.reveal());
+  }
   if (method == http::Method::post) {
     if (!body.empty()) {
       static_cast<void>(writer.field("content-type", "application/json"));
@@ -74,12 +77,20 @@ Result<AdminReply> ask_weir(const std::string& url, http::Method method, const s
     return fail(Code::invalid_request, fmt::format("`{}` {}", url, parsed.error().message));
   }
   platform::RealLoop loop;
+  const Environment environment = process_environment();
+  const auto found = environment.find("WEIR_ADMIN_KEY");
+  const Secret key(found == environment.end() ? std::string() : found->second);
   Result<AdminReply> reply = fail(Code::internal, "nothing was asked");
-  net::run_to_end(loop, ask(loop, *parsed, method, path, json_body, reply));
+  net::run_to_end(loop, ask(loop, *parsed, method, path, json_body, key, reply));
   if (!reply) {
     return fail(reply.error().code,
                 fmt::format("no weir answers at {}: {}. Is it running? --url or WEIR_URL say where.", url,
                             reply.error().message));
+  }
+  if (reply->status == 401) {
+    return fail(Code::unauthenticated,
+                fmt::format("{} {}: set WEIR_ADMIN_KEY to its admin key, or to a key of the role admin or operator.",
+                            url, key.empty() ? "wants an admin key" : "does not know the key in WEIR_ADMIN_KEY"));
   }
   return reply;
 }

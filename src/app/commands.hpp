@@ -10,6 +10,7 @@ namespace weir::app {
 
 struct ServeOptions {
   std::string config;  // empty: ./weir.yaml if it is there, else no config
+  bool demo = false;   // with the demo keys; loopback only
 };
 int serve(const ServeOptions& options);
 
@@ -74,6 +75,9 @@ struct BreakersOptions {
 int breakers(const BreakersOptions& options);
 
 int demo();
+
+/// A new caller key, for auth.keys; nothing but its text.
+int generate_key();
 
 struct HelpOptions {
   bool markdown = false;  // docs/configuration.md, instead of text for a terminal

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "auth/gate.hpp"
 #include "base/secret.hpp"
 #include "ledger/price_book.hpp"
 #include "limits/limit.hpp"
@@ -127,10 +128,19 @@ struct LogConfig {
   friend bool operator==(const LogConfig&, const LogConfig&) = default;
 };
 
-enum class AuthMode : std::uint8_t { required, optional, none };
+/// A caller's key that the configuration gives.
+struct CallerKey {
+  auth::Key key;
+  Secret value;  // never empty
+};
+using AuthMode = auth::Mode;
 struct AuthConfig {
   AuthMode mode = AuthMode::required;
+  std::vector<CallerKey> keys;
+  Secret admin_key;  // opens /admin alone; may be empty
 };
+/// True where a key of it, or one that the admin key can make, lets callers in: weir may be reached from elsewhere.
+bool has_keys(const AuthConfig& auth);
 
 /// Cores, and the bounds of what a client may send.
 struct ServerConfig {

@@ -22,6 +22,33 @@ std::string addresses(const std::vector<Listen>& listen) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+/// Keys by name; a key with another value is another one.
+void describe_keys(const AuthConfig& before, const AuthConfig& after, std::vector<std::string>& lines) {
+  const auto missing_in = [](const AuthConfig& where, const AuthConfig& of) {
+    std::vector<std::string> names;
+    for (const CallerKey& key : of.keys) {
+      const auto same = std::ranges::find(where.keys, key.value, &CallerKey::value);
+      if (same == where.keys.end() || same->key != key.key) {
+        names.push_back(key.key.label);
+      }
+    }
+    return names;
+  };
+  if (const auto names = missing_in(before, after); !names.empty()) {
+    lines.push_back(fmt::format("keys added or changed: {}", fmt::join(names, ", ")));
+  }
+  auto gone = missing_in(after, before);
+  std::erase_if(gone, [&](const std::string& name) {
+    return std::ranges::any_of(after.keys, [&](const CallerKey& key) { return key.key.label == name; });
+  });
+  if (!gone.empty()) {
+    lines.push_back(fmt::format("keys removed: {}", fmt::join(gone, ", ")));
+  }
+  if (before.mode != after.mode || before.admin_key != after.admin_key) {
+    lines.emplace_back("auth.mode or the admin key changed");
+  }
+}
+
 class Restart {
  public:
   template <class T>
@@ -98,6 +125,7 @@ std::vector<std::string> describe_changes(const Config& before, const Config& af
   if (before.listen_tls && after.listen_tls && before.listen_tls != after.listen_tls) {
     lines.emplace_back("tls: new connections get the certificate that is in its file now");
   }
+  describe_keys(before.auth, after.auth, lines);
   if (before.models != after.models) {
     lines.emplace_back("models, limits or retry changed");
   }

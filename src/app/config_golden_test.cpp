@@ -1,5 +1,6 @@
 #include "app/check_reasons.hpp"
 #include "app/config_load.hpp"
+#include "observe/json_time.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -82,7 +83,19 @@ std::string describe(const Config& config) {
   for (const Listen& listen : config.listen) {
     out += " " + to_string(listen);
   }
-  out += "\nproviders\n";
+  out += '\n';
+  for (const CallerKey& caller : config.auth.keys) {
+    const auth::Key& key = caller.key;
+    out += fmt::format("caller {} {} of {} bytes, {}, tenant {}, user {}, models {}, endpoints {}, {} networks{}{}\n",
+                       key.id, key.label, caller.value.reveal().size(), auth::to_string(key.role), key.tenant,
+                       key.user, fmt::join(key.models, " "), fmt::join(key.endpoints, " "), key.ip_allow.size(),
+                       key.active ? "" : ", off",
+                       key.expires_at ? ", until " + observe::rfc3339(*key.expires_at) : "");
+  }
+  if (!config.auth.admin_key.empty()) {
+    out += fmt::format("admin key of {} bytes\n", config.auth.admin_key.reveal().size());
+  }
+  out += "providers\n";
   for (const ProviderConfig& provider : config.providers) {
     out += fmt::format("  {} {}{}{} {}\n", provider.name, provider.dialect, provider.preset.empty() ? "" : "/",
                        provider.preset, provider.base_url.text);

@@ -434,6 +434,7 @@ Config build_config(const Section& root, Report& report, std::vector<ModelValues
   Config config;
   build_server(root, report, config);
   build_store(root, report, config);
+  build_auth(root, report, config);
   config.timeouts = effective_timeouts({root});
   config.retry = effective_retry({root});
   config.providers = build_providers(root, report);

@@ -64,12 +64,6 @@ void build_listen(const Section& root, Report& report, Config& config) {
     Listen listen;
     if (const std::string wrong = parse_listen(item.text, listen); !wrong.empty()) {
       report.error(item.origin, path, fmt::format("\"{}\" {}", item.shown(), wrong));
-    } else if (!is_loopback(listen)) {
-      report.error(
-          item.origin, path,
-          fmt::format("{} can be reached from other machines, and caller keys are not checked yet in this "
-                      "version; listen on 127.0.0.1:{}, behind a proxy that checks callers if others must reach it",
-                      to_string(listen), listen.port));
     } else if (std::ranges::find(config.listen, listen) != config.listen.end() &&
                (listen.port != 0 || !listen.unix_path.empty())) {
       report.error(item.origin, path, fmt::format("{} is listed twice", to_string(listen)));
@@ -79,16 +73,6 @@ void build_listen(const Section& root, Report& report, Config& config) {
   }
   if (count == 0) {
     report.error(node->origin, "listen", "an empty list; name at least one address, for example 127.0.0.1:8000");
-  }
-}
-
-void build_auth(const Section& root, Report& report, Config& config) {
-  const Section auth = root.at("auth");
-  const std::string mode = auth.text("mode");
-  config.auth.mode = mode == "none" ? AuthMode::none : mode == "optional" ? AuthMode::optional : AuthMode::required;
-  const Node* set = auth.node("mode");
-  if (set != nullptr && config.auth.mode != AuthMode::none) {
-    report.notice(set->origin, "auth.mode", "keys are not checked yet in this version: weir listens on loopback only");
   }
 }
 
@@ -135,7 +119,6 @@ bool points_at(const std::vector<Listen>& listen, const BaseUrl& url) {
 
 void build_server(const Section& root, Report& report, Config& config) {
   build_listen(root, report, config);
-  build_auth(root, report, config);
   build_log(root, config);
   config.environment = root.at("app").text("environment");
   config.reload_on_change = root.at("app").boolean("reload_on_change");

@@ -20,6 +20,9 @@ int main(int argc, char** argv) {
   serve_command->add_option("-c,--config", serve_options.config,
                             "Configuration file (default: ./weir.yaml, if there is one)");
 
+  serve_command->add_flag("--demo", serve_options.demo,
+                          "Accept the demo keys (sk-test-key-123 ...) that everybody knows; on loopback only");
+
   CheckOptions check_options;
   auto* check_command = program.add_subcommand("check", "Check a configuration and say what it means");
   check_command->add_option("-c,--config", check_options.config, "Configuration file (default: ./weir.yaml)");
@@ -85,6 +88,10 @@ int main(int argc, char** argv) {
 
   auto* demo_command = program.add_subcommand("demo", "See a target die and the stream answer anyway");
 
+  auto* keys_command = program.add_subcommand("keys", "Keys for callers");
+  keys_command->require_subcommand(1);
+  auto* generate_command = keys_command->add_subcommand("generate", "Print a new key, for `auth.keys`");
+
   auto* version_command = program.add_subcommand("version", "Print the version");
 
   std::string topic;
@@ -125,6 +132,9 @@ int main(int argc, char** argv) {
   }
   if (*demo_command) {
     return demo();
+  }
+  if (*generate_command) {
+    return generate_key();
   }
   if (*version_command) {
     fmt::print("weir {}\n", version);

@@ -97,7 +97,8 @@ struct Node::Core {
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
     use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
-                          .models = models, .without_key = node.config_->without_key, .providers = {}}));
+                          .models = models, .without_key = node.config_->without_key, .providers = {}}),
+        node.gates_.for_core());
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -105,7 +106,8 @@ struct Node::Core {
 
   /// Judges calls by `next` from now on, to which the providers of `config` are added: those of the snapshot in use
   /// where their settings are the same.
-  void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next) {
+  void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next,
+           std::shared_ptr<const auth::Gate> gate) {
     if (stopped) {
       return;  // the news overtook the end
     }
@@ -122,6 +124,7 @@ struct Node::Core {
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
     gateway.snapshot = next;
+    gateway.gate = std::move(gate);
   }
   [[nodiscard]] std::shared_ptr<providers::Provider> same_as_in_use(const Config& next_config,
                                                                     const ProviderConfig& provider) const {
@@ -216,7 +219,8 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     : config_(std::move(config)),
       log_(log),
       budget_(body_budget_bytes),
-      body_shares_(body_budget_bytes / 2, platform::entropy()) {
+      body_shares_(body_budget_bytes / 2, platform::entropy()),
+      gates_(config_->auth, std::ranges::all_of(config_->listen, is_loopback)) {
   api::add_inference_endpoints(registry_);
   api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
@@ -235,6 +239,12 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   } else {
     WEIR_ASSERT(false, "the configuration was checked");
   }
+  on_reload([this](const Config& config) -> Result<std::function<void()>> {
+    if (auto fits = gates_.check(config.auth); !fits) {
+      return std::unexpected(std::move(fits.error()));
+    }
+    return [] { /* reload() makes the gates, once every part has agreed */ };
+  });
   on_reload([this](const Config& config) -> Result<std::function<void()>> {
     auto tls = prepare_tls(config);
     if (!tls) {
@@ -385,15 +395,18 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     commits.push_back(std::move(*commit));
   }
   // One table for each core: no core waits for another's memory, and none copies it on its own time.
+  gates_.use(config->auth);
   const routing::ModelTable models = bound_models(*config);
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
+  std::vector<std::shared_ptr<const auth::Gate>> gates;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
+    gates.push_back(gates_.for_core());
     snapshots.push_back(std::make_shared<gateway::Snapshot>(
         gateway::Snapshot{.models = models, .without_key = config->without_key, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
-              done = std::move(done)]() mutable {
+              gates = std::move(gates), done = std::move(done)]() mutable {
     for (const auto& commit : commits) {
       commit();
     }
@@ -408,8 +421,9 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
       }
     });
     for (std::size_t i = 0; i < cores_.size(); ++i) {
-      cores_[i]->gateway.loop.post([&first, &core = *cores_[i], config, snapshot = std::move(snapshots[i]), arrived] {
-        core.use(config, snapshot);
+      cores_[i]->gateway.loop.post([&first, &core = *cores_[i], config, snapshot = std::move(snapshots[i]),
+                                    gate = std::move(gates[i]), arrived] {
+        core.use(config, snapshot, gate);
         first.post([arrived] { (*arrived)(); });
       });
     }

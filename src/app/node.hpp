@@ -12,6 +12,7 @@
 #include "api/router.hpp"
 #include "api/status.hpp"
 #include "app/config.hpp"
+#include "app/gates.hpp"
 #include "app/key_pools.hpp"
 #include "app/provider_slots.hpp"
 #include "gateway/model_directory.hpp"
@@ -132,6 +133,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   std::atomic<std::uint64_t> reloads_rejected_ = 0;
   std::atomic<bool> last_reload_good_ = true;
   std::atomic<std::int64_t> loaded_at_us_ = 0;  // wall clock
+  Gates gates_;
   api::Registry registry_;
   const net::TlsTicketKeys ticket_keys_ = net::make_ticket_keys();
   Tls tls_;

@@ -7,6 +7,7 @@ namespace weir::app {
 std::unique_ptr<settings::Schema> option_schema() {
   OptionTable table;
   add_server_options(table);
+  add_auth_options(table);
   add_provider_options(table);
   add_tls_options(table);
   add_mock_options(table);
@@ -41,6 +42,7 @@ settings::VariableNames option_variables() {
                     {"MAX_REQUESTS", "server.max_requests"},
                     {"REDIS_URL", "redis.url"},
                     {"DATABASE_URL", "store.url"},
+                    {"WEIR_ADMIN_KEY", "auth.admin_key"},
                     {"JWT_SECRET", "sessions.jwt_secret"},
                     {"L1_CACHE_TTL", "sessions.l1_cache_ttl"},
                     {"L2_CACHE_TTL", "sessions.l2_cache_ttl"},

@@ -144,8 +144,9 @@ void add_server_options(OptionTable& table) {
        .fallback = "127.0.0.1:8000",
        .form = "host:port or unix:/path",
        .repeat = Repeat::one_or_list,
-       .sentence = "Where weir listens: in this version on loopback and Unix sockets only, since caller keys are not "
-                   "checked yet.",
+       .sentence =
+           "Where weir listens: loopback and Unix sockets, and beyond them once a key is configured (auth.keys, "
+           "WEIR_ADMIN_KEY).",
        .example = "[127.0.0.1:8000, \"[::1]:8000\", \"unix:/run/weir.sock\"]"},
       {.path = "data_dir",
        .type = Type::text,
@@ -165,20 +166,6 @@ void add_server_options(OptionTable& table) {
        .words = {"development", "staging", "production"},
        .sentence = "Which of the sections development, staging and production is laid over the rest of the file.",
        .example = "production"},
-      {.path = "auth", .sentence = "Who may call."},
-      {.path = "auth.mode",
-       .type = Type::choice,
-       .fallback = "required",
-       .words = {"required", "optional", "none"},
-       .sentence = "Whether callers need a key: required, optional (calls without one are limited by IP) or none "
-                   "(loopback only, no default limits).",
-       .example = "required"},
-      {.path = "auth.keys",
-       .state = State::later,
-       .sentence = "Fixed caller keys for demos and tests.",
-       .example = "[{name: demo, value: sk-test-key-123}]"},
-      {.path = "auth.keys[].name", .type = Type::text, .sentence = "The key's name in logs.", .example = "demo"},
-      {.path = "auth.keys[].value", .type = Type::secret, .sentence = "The key.", .example = "sk-test-key-123"},
       {.path = "log", .sentence = "What weir writes about its work."},
       {.path = "log.level",
        .type = Type::choice,

@@ -11,7 +11,8 @@ namespace weir::app {
 
 using OptionTable = std::vector<settings::Option>;
 
-void add_server_options(OptionTable& table);    // listen, server, auth, log, data_dir, app
+void add_server_options(OptionTable& table);    // listen, server, log, data_dir, app
+void add_auth_options(OptionTable& table);      // auth
 void add_provider_options(OptionTable& table);  // providers, http_client
 void add_tls_options(OptionTable& table);       // tls, providers.*.tls
 void add_model_options(OptionTable& table);     // models, default_model

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "app/commands.hpp"
+#include "app/demo_keys.hpp"
 #include "app/handover.hpp"
 #include "app/node.hpp"
 #include "app/record_keeping.hpp"
@@ -84,15 +85,21 @@ void print_welcome(const Start& start, const Node& node) {
   if (web != urls.end() && std::ranges::all_of(start.outcome.config->listen, is_loopback)) {
     fmt::print("Calls as they run: {}/ui/\n", url);
   }
+  const CallerKey* demo = find_demo_key(start.outcome.config->auth);
+  const std::string_view key = demo == nullptr ? std::string_view() : demo->value.reveal();  // everybody knows it
+  if (demo != nullptr) {
+    fmt::print("Callers need a key, for example {}: X-API-Key: {}\n", demo->key.label, key);
+  }
   if (!start.from_file) {
     fmt::print(
         "\nNo configuration file: what was found above is used, and nothing is written to the disk. Point an OpenAI "
         "client here, or try it now:\n\n"
-        "  export OPENAI_BASE_URL={0}/v1\n"
-        "  curl -N {0}/v1/chat/completions -H 'content-type: application/json' "
+        "  export OPENAI_BASE_URL={0}/v1{1}\n"
+        "  curl -N {0}/v1/chat/completions -H 'content-type: application/json' {2}"
         "-d '{{\"model\":\"mock/hello\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n\n"
         "`weir explain last` then tells what happened; `weir help options` lists every setting.\n",
-        url);
+        url, demo == nullptr ? "" : fmt::format(" OPENAI_API_KEY={}", key),
+        demo == nullptr ? "" : fmt::format("-H 'x-api-key: {}' ", key));
   }
   std::fflush(stdout);
 }
@@ -103,7 +110,7 @@ int serve(const ServeOptions& options) {
   auto inherited = platform::InheritedSockets::from_environment();
   platform::note_predecessor();
   platform::raise_file_limit();
-  const Start start = read_start(options.config);
+  const Start start = read_start(options.config, options.demo);
   if (!start.outcome.config) {
     fmt::print(stderr, "weir did not start: {} in the configuration.\n",
                start.outcome.errors.size() == 1 ? "1 error" : fmt::format("{} errors", start.outcome.errors.size()));
@@ -146,7 +153,7 @@ int serve(const ServeOptions& options) {
     return 1;
   }
   Reloader reloader(node, **log, files,
-                    {.read = [&options] { return find_start(options.config).outcome; },
+                    {.read = [&options] { return find_start(options.config, options.demo).outcome; },
                      .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); }},
                     start.outcome);
   node.set_reloading(reloader);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "app/demo_keys.hpp"
 #include "app/discovery.hpp"
 #include "net/run.hpp"
 #include "platform/stream.hpp"
@@ -43,7 +44,7 @@ Environment process_environment() {
   return environment;
 }
 
-Start find_start(const std::string& config_path) {
+Start find_start(const std::string& config_path, bool demo) {
   Start start;
   const Environment environment = process_environment();
   std::error_code ignored;
@@ -60,11 +61,14 @@ Start find_start(const std::string& config_path) {
     start.found = std::move(discovery.lines);
     start.outcome.files = {default_config, ".env"};
   }
+  if (demo) {
+    add_demo_keys(start.outcome);
+  }
   return start;
 }
 
-Start read_start(const std::string& config_path) {
-  Start start = find_start(config_path);
+Start read_start(const std::string& config_path, bool demo) {
+  Start start = find_start(config_path, demo);
   for (const std::string& notice : start.outcome.notices) {
     fmt::print(stderr, "notice: {}\n", notice);
   }

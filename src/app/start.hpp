@@ -16,8 +16,9 @@ struct Start {
   std::vector<std::string> found;  // without a config file: what discovery has to say
   bool from_file = false;
 };
-Start find_start(const std::string& config_path);
+/// `demo`: with the demo keys.
+Start find_start(const std::string& config_path, bool demo = false);
 /// The same; prints notices and, where there are errors, all of them, to standard error.
-Start read_start(const std::string& config_path);
+Start read_start(const std::string& config_path, bool demo = false);
 
 }  // namespace weir::app

@@ -24,11 +24,17 @@ enum class Code : std::uint8_t {
   not_implemented,       // 501: a transfer coding that we do not speak
   version_unsupported,   // 505
   forbidden,             // 403
-  unauthenticated,       // 401
   rate_limited,          // 429: a limit on requests, tokens or calls in flight
   quota_exhausted,       // 402: a budget or quota is spent
   budget_busy,           // 429: what is left of a budget is held by calls that run
   price_unknown,         // 403: a hard budget, and no target with a price
+  unauthenticated,       // 401: the key is unknown, or several that differ were sent
+  missing_api_key,       // 401
+  inactive_api_key,      // 401
+  expired_api_key,       // 401
+  ip_not_allowed,        // 403: by the key's list of addresses
+  endpoint_not_allowed,  // 403: by the key's list
+  model_not_allowed,     // 403: by the key's list
   // Ours.
   overloaded,         // 503: out of memory budget or connections
   queue_full,         // 429: every target has as many calls in flight as it may

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/credential.hpp"
 #include "dialects/openai/request.hpp"
 #include "gateway/endpoint.hpp"
 #include "gateway/principal.hpp"
@@ -35,9 +36,10 @@ struct Call {
   std::optional<observe::TraceContext> trace;  // the caller's, if he sent a valid one
   std::string_view mock;                       // the header x-mock
   bool mock_asked = false;
-  Principal principal;
-  platform::Instant started;   // its first byte
-  platform::Instant received;  // its last byte
+  auth::Credential credential;  // as the caller sent it; a call that brings none is refused where one is needed
+  Principal principal;          // set by Exchange::authenticate
+  platform::Instant started;    // its first byte
+  platform::Instant received;   // its last byte
 
   /// What is asked for: an endpoint without one never becomes a call.
   [[nodiscard]] const openai::Operation& operation() const { return *endpoint.operation; }

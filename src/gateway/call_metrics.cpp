@@ -134,6 +134,10 @@ void CallMetrics::limited(std::string_view scope, std::string_view unit) {
   shard_.cell(metric::limited, {scope, unit}).add();
 }
 
+void CallMetrics::caller_refused(Code code) {
+  shard_.cell(metric::callers_refused, {weir::to_string(code)}).add();
+}
+
 void CallMetrics::fallback(std::string_view from, std::string_view to) {
   shard_.cell(metric::fallbacks, {from, to}).add();
 }

@@ -45,6 +45,8 @@ class CallMetrics {
   void fallback(std::string_view from, std::string_view to);
   /// An attempt to go on with a stream that broke off has ended, or none was made.
   void recovery(std::string_view how, std::string_view outcome);
+  /// Somebody was refused for who he is, or because of what his key may.
+  void caller_refused(Code code);
   /// Adds how the attempts of the last minute ended, by provider.
   void collect(observe::MetricShard& shard, platform::Instant now) const;
 

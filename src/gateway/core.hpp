@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/gate.hpp"
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
 #include "ledger/journal.hpp"
@@ -53,6 +54,7 @@ struct RelayOptions {
 struct Core {
   platform::Loop& loop;
   std::shared_ptr<const Snapshot> snapshot;  // of calls that begin now; a reload puts another in its place
+  std::shared_ptr<const auth::Gate> gate{};  // the same; null: nobody is asked who he is
   ledger::RecordSink& records;
   observe::Log& log;
   std::vector<ReplyTee*> tees;

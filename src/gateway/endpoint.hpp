@@ -7,8 +7,9 @@
 
 namespace weir::gateway {
 
-/// Who may call it.
-enum class AuthClass : std::uint8_t { open, caller, admin };
+/// Who may call it. `page`: a file of the live page, which holds nothing but asks for what `admin` guards: as `admin`
+/// while a loopback name is what guards it, open where a key does.
+enum class AuthClass : std::uint8_t { open, caller, admin, page };
 /// What its calls are counted against.
 enum class LimitsClass : std::uint8_t { none, inference, admin };
 

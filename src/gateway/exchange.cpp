@@ -48,11 +48,12 @@ std::int64_t tokens_asked(const Call& call) {
 
 }  // namespace
 
-Exchange::Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end)
+Exchange::Exchange(Core& core, Call& call, ReplySink& sink, http::RequestEnd& end)
     : core_(core),
       call_(call),
       end_(end),
       snapshot_(core.snapshot),
+      gate_(core.gate),
       record_(std::make_shared<ledger::RequestRecord>()),
       live_(core.live, *record_, core.loop, call.started),
       sink_(core, call, sink, *record_) {
@@ -120,6 +121,18 @@ Task<void> Exchange::turn_away(const Error& error, std::string_view reply) {
 
 // Stages with nothing behind them yet pass the call on: gateway/README.md says what will stand there.
 Exchange::Refusal Exchange::authenticate() {
+  if (gate_ != nullptr) {
+    auto principal = gate_->caller(call_.credential,
+                                   {.endpoint = call_.endpoint.path, .client = call_.client, .now = record_->time});
+    if (!principal) {
+      core_.call_metrics.caller_refused(principal.error().code);
+      return std::move(principal.error());
+    }
+    call_.principal = *principal;
+    record_->key_id = call_.principal.key_id;
+    record_->key = call_.principal.key_label;
+    record_->user = call_.principal.user;
+  }
   record_->tenant = call_.principal.tenant;
   return std::nullopt;
 }
@@ -127,7 +140,9 @@ Exchange::Refusal Exchange::authenticate() {
 Exchange::Refusal Exchange::resolve() {
   auto plan = routing::resolve(snapshot_->models, call_.request.model, call_.mock_asked);
   if (!plan) {
-    return std::move(plan.error());
+    // Which names there are is not for a key that may not use them.
+    const bool known_to_caller = !auth::refuse_model(call_.principal, call_.request.model);
+    return known_to_caller ? std::move(plan.error()) : authorize();
   }
   plan_ = std::move(*plan);
   record_->route = plan_.name;
@@ -135,12 +150,19 @@ Exchange::Refusal Exchange::resolve() {
 }
 
 Exchange::Refusal Exchange::authorize() {
-  return std::nullopt;
+  // The name that the caller gave decides, or, where he gave none, that of the default model.
+  const std::string_view model = call_.request.model.empty() ? std::string_view(plan_.name) : call_.request.model;
+  auto refusal = auth::refuse_model(call_.principal, model);
+  if (refusal) {
+    core_.call_metrics.caller_refused(refusal->code);
+  }
+  return refusal;
 }
 
 Exchange::Refusal Exchange::admit() {
   const limits::LimitSet& set = snapshot_->without_key;
-  if (set.empty() || core_.limiter == nullptr || call_.endpoint.limits != LimitsClass::inference) {
+  if (!call_.principal.anonymous || set.empty() || core_.limiter == nullptr ||
+      call_.endpoint.limits != LimitsClass::inference) {
     return std::nullopt;
   }
   const auto address = platform::parse_address(call_.client);

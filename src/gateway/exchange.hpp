@@ -25,7 +25,8 @@ class Recovery;
 /// loop.
 class Exchange {
  public:
-  Exchange(Core& core, const Call& call, ReplySink& sink, http::RequestEnd& end);
+  /// Sets `call.principal`.
+  Exchange(Core& core, Call& call, ReplySink& sink, http::RequestEnd& end);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
   ~Exchange();
@@ -58,9 +59,10 @@ class Exchange {
                           std::vector<std::pair<std::string_view, std::string_view>>& out) const;
 
   Core& core_;
-  const Call& call_;
+  Call& call_;
   http::RequestEnd& end_;
   std::shared_ptr<const Snapshot> snapshot_;  // pinned for the whole call
+  std::shared_ptr<const auth::Gate> gate_;    // pinned: the principal looks into it
   std::shared_ptr<ledger::RequestRecord> record_;
   ledger::LiveCall live_;
   KeepAlive sink_;  // in front of the caller's

@@ -273,7 +273,7 @@ class ExchangeTest : public testing::Test {
   Task<void> call(std::string body) {
     auto request = openai::read_chat_request(body);
     EXPECT_TRUE(request.has_value());
-    const Call call{.endpoint = endpoint,
+    Call call{.endpoint = endpoint,
                     .id = "req_1",
                     .body = body,
                     .request = *request,

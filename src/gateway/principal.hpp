@@ -1,15 +1,9 @@
 #pragma once
 
-#include <string>
+#include "auth/principal.hpp"
 
 namespace weir::gateway {
 
-/// Who calls. Every call has one, with a tenant, also when it is anonymous.
-struct Principal {
-  std::string tenant = "default";
-  std::string user;
-  std::string key_label;  // empty: no key was presented
-  bool anonymous = true;
-};
+using auth::Principal;
 
 }  // namespace weir::gateway

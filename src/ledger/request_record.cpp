@@ -122,9 +122,9 @@ std::size_t room_for(std::string_view value) {
 std::size_t room_for(const RequestRecord& record) {
   std::size_t room = fixed_bytes_max;
   for (const std::string* text :
-       {&record.id, &record.id, &record.endpoint, &record.tenant, &record.client, &record.client_request_id,
-        &record.trace_id, &record.model, &record.route, &record.target, &record.error_code, &record.error_message,
-        &record.recovered_from, &record.key_id}) {
+       {&record.id, &record.id, &record.endpoint, &record.tenant, &record.user, &record.key_id, &record.key,
+        &record.client, &record.client_request_id, &record.trace_id, &record.model, &record.route, &record.target,
+        &record.error_code, &record.error_message, &record.recovered_from}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {
@@ -200,6 +200,9 @@ void write_record(Row& row, const RequestRecord& record) {
   row.plain(",\"request_id\":", record.id);
   row.plain(",\"endpoint\":", record.endpoint);
   row.text_if(",\"tenant\":", record.tenant);
+  row.text_if(",\"user\":", record.user);
+  row.text_if(",\"key_id\":", record.key_id);
+  row.text_if(",\"key\":", record.key);
   row.plain(",\"client\":", record.client);
   row.text_if(",\"client_request_id\":", record.client_request_id);
   row.text_if(",\"trace_id\":", record.trace_id);
@@ -233,7 +236,6 @@ void write_record(Row& row, const RequestRecord& record) {
     }
     row.literal("]");
   }
-  row.text_if(",\"key_id\":", record.key_id);
   row.literal(",\"attempts\":[");
   for (const AttemptRecord& attempt : record.attempts) {
     if (&attempt != record.attempts.data()) {

@@ -74,6 +74,9 @@ struct RequestRecord final : observe::LogLine {
   platform::WallTime time{};
   std::string endpoint;  // "/v1/chat/completions"
   std::string tenant;
+  std::string user;               // of the caller's key
+  std::string key_id;             // the caller's key; empty: none
+  std::string key;                // its label, never the key
   std::string client;             // address
   std::string client_request_id;  // the caller's own x-request-id, if sent
   std::string trace_id;
@@ -97,8 +100,6 @@ struct RequestRecord final : observe::LogLine {
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
-
-  std::string key_id;  // of the caller's key; empty: none was used
 
   std::string json;  // what append_to() gives, where it was made already; the last thing that is set
 

@@ -25,6 +25,83 @@ std::string rfc3339(platform::WallTime time) {
   return text;
 }
 
+namespace {
+
+/// Takes the digits of a time one after the other.
+class Digits {
+ public:
+  explicit Digits(std::string_view text) : rest_(text) {}
+  [[nodiscard]] bool good() const { return good_; }
+  [[nodiscard]] std::string_view rest() const { return rest_; }
+
+  /// A number of exactly that many digits, at most `most`.
+  int number(std::size_t width, int most) {
+    int value = 0;
+    good_ = good_ && rest_.size() >= width;
+    for (std::size_t i = 0; good_ && i < width; ++i) {
+      good_ = rest_[i] >= '0' && rest_[i] <= '9';
+      value = value * 10 + (rest_[i] - '0');
+    }
+    good_ = good_ && value <= most;
+    rest_.remove_prefix(good_ ? width : 0);
+    return good_ ? value : 0;
+  }
+  bool take(std::string_view any_of) {
+    const bool there = good_ && !rest_.empty() && any_of.contains(rest_.front());
+    rest_.remove_prefix(there ? 1 : 0);
+    return there;
+  }
+  void need(std::string_view any_of) { good_ = take(any_of); }
+
+ private:
+  std::string_view rest_;
+  bool good_ = true;
+};
+
+}  // namespace
+
+std::optional<platform::WallTime> parse_rfc3339(std::string_view text) {
+  Digits digits(text);
+  const int year = digits.number(4, 9999);
+  digits.need("-");
+  const int month = digits.number(2, 12);
+  digits.need("-");
+  const int day = digits.number(2, 31);
+  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!digits.good() || !date.ok()) {
+    return std::nullopt;
+  }
+  platform::WallTime time{std::chrono::sys_days(date)};
+  if (digits.rest().empty()) {
+    return time;
+  }
+  digits.need("Tt ");
+  time += std::chrono::hours(digits.number(2, 23));
+  digits.need(":");
+  time += std::chrono::minutes(digits.number(2, 59));
+  digits.need(":");
+  time += std::chrono::seconds(digits.number(2, 60));  // 60: a leap second
+  if (digits.take(".")) {
+    std::chrono::microseconds unit{100'000};
+    do {
+      time += digits.number(1, 9) * unit;
+      unit /= 10;
+    } while (!digits.rest().empty() && digits.rest().front() >= '0' && digits.rest().front() <= '9');
+  }
+  if (!digits.take("Zz")) {
+    const bool east = digits.take("+");
+    if (!east) {
+      digits.need("-");
+    }
+    const int hours = digits.number(2, 23);
+    digits.need(":");
+    const std::chrono::minutes offset(hours * 60 + digits.number(2, 59));
+    time += east ? -offset : offset;
+  }
+  return digits.good() && digits.rest().empty() ? std::optional(time) : std::nullopt;
+}
+
 char* write_milliseconds(char* at, platform::Duration duration) {
   std::int64_t microseconds = duration.count() / 1000;
   if (microseconds < 0) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "platform/clock.hpp"
 
@@ -8,6 +10,8 @@ namespace weir::observe {
 
 /// "2026-11-21T09:40:16.123Z": RFC 3339, UTC, milliseconds.
 std::string rfc3339(platform::WallTime time);
+/// What that writes, with any number of decimals and any offset, and a date alone: its first moment, UTC.
+std::optional<platform::WallTime> parse_rfc3339(std::string_view text);
 
 /// "12.345": a duration in milliseconds, cut to microseconds. Writes at most 24 characters to `at`; gives the end.
 char* write_milliseconds(char* at, platform::Duration duration);

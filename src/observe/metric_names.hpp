@@ -94,6 +94,8 @@ inline const MetricFamily refused_heads{"weir_bad_requests_total",
                                         "Requests refused before an endpoint saw them, by status.",
                                         MetricKind::counter,
                                         {"status"}};
+inline const MetricFamily callers_refused{
+    "weir_callers_refused_total", "Requests refused for who sent them, by code.", MetricKind::counter, {"code"}};
 inline const MetricFamily pool_idle{
     "weir_upstream_connections_idle", "Kept-alive connections to providers.", MetricKind::gauge, {"provider"}};
 inline const MetricFamily pool_active{"weir_upstream_connections_active",

@@ -30,6 +30,7 @@ struct IpNetwork {
   IpAddress address;
   unsigned bits = 128;  // of the mapped form
   [[nodiscard]] bool contains(const IpAddress& other) const;
+  friend bool operator==(const IpNetwork&, const IpNetwork&) = default;
 };
 /// "10.0.0.0/8", "fd00::/8", or an address alone.
 std::optional<IpNetwork> parse_network(std::string_view text);

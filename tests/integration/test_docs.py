@@ -20,7 +20,7 @@ def newcomer(tmp_path_factory):
         yield server
 
 
-RUN = [snippet for document in ("docs/clients.md", "docs/endpoints.md") for snippet in snippets(document) if snippet.language in RUNNABLE]
+RUN = [snippet for document in ("docs/clients.md", "docs/endpoints.md", "docs/keys.md") for snippet in snippets(document) if snippet.language in RUNNABLE]
 
 
 @pytest.mark.parametrize("snippet", RUN, ids=str)

@@ -144,6 +144,28 @@ def test_an_empty_page_tells_how_to_send_a_first_call(browser, weir):
     assert page.errors == []
 
 
+def test_with_an_admin_key_the_page_asks_for_it(browser, gated, tmp_path):
+    text = "listen: 127.0.0.1:0\nproviders: {cloud: {dialect: mock}}\nmodels: {gpt-4o: cloud/gpt-4o}\n"
+    with Weir(tmp_path, text, WEIR_ADMIN_KEY="the-admin-key-0001") as weir:
+        weir.chat("gpt-4o")
+        page = browser.page()
+        page.open(f"{weir.url}/ui/")
+        page.wait_for("!document.getElementById('admin-key-form').hidden")
+        assert not page.evaluate(f"!!{row('gpt-4o')}"), "nothing is shown before"
+        page.type("#admin-key", "a-wrong-key")
+        page.click("#admin-key-form button")
+        page.wait_for("document.getElementById('admin-key-words').textContent.includes('not known')")
+        page.type("#admin-key", "the-admin-key-0001")
+        page.click("#admin-key-form button")
+        page.wait_for("document.getElementById('connection').dataset.state === 'live'")
+        assert page.evaluate("document.getElementById('admin-key-form').hidden")
+        page.wait_for(row("gpt-4o"))
+        page.click("#calls .call-head")
+        page.wait_for("document.body.innerText.includes('The caller got the whole answer')")
+        # A page that is loaded anew in the same tab still has it.
+        live(page, weir)
+
+
 def test_a_call_that_falls_back_is_seen_before_it_ends(browser, weir, gated):
     page = browser.page()
     live(page, weir)

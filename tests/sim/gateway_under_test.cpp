@@ -50,6 +50,7 @@ routing::ModelTable models_of(const Scenario& scenario) {
 
 std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std::map<std::string, int>& generations) {
   auto config = std::make_shared<app::Config>();
+  config->auth.mode = auth::Mode::optional;  // it listens beyond loopback, and the clients send no key
   config->listen = {{.host = GatewayUnderTest::address, .port = GatewayUnderTest::port, .unix_path = {}}};
   for (const UpstreamPlan& upstream : scenario.upstreams) {
     app::ProviderConfig provider;

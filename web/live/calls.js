@@ -1,4 +1,5 @@
 // The list of calls: one row each, a bar for each attempt, and the story of the one that is opened.
+import { adminFetch } from "./admin.js";
 
 const shownMost = 100;
 
@@ -222,7 +223,7 @@ class Row {
     const words = make("pre", "", "…");
     story.replaceChildren(words, facts(call.record));
     try {
-      const reply = await fetch(`/admin/v1/requests/${encodeURIComponent(call.id)}?story=true`);
+      const reply = await adminFetch(`/admin/v1/requests/${encodeURIComponent(call.id)}?story=true`);
       const told = await reply.json();
       words.textContent = told.story ?? told.error?.message ?? "Nothing is known of it any more.";
     } catch {

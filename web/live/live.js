@@ -1,4 +1,5 @@
 // The page's frame: which part is shown, the stream of calls, the counters. The list is in calls.js.
+import { AdminEvents, setAdminKey } from "./admin.js";
 import { CallList, stateOf } from "./calls.js";
 import { startPlayground } from "./playground.js";
 
@@ -98,40 +99,63 @@ function connectSoon(milliseconds) {
 
 function connect() {
   disconnect();
-  stream = new EventSource("/admin/v1/live");
-  const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
-  on("hello", () => {
-    pastTold = false;
-    unlisted = 0;
-    for (const call of calls.values()) call.stale = !call.ended;
-  });
-  on("call", takeCall);
-  on("unlisted", ({ running }) => (unlisted += running));
-  on("ready", () => {
-    pastTold = true;
-    for (const [id, call] of calls) if (call.stale) calls.delete(id);
-    if (!busy) setConnection("live", "Live");
-    list.changed();
-  });
-  on("dropped", () => {
-    clearTimeout(busy);
-    setConnection("busy", "Too many to show all");
-    busy = setTimeout(() => {
-      busy = 0;
-      if (stream?.readyState === EventSource.OPEN) setConnection("live", "Live");
-    }, 7000);
-    // Some steps were lost. A new stream begins with all that runs, so nothing stays wrong for long.
-    repair ||= setTimeout(connect, Math.max(1000, repairedAt + 5000 - performance.now()));
-  });
-  on("bye", () => {
-    setConnection("lost", "Weir stops");
-    connectSoon(1000);
-  });
-  stream.onerror = () => {
-    setConnection("lost", "Reconnecting");
-    if (stream?.readyState === EventSource.CLOSED) connectSoon(2000); // an answer that is no stream: not tried by itself
+  const on = {
+    hello() {
+      element("admin-key-form").hidden = true;
+      pastTold = false;
+      unlisted = 0;
+      for (const call of calls.values()) call.stale = !call.ended;
+    },
+    call: takeCall,
+    unlisted: ({ running }) => (unlisted += running),
+    ready() {
+      pastTold = true;
+      for (const [id, call] of calls) if (call.stale) calls.delete(id);
+      if (!busy) setConnection("live", "Live");
+      list.changed();
+    },
+    dropped() {
+      clearTimeout(busy);
+      setConnection("busy", "Too many to show all");
+      busy = setTimeout(() => {
+        busy = 0;
+        if (stream?.open) setConnection("live", "Live");
+      }, 7000);
+      // Some steps were lost. A new stream begins with all that runs, so nothing stays wrong for long.
+      repair ||= setTimeout(connect, Math.max(1000, repairedAt + 5000 - performance.now()));
+    },
+    bye() {
+      setConnection("lost", "Weir stops");
+      connectSoon(1000);
+    },
   };
+  let refused = false;
+  stream = new AdminEvents("/admin/v1/live", {
+    on,
+    onRefused(error) {
+      refused = true;
+      askForKey(error);
+    },
+    onEnd() {
+      if (refused) return; // the form connects
+      setConnection("lost", "Reconnecting");
+      connectSoon(1000);
+    },
+  });
 }
+
+function askForKey({ code, message }) {
+  setConnection("lost", "Not let in");
+  element("admin-key-form").hidden = false;
+  element("admin-key-words").textContent = code === "missing_api_key" ? "" : message;
+  element("admin-key").value = "";
+}
+
+element("admin-key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  setAdminKey(element("admin-key").value.trim());
+  connect();
+});
 
 // A page that nobody looks at does not watch.
 let hiddenFor = 0;

@@ -99,6 +99,12 @@ ErrorShape shape_of(Code code) {
     case Code::quota_exhausted: return {402, "insufficient_quota", "quota_exhausted"};
     case Code::budget_busy: return {429, "rate_limit_error", "budget_busy"};
     case Code::price_unknown: return {403, invalid_request, "price_unknown"};
+    case Code::missing_api_key: return {401, invalid_request, "missing_api_key"};
+    case Code::inactive_api_key: return {401, invalid_request, "inactive_api_key"};
+    case Code::expired_api_key: return {401, invalid_request, "expired_api_key"};
+    case Code::ip_not_allowed: return {403, invalid_request, "ip_not_allowed"};
+    case Code::endpoint_not_allowed: return {403, invalid_request, "endpoint_not_allowed"};
+    case Code::model_not_allowed: return {403, invalid_request, "model_not_allowed"};
     case Code::overloaded: return {503, unavailable, "server_is_overloaded"};
     case Code::queue_full: return {429, "rate_limit_error", "queue_full"};
     case Code::shutting_down: return {503, unavailable, "shutting_down"};

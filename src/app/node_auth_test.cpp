@@ -1,0 +1,284 @@
+// Every endpoint that there is, asked with every kind of key: what the registry holds, whoever added it.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <map>
+
+#include "app/config_load.hpp"
+#include "app/node.hpp"
+#include "dialects/openai/operation.hpp"
+#include "platform/byte_reader.hpp"
+#include "platform/byte_writer.hpp"
+#include "platform/sim/running.hpp"
+#include "platform/sim/simulated_world.hpp"
+
+namespace weir::app {
+namespace {
+
+using namespace std::chrono_literals;
+using gateway::AuthClass;
+
+class KeptLog final : public observe::Log {
+ public:
+  void message(observe::Level, std::string_view, std::string) override {}
+  void request(std::shared_ptr<const observe::LogLine> line) override { line->append_to(lines); }
+  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+  std::string lines;
+};
+
+constexpr std::string_view providers = "providers: {m: {dialect: mock}}\nmodels: {x: m/a, other: m/b}\n";
+constexpr std::string_view keys = R"(
+auth:
+  admin_key: the-admin-key
+  keys:
+    - {name: good, value: the-good-key, tenant: team, user: ada}
+    - {name: idle, value: the-off-key, active: false}
+    - {name: old, value: the-old-key, expires_at: 2001-01-01}
+    - {name: far, value: the-far-key, ip_allow: [192.0.2.0/24]}
+    - {name: other, value: the-other-model-key, models: [other]}
+    - {name: bound, value: the-bound-key, endpoints: [/v1/elsewhere]}
+    - {name: chief, value: the-chief-key, role: admin}
+    - {name: watch, value: the-watch-key, role: operator}
+)";
+
+std::shared_ptr<const Config> config_of(std::string_view auth) {
+  const ConfigOutcome outcome = parse_config(fmt::format("{}{}", providers, auth), "weir.yaml", {}, {});
+  EXPECT_TRUE(outcome.config) << fmt::format("{}", outcome.errors.empty() ? "" : outcome.errors.front());
+  return std::make_shared<const Config>(outcome.config.value_or(Config{}));
+}
+
+struct Reply {
+  int status = 0;
+  std::string head;
+  std::string body;
+  [[nodiscard]] bool refused() const { return status == 401 || status == 403; }
+  [[nodiscard]] std::string code() const {
+    boost::system::error_code failed;
+    const auto parsed = boost::json::parse(body, failed);
+    const auto* error = failed || !parsed.is_object() ? nullptr : parsed.as_object().if_contains("error");
+    if (error == nullptr || !error->is_object()) {
+      return "no error object: " + body;
+    }
+    const auto& object = error->as_object();
+    for (const char* member : {"message", "type", "param", "code"}) {
+      EXPECT_TRUE(object.contains(member)) << body;
+    }
+    return object.at("code").is_string() ? std::string(object.at("code").as_string()) : "null";
+  }
+};
+
+class NodeAuth : public testing::Test {
+ protected:
+  explicit NodeAuth(std::string_view auth = keys) : config_(config_of(auth)) {
+    const auto listening = node_.listen();
+    EXPECT_TRUE(listening) << listening.error().message;
+  }
+  ~NodeAuth() override {
+    bool stopped = false;
+    node_.shut_down({.grace = 1s}, [&] { stopped = true; });
+    world_.run_until([&] { return stopped; }, world_.now() + 1h);
+    EXPECT_TRUE(stopped);
+  }
+
+  /// Hears the answer to its end where it is a refusal, else its head: a stream may have no end.
+  Task<void> talk(std::string request, std::string& heard) {
+    auto stream = co_await loop_.dial({"127.0.0.1", 8000}, {});
+    platform::ByteReader reader(loop_, **stream, {});
+    platform::ByteWriter writer(loop_, **stream);
+    reader.start();
+    const std::string_view slice = request;
+    static_cast<void>(co_await writer.write({&slice, 1}, {}));
+    while (co_await reader.more(0, {})) {
+      heard += reader.bytes();
+      reader.consume(reader.bytes().size());
+      if (heard.find("\r\n\r\n") != std::string::npos && !heard.starts_with("HTTP/1.1 4")) {
+        break;
+      }
+    }
+    (*stream)->close();
+  }
+  Reply ask(std::string_view method, std::string_view path, std::string_view fields, std::string_view body = {}) {
+    std::string heard;
+    const platform::Running running(
+        loop_, talk(fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: "
+                                "{}\r\n\r\n{}",
+                                method, path, fields, body.size(), body),
+                    heard));
+    world_.run_until([&] { return running.done(); }, world_.now() + 1h);
+    EXPECT_TRUE(running.done()) << method << " " << path;
+    const std::size_t end = heard.find("\r\n\r\n");
+    if (end == std::string::npos) {
+      ADD_FAILURE() << method << " " << path << ": no head: " << heard;
+      return {};
+    }
+    Reply reply{.status = std::stoi(heard.substr(9, 3)), .head = heard.substr(0, end), .body = heard.substr(end + 4)};
+    if (reply.refused()) {
+      EXPECT_NE(reply.head.find("content-type: application/json"), std::string::npos) << reply.head;
+      EXPECT_NE(reply.head.find("x-weir-request-id: req_"), std::string::npos) << reply.head;
+      EXPECT_EQ(reply.head.find("www-authenticate: Bearer") != std::string::npos, reply.status == 401) << reply.head;
+    }
+    return reply;
+  }
+  Reply ask(const gateway::Endpoint& endpoint, std::string_view fields) {
+    std::string path(endpoint.path);
+    if (const std::size_t brace = path.find('{'); brace != std::string::npos) {
+      path.replace(brace, std::string::npos, "x");
+    }
+    return ask(endpoint.method, path, fields, body_for(endpoint));
+  }
+  /// A call of the model `x` that is good but for who sends it.
+  static std::string_view body_for(const gateway::Endpoint& endpoint) {
+    if (endpoint.operation == nullptr) {
+      return "";
+    }
+    if (endpoint.path == "/v1/generate" || endpoint.operation == &openai::text_completion) {
+      return R"({"model":"x","prompt":"a"})";
+    }
+    if (endpoint.operation == &openai::embedding) {
+      return R"({"model":"x","input":"a"})";
+    }
+    return R"({"model":"x","messages":[]})";
+  }
+  /// The three spellings in turn.
+  std::string with(std::string_view key) {
+    constexpr std::string_view spellings[] = {"Authorization: Bearer {}\r\n", "X-API-Key: {}\r\n", "api-key: {}\r\n"};
+    return fmt::format(fmt::runtime(spellings[spelling_++ % 3]), key);
+  }
+  void reload(std::string_view auth) {
+    bool done = false;
+    ASSERT_TRUE(node_.reload(config_of(auth), [&] { done = true; }));
+    world_.run_until([&] { return done; }, world_.now() + 1min);
+    ASSERT_TRUE(done);
+  }
+
+  platform::SimulatedWorld world_{1};
+  platform::SimulatedLoop& loop_ = world_.add_loop("127.0.0.1");
+  KeptLog log_;
+  std::shared_ptr<const Config> config_;
+  Node node_{{&loop_}, config_, log_};
+  std::size_t spelling_ = 0;
+};
+
+TEST_F(NodeAuth, guards_every_endpoint_that_is_registered) {
+  struct Row {
+    std::string fields;
+    std::string_view caller;  // the code, or "" where he may
+    std::string_view admin;
+  };
+  const std::vector<Row> rows{
+      {"", "missing_api_key", "missing_api_key"},
+      {"Authorization: Basic eDp5\r\n", "missing_api_key", "missing_api_key"},
+      {with("nobody's-key"), "invalid_api_key", "invalid_api_key"},
+      {with("wr-mistyped"), "invalid_api_key", "invalid_api_key"},
+      {"X-API-Key: the-good-key\r\napi-key: the-chief-key\r\n", "invalid_api_key", "invalid_api_key"},
+      {with("the-off-key"), "inactive_api_key", "inactive_api_key"},
+      {with("the-old-key"), "expired_api_key", "expired_api_key"},
+      {with("the-far-key"), "ip_not_allowed", "ip_not_allowed"},
+      {with("the-bound-key"), "endpoint_not_allowed", "insufficient_permissions"},
+      {with("the-good-key"), "", "insufficient_permissions"},
+      {with("the-admin-key"), "insufficient_permissions", ""},
+      {with("the-chief-key"), "", ""},
+      {with("the-watch-key"), "", ""},
+  };
+  const std::map<std::string_view, int> statuses{{"missing_api_key", 401},          {"invalid_api_key", 401},
+                                                 {"inactive_api_key", 401},         {"expired_api_key", 401},
+                                                 {"ip_not_allowed", 403},           {"endpoint_not_allowed", 403},
+                                                 {"insufficient_permissions", 403}, {"model_not_allowed", 403}};
+  std::map<AuthClass, int> seen;
+  for (const api::Registry::Entry& entry : node_.registry().entries()) {
+    const gateway::Endpoint& endpoint = entry.endpoint;
+    ++seen[endpoint.auth];
+    for (const Row& row : rows) {
+      const Reply reply = ask(endpoint, row.fields);
+      const std::string_view expected = endpoint.auth == AuthClass::caller  ? row.caller
+                                        : endpoint.auth == AuthClass::admin ? row.admin
+                                                                            : std::string_view();
+      const auto where = fmt::format("{} {} with {}", endpoint.method, endpoint.path, row.fields);
+      EXPECT_EQ(reply.refused() ? reply.code() : "", expected) << where;
+      if (!expected.empty()) {
+        EXPECT_EQ(reply.status, statuses.at(expected)) << where;
+      } else {
+        EXPECT_LT(reply.status, 500) << where;
+      }
+    }
+    // A key for other models: where a model is named.
+    const bool names_model = endpoint.operation != nullptr || endpoint.path == "/v1/models/{id}";
+    const Reply reply = ask(endpoint, with("the-other-model-key"));
+    if (names_model) {
+      EXPECT_EQ(reply.status, 403) << endpoint.path;
+      EXPECT_EQ(reply.code(), "model_not_allowed") << endpoint.path;
+    } else if (endpoint.auth == AuthClass::caller) {
+      EXPECT_FALSE(reply.refused()) << endpoint.path;
+    }
+  }
+  EXPECT_GE(seen[AuthClass::caller], 6);
+  EXPECT_GE(seen[AuthClass::admin], 4);
+  EXPECT_GE(seen[AuthClass::open], 6);
+  EXPECT_GE(seen[AuthClass::page], 3);
+  for (const std::string_view part : {"the-", "nobody's-key", "wr-mistyped"}) {
+    EXPECT_EQ(log_.lines.find(part), std::string::npos) << "a key is in the log";
+  }
+  EXPECT_NE(log_.lines.find(R"("tenant":"team","user":"ada","key_id":"config:good","key":"good")"), std::string::npos)
+      << log_.lines;
+}
+
+constexpr std::string_view chat = R"({"model":"x","messages":[]})";
+
+TEST_F(NodeAuth, does_not_tell_a_key_which_other_models_there_are) {
+  const auto code_for = [&](std::string_view model) {
+    return ask("POST", "/v1/chat/completions", with("the-other-model-key"),
+               fmt::format(R"({{"model":"{}","messages":[]}})", model))
+        .code();
+  };
+  EXPECT_EQ(code_for("x"), "model_not_allowed");
+  EXPECT_EQ(code_for("no-such-model"), "model_not_allowed");
+}
+
+TEST_F(NodeAuth, follows_a_reload_at_once) {
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-good-key"), chat).status, 200);
+  reload("auth: {keys: [{name: new, value: the-new-key}]}\n");
+  const Reply removed = ask("POST", "/v1/chat/completions", with("the-good-key"), chat);
+  EXPECT_EQ(removed.status, 401);
+  EXPECT_EQ(removed.code(), "invalid_api_key");
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-new-key"), chat).status, 200);
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", "").status, 401) << "the admin key is gone: /admin stays shut";
+}
+
+TEST_F(NodeAuth, does_not_open_when_the_last_key_is_taken_out) {
+  reload("");
+  const Reply nobody = ask("POST", "/v1/chat/completions", "", chat);
+  EXPECT_EQ(nobody.status, 401);
+  EXPECT_EQ(nobody.code(), "missing_api_key");
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", "").status, 401);
+  reload("auth: {mode: none}\n");
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "", chat).status, 200) << "said in so many words";
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", "").status, 401) << "that is about callers";
+}
+
+TEST_F(NodeAuth, with_optional_keys_refuses_those_that_are_wrong) {
+  reload("auth: {mode: optional, keys: [{name: new, value: the-new-key}]}\n");
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "", chat).status, 200);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-new-key"), chat).status, 200);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-good-key"), chat).status, 401);
+}
+
+class NodeWithoutKeys : public NodeAuth {
+ protected:
+  NodeWithoutKeys() : NodeAuth("") {}
+};
+
+TEST_F(NodeWithoutKeys, is_open_to_this_machine_until_the_first_key) {
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "Authorization: Bearer whatever\r\n", chat).status, 200);
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "X-API-Key: a\r\napi-key: b\r\n", chat).status, 200);
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", "").status, 200);
+  reload("auth: {admin_key: the-admin-key}\n");
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "", chat).status, 200) << "the admin key is no caller's";
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", "").status, 401);
+  EXPECT_EQ(ask("GET", "/admin/v1/requests", with("the-admin-key")).status, 200);
+  reload("auth: {keys: [{name: new, value: the-new-key}]}\n");
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "", chat).status, 401);
+}
+
+}  // namespace
+}  // namespace weir::app
