@@ -106,6 +106,10 @@ net::TlsStatistics Connector::tls_statistics() const {
 }
 
 Task<Result<std::unique_ptr<platform::Stream>>> Connector::connect(platform::Until until) {
+  return options_.proxy || tls_ != nullptr ? connect_in_layers(until) : dial(options_.peer, until);
+}
+
+Task<Result<std::unique_ptr<platform::Stream>>> Connector::connect_in_layers(platform::Until until) {
   auto stream = options_.proxy ? co_await tunnel(until) : co_await dial(options_.peer, until);
   if (stream && tls_ != nullptr) {
     stream = co_await tls_->secure(loop_, std::move(*stream), until);

@@ -36,7 +36,8 @@ class Connector {
   [[nodiscard]] net::TlsStatistics tls_statistics() const;
 
  private:
-  Task<Result<std::unique_ptr<platform::Stream>>> tunnel(platform::Until until);
+  WEIR_OWN_FRAME Task<Result<std::unique_ptr<platform::Stream>>> connect_in_layers(platform::Until until);
+  WEIR_OWN_FRAME Task<Result<std::unique_ptr<platform::Stream>>> tunnel(platform::Until until);
   Task<Result<std::unique_ptr<platform::Stream>>> dial(const platform::Peer& peer, platform::Until until) {
     return options_.dialer != nullptr ? options_.dialer->dial(peer, until) : loop_.dial(peer, until);
   }

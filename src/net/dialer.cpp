@@ -101,20 +101,25 @@ Task<Result<Dialer::Found>> Dialer::addresses_of(const std::string& host, Until 
 }
 
 Task<Result<std::unique_ptr<Stream>>> Dialer::dial(const Peer& peer, Until until) {
-  if (!peer.unix_path.empty()) {
-    co_return co_await loop_.dial(peer, until);
+  const bool is_place = !peer.unix_path.empty() || platform::parse_bare_address(peer.host);
+  return is_place ? dial_place(peer, until) : dial_name(peer, until);
+}
+
+/// Where no name has to be looked up.
+Task<Result<std::unique_ptr<Stream>>> Dialer::dial_place(const Peer& peer, Until until) {
+  auto stream = co_await loop_.dial(peer, until);
+  if (stream && options_.keep_alive && peer.unix_path.empty()) {
+    (*stream)->keep_alive(*options_.keep_alive);
   }
-  Found found;
-  const auto literal = platform::parse_bare_address(peer.host);
-  if (literal) {
-    found.addresses.push_back(*literal);
-  } else {
-    auto asked = co_await addresses_of(peer.host, until);
-    if (!asked) {
-      co_return std::unexpected(std::move(asked.error()));
-    }
-    found = std::move(*asked);
+  co_return stream;
+}
+
+Task<Result<std::unique_ptr<Stream>>> Dialer::dial_name(const Peer& peer, Until until) {
+  auto asked = co_await addresses_of(peer.host, until);
+  if (!asked) {
+    co_return std::unexpected(std::move(asked.error()));
   }
+  const Found found = std::move(*asked);
   Result<std::unique_ptr<Stream>> last = fail(Code::unreachable, fmt::format("{} has no address", peer.host));
   for (std::size_t i = 0; i < found.addresses.size(); ++i) {
     const auto left = static_cast<platform::Duration::rep>(found.addresses.size() - i);

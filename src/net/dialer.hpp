@@ -50,6 +50,9 @@ class Dialer {
     NameCache::Addresses addresses;
     bool remembered = false;
   };
+  Task<Result<std::unique_ptr<platform::Stream>>> dial_place(const platform::Peer& peer, platform::Until until);
+  WEIR_OWN_FRAME Task<Result<std::unique_ptr<platform::Stream>>> dial_name(const platform::Peer& peer,
+                                                                           platform::Until until);
   Task<Result<Found>> addresses_of(const std::string& host, platform::Until until);
   Task<Result<NameCache::Addresses>> ask(const std::string& host, platform::Until until);
   Task<void> look_up(std::string host, std::shared_ptr<Lookup> lookup);

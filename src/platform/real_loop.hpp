@@ -65,6 +65,7 @@ class RealLoop final : public Loop {
   };
 
  private:
+  WEIR_OWN_FRAME Task<Result<std::unique_ptr<Stream>>> dial_name(const Peer& peer, Until until);
   void timer_added(Instant due) override;
   void arm();
 

@@ -64,7 +64,7 @@ Task<Result<std::unique_ptr<Stream>>> connect(RealLoop& loop, IpAddress address,
   co_return std::make_unique<RealStream>(loop, dialling->socket.release(ignored), to_string(address, port));
 }
 
-Task<Result<std::unique_ptr<Stream>>> connect_unix(RealLoop& loop, std::string path, Until until) {
+WEIR_OWN_FRAME Task<Result<std::unique_ptr<Stream>>> connect_unix(RealLoop& loop, std::string path, Until until) {
   const auto address = UnixAddress::of(path);
   if (!address) {
     co_return std::unexpected(address.error());
@@ -131,8 +131,15 @@ Task<Result<std::vector<IpAddress>>> RealLoop::resolve(const std::string& host, 
 
 Task<Result<std::unique_ptr<Stream>>> RealLoop::dial(const Peer& peer, Until until) {
   if (!peer.unix_path.empty()) {
-    co_return co_await connect_unix(*this, peer.unix_path, until);
+    return connect_unix(*this, peer.unix_path, until);
   }
+  if (const auto literal = parse_bare_address(peer.host)) {
+    return connect(*this, *literal, peer.port, until);
+  }
+  return dial_name(peer, until);
+}
+
+Task<Result<std::unique_ptr<Stream>>> RealLoop::dial_name(const Peer& peer, Until until) {
   auto addresses = co_await resolve(peer.host, until);
   if (!addresses) {
     co_return std::unexpected(addresses.error());
