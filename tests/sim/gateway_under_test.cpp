@@ -9,22 +9,34 @@ namespace weir::sim {
 /// Keeps the records of the calls; an error in the log is a finding.
 class GatewayUnderTest::RecordingLog final : public observe::Log {
  public:
-  explicit RecordingLog(History& history) : history_(history) {}
+  RecordingLog(const platform::SimulatedWorld& world, History& history) : world_(world), history_(history) {}
   void request(std::shared_ptr<const observe::LogLine> line) override {
     history_.records.push_back(std::dynamic_pointer_cast<const ledger::RequestRecord>(line));
+    history_.settled_at.push_back(world_.now());
   }
   [[nodiscard]] std::uint64_t dropped() const override { return 0; }
   void message(observe::Level level, std::string_view component, std::string text) override {
     if (level == observe::Level::error) {
       history_.end_violations.push_back(fmt::format("the log says an error: {}: {}", component, text));
     }
+    constexpr std::string_view opened = "the circuit breaker of ";
+    if (text.starts_with(opened) && text.contains(" opened: ")) {
+      history_.openings.push_back(
+          {.provider = text.substr(opened.size(), text.find('/') - opened.size()), .at = world_.now()});
+    }
   }
 
  private:
+  const platform::SimulatedWorld& world_;
   History& history_;
 };
 
 namespace {
+
+int weight_in(const Scenario& scenario, const std::string& provider) {
+  const auto found = scenario.weights.find(provider);
+  return found == scenario.weights.end() ? 1 : found->second;
+}
 
 routing::ModelTable models_of(const Scenario& scenario) {
   routing::ModelTable table;
@@ -35,6 +47,7 @@ routing::ModelTable models_of(const Scenario& scenario) {
       for (const std::string& provider : members) {
         step.any_of.push_back({.provider = provider,
                                .model = provider + "-model",
+                               .weight = weight_in(scenario, provider),
                                .timeouts = scenario.timeouts,
                                .retry = scenario.retry,
                                .off = {},
@@ -78,7 +91,7 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
 }  // namespace
 
 GatewayUnderTest::GatewayUnderTest(platform::SimulatedWorld& world, const Scenario& scenario, History& history)
-    : scenario_(scenario), log_(std::make_unique<RecordingLog>(history)) {
+    : scenario_(scenario), log_(std::make_unique<RecordingLog>(world, history)) {
   std::vector<platform::Loop*> loops = {&world.add_loop(address), &world.add_loop(address)};
   world.network().set_link(address, scenario.client_link);
   node_ = std::make_unique<app::Node>(std::move(loops), config_of(scenario, {}), *log_);

@@ -105,11 +105,19 @@ struct ClientCall {
   std::shared_ptr<const platform::LinkReport> link;  // we dialled, the gateway accepted
 };
 
+/// A circuit breaker opened, as the log says.
+struct BreakerOpening {
+  std::string provider;
+  Instant at;
+};
+
 /// Everything that happened in one run, for the judge.
 struct History {
   std::deque<UpstreamCall> upstream_calls;  // a deque: references stay
   std::deque<ClientCall> client_calls;
   std::vector<ledger::RecordPtr> records;
+  std::vector<Instant> settled_at;  // each record, in their order
+  std::vector<BreakerOpening> openings;
   Reached reached;
   std::uint64_t next_serial = 0;
   std::optional<Instant> drain_began;

@@ -8,6 +8,8 @@
 #include <set>
 #include <span>
 
+#include "sim/judge_routing.hpp"
+
 namespace weir::sim {
 
 using namespace std::chrono_literals;
@@ -119,6 +121,7 @@ class Judge {
     }
     judge_records();
     judge_keys();
+    judge_routing(scenario_, history_, violations_);
     for (const std::string& violation : history_.end_violations) {
       violations_.push_back(violation);
     }
@@ -880,10 +883,13 @@ class Judge {
     if (call_->status == 401 || call_->status == 402 || call_->status == 403) {
       violate("the caller is blamed for our credentials: {}", call_->status);
     }
-    const bool providers_own =
-        row_ != nullptr && !row_->attempts.empty() && row_->attempts.back().status == call_->status;
-    if ((call_->status == 429 || call_->status == 503) && !providers_own && !call_->headers.contains("retry-after")) {
-      violate("status {} does not say when to come back", call_->status);
+    if (call_->status == 429 || call_->status == 503) {
+      const auto told = call_->headers.find("retry-after");
+      if (told == call_->headers.end()) {
+        violate("status {} does not say when to come back", call_->status);
+      } else if (row_ != nullptr) {
+        judge_come_back(history_, *row_, told->second, violations_);
+      }
     }
     if (row_ == nullptr) {
       count("error status");  // refused at the door

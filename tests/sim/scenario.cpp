@@ -238,6 +238,18 @@ Scenario make_scenario(std::uint64_t seed) {
                         .half_open_max_calls = static_cast<int>(1 + seed % 3),
                         .adaptive = seed % 4 == 0};
   }
+  if (seed % 11 == 0) {
+    // Everybody is busy, so that the caller is told when to come back.
+    for (UpstreamPlan& plan : scenario.upstreams) {
+      plan.only_status = plan.only_busy = true;
+      plan.upset_share = 0.9;
+    }
+  }
+  if (seed % 7 == 0) {
+    for (std::size_t i = 0; i < upstreams; i += 2) {
+      scenario.weights[scenario.upstreams[i].name] = heavy;
+    }
+  }
   if (seed % 5 == 0) {
     scenario.max_in_flight = static_cast<int>(1 + seed % 2);
   }

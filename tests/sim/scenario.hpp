@@ -28,6 +28,7 @@ struct UpstreamPlan {
   Upset dialling = Upset::none;                         // refused, unreachable, silent_dial, reset or fin: always
   double upset_share = 0;                               // of its answers
   bool only_status = false;                             // its upsets are error statuses
+  bool only_busy = false;                               // and of these 429 and 503, mostly with a time to come back
   bool only_slow = false;                               // its upsets are pauses before the first content
   routing::Timeouts patience;                           // of the gateway with it: what is slow is measured by this
   double close_after_answer = 0;  // share of the answers after which it closes the idle connection
@@ -66,7 +67,8 @@ struct Scenario {
   routing::Timeouts timeouts;
   routing::Retry retry;
   routing::BreakerOptions breaker;
-  int max_in_flight = 0;  // of each target; 0: no limit
+  std::map<std::string, int> weights;  // of upstreams within their steps; 1 where there is none
+  int max_in_flight = 0;               // of each target; 0: no limit
   std::vector<ReloadPlan> reloads;
   int upstream_connections = 100;  // that may be open to one provider; with few, calls wait for each other
   std::chrono::milliseconds keep_alive_after{20'000};
@@ -78,6 +80,9 @@ struct Scenario {
 
 /// Calls with this number or a greater one get the same text from every upstream.
 inline constexpr std::uint64_t same_text_from = 1000;
+
+/// The weight of an upstream that has one.
+inline constexpr int heavy = 19;
 
 Scenario make_scenario(std::uint64_t seed);
 

@@ -688,13 +688,14 @@ Intent Upstream::decide(const Request& request) {
     intent.phase = Phase::before_head;
   }
   if (intent.upset == Upset::error && intent.phase == Phase::before_head) {
-    intent.status = one_of({400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503, 504, 529});
+    intent.status = plan_.only_busy ? one_of({429, 503})
+                                    : one_of({400, 401, 402, 403, 404, 408, 422, 429, 500, 502, 503, 504, 529});
     if ((intent.status == 429 || intent.status == 503) && chance(0.5)) {
       intent.retry_after = static_cast<int>(one_of<std::uint64_t>({0, 1, 2, 60}));
     }
     if (intent.status == 400) {
       intent.says = one_of<std::string_view>({"", context_window, "content_policy_violation"});
-    } else if (intent.status == 429 && chance(0.3)) {
+    } else if (intent.status == 429 && !plan_.only_busy && chance(0.3)) {
       intent.says = "insufficient_quota";
     }
   }
