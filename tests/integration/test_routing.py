@@ -1,6 +1,7 @@
 """Who is asked, who is left alone, who is full: circuit breakers, balance and max_in_flight with the real binary."""
 
 import collections
+import contextlib
 import json
 import re
 import time
@@ -20,6 +21,7 @@ providers:
   a: {{dialect: openai, base_url: "{a}", keys: none}}
   b: {{dialect: openai, base_url: "{b}", keys: none}}
   narrow: {{dialect: openai, base_url: "{a}", keys: none, max_in_flight: 2}}
+  mock: {{dialect: mock, mock: {{first_token: 0ms, tokens_per_second: 0, text: "hi"}}}}
 models:
   smart: {{steps: [a/x, b/x]}}
   alone: a/x
@@ -35,6 +37,12 @@ models:
     steps:
       - any_of: [{{target: a/dear, weight: 99}}, b/cheap, a/unknown]
         balance: cheapest
+  nine-to-one:
+    steps:
+      - any_of: [{{target: mock/nine, weight: 9}}, {{target: mock/one, weight: 1}}]
+  equal:
+    steps:
+      - any_of: [mock/one, mock/two, mock/three]
   tagged:
     steps:
       - any_of: [a/z, b/z]
@@ -182,6 +190,33 @@ def asked(weir: Weir, calls: int, **more) -> collections.Counter:
 def test_weights_hold_over_two_threads(weir):
     got = asked(weir, 200, model="shared")
     assert 170 <= got["a/y"] <= 190, got
+
+
+def asked_at_once(weir: Weir, model: str, calls: int) -> collections.Counter:
+    """Many calls over few connections, twenty at a time on each."""
+    one = post(json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}).encode())
+    got: collections.Counter = collections.Counter()
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(weir.connect()) for _ in range(4)]
+        for number in range(calls // 20):
+            connection, heads = connections[number % 4], b""
+            connection.sendall(one * 20)
+            while len(targets := re.findall(rb"x-weir-target: ([^\r]+)\r\n", heads)) < 20:
+                heads += connection.recv(1 << 20)
+            got.update(target.decode() for target in targets)
+            # The rest of the last answer, so that nothing of it is taken for the next.
+            while not heads.endswith(b"}"):
+                heads += connection.recv(1 << 20)
+    assert sum(got.values()) == calls
+    return got
+
+
+def test_shares_over_ten_thousand_calls(weir):
+    """Nine to one within two per cent, and equal ones as good as equal."""
+    got = asked_at_once(weir, "nine-to-one", 2_000)
+    assert abs(got["mock/nine"] / 2_000 - 0.9) < 0.02, got
+    got = asked_at_once(weir, "equal", 10_000)
+    assert len(got) == 3 and max(got.values()) / min(got.values()) < 1.2, got
 
 
 def test_the_cheapest_is_asked_and_who_has_no_price_last(weir, servers):
