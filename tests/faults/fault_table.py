@@ -1,13 +1,12 @@
 """Every way a provider can fail, and what follows: the one place where it is decided. docs/failures.md is written from it."""
 
-import gzip
 import json
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
 from fault_server import Behaviour, chunk, head, provider_error
-from raw_answers import ANSWER, DONE, ERROR, FINISH, JSON, LAST_CHUNK, ROLE, STREAM, USAGE_EVENT, WHOLE, WORDS, answer, data, event, raw, stream, zipped
+from raw_answers import ANSWER, DONE, ERROR, FINISH, JSON, ROLE, STREAM, WHOLE, answer, data, event, raw, stream, zipped
 
 # Limits that a failure is meant to run into, on the provider that has it.
 SHORT_TIMEOUTS = {

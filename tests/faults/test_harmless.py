@@ -1,6 +1,7 @@
 """What looks broken and is not, against the real binary: no caller may see an error where there is none."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -61,6 +62,15 @@ def assert_whole(weir: Weir, reply: Reply, text: str, streamed: bool) -> None:
 def test_the_answer_is_whole_and_so_is_the_next(weir, server, case, expected):
     assert_whole(weir, weir.chat(case.id, stream=case.streamed), expected, case.streamed)
     assert_whole(weir, weir.chat(case.id, stream=case.streamed), server.text, case.streamed)
+
+
+def test_who_closes_after_every_answer_is_never_met_closed(weir, server):
+    """Calls cross the close of the kept-alive connection that they were to use, again and again."""
+    case = next(case for case in HARMLESS if case.behaviour.close and not case.streamed)
+    server.script(str(HARMLESS.index(case)), case.behaviour)
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: weir.chat(case.id), range(240)))
+    assert {(reply.status, text_of(reply)) for reply in replies} == {(200, server.text)}
 
 
 @pytest.mark.parametrize("case", [case for case in HARMLESS if case.streamed], ids=lambda case: case.id)
