@@ -8,7 +8,7 @@
 #include <chrono>
 #include <iterator>
 
-#include "http/target.hpp"
+#include "admin/query_parameters.hpp"
 #include "ledger/money.hpp"
 #include "text/json_value.hpp"
 
@@ -16,45 +16,8 @@ namespace weir::admin {
 
 namespace {
 
-constexpr int list_max = 1000;
-
 std::unexpected<Error> refuse(std::string message) {
   return fail(Code::invalid_request, std::move(message));
-}
-
-std::optional<int> number_in(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error != std::errc() || end != text.data() + text.size() || text.starts_with('-') ? std::nullopt
-                                                                                           : std::optional(value);
-}
-
-/// A parameter as text; empty where it is absent.
-Result<std::string> parameter(std::string_view query, std::string_view name) {
-  const auto raw = http::query_parameter(query, name);
-  if (!raw) {
-    return std::string();
-  }
-  std::string spaced(*raw);
-  std::ranges::replace(spaced, '+', ' ');
-  std::string text;
-  if (!http::percent_decode(spaced, text)) {
-    return refuse(fmt::format("`{}` is not escaped as a URL is.", name));
-  }
-  return text;
-}
-
-/// The names of all parameters must be known: a misspelt filter would show what was not asked for.
-Result<void> check_names(std::string_view query, std::span<const std::string_view> known) {
-  while (!query.empty()) {
-    const std::string_view part = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), part.size() + 1));
-    const std::string_view name = part.substr(0, part.find('='));
-    if (!name.empty() && std::ranges::find(known, name) == known.end()) {
-      return refuse(fmt::format("There is no parameter `{}` here; there are {}.", name, fmt::join(known, ", ")));
-    }
-  }
-  return {};
 }
 
 /// Where a span of time begins or ends, as an id; empty where it is not said.
@@ -161,13 +124,16 @@ std::optional<platform::WallTime> parse_time(std::string_view text) {
 }
 
 Result<store::RequestQuery> read_request_query(std::string_view query) {
-  static constexpr std::array<std::string_view, 6> names = {"key", "model", "status", "from", "limit", "after"};
+  static constexpr std::array<std::string_view, 7> names = {"key",  "tenant", "model", "status",
+                                                            "from", "limit",  "after"};
   if (auto known = check_names(query, names); !known) {
     return std::unexpected(std::move(known.error()));
   }
   store::RequestQuery read;
-  for (const auto& [name, into] :
-       {std::pair{std::string_view("key"), &read.key_id}, {"model", &read.model}, {"after", &read.after}}) {
+  for (const auto& [name, into] : {std::pair{std::string_view("key"), &read.key_id},
+                                   {"tenant", &read.tenant},
+                                   {"model", &read.model},
+                                   {"after", &read.after}}) {
     auto text = parameter(query, name);
     if (!text) {
       return std::unexpected(std::move(text.error()));
@@ -186,18 +152,17 @@ Result<store::RequestQuery> read_request_query(std::string_view query) {
     return std::unexpected(std::move(from.error()));
   }
   read.from = std::move(*from);
-  if (const auto text = http::query_parameter(query, "limit")) {
-    const auto limit = number_in(*text);
-    if (!limit || *limit < 1 || *limit > list_max) {
-      return refuse(fmt::format("`limit` is a whole number from 1 to {}.", list_max));
-    }
-    read.limit = *limit;
+  const auto limit = read_limit(query);
+  if (!limit) {
+    return std::unexpected(limit.error());
   }
+  read.limit = *limit;
   return read;
 }
 
 Result<UsageQuestion> read_usage_query(std::string_view query) {
-  static constexpr std::array<std::string_view, 4> names = {"group_by", "from", "to", "format"};
+  static constexpr std::array<std::string_view, 7> names = {"group_by", "key", "tenant", "model",
+                                                            "from",     "to",  "format"};
   if (auto known = check_names(query, names); !known) {
     return std::unexpected(std::move(known.error()));
   }
@@ -211,12 +176,14 @@ Result<UsageQuestion> read_usage_query(std::string_view query) {
     rest.remove_prefix(std::min(rest.size(), group.size() + 1));
     if (group == "key") {
       question.query.by_key = true;
+    } else if (group == "tenant") {
+      question.query.by_tenant = true;
     } else if (group == "model") {
       question.query.by_model = true;
     } else if (group == "day") {
       question.query.by_day = true;
     } else {
-      return refuse(fmt::format("`group_by` is made of key, model and day, with commas; not `{}`.", group));
+      return refuse(fmt::format("`group_by` is made of day, tenant, key and model, with commas; not `{}`.", group));
     }
   }
   for (const auto& [name, into] :
@@ -226,6 +193,15 @@ Result<UsageQuestion> read_usage_query(std::string_view query) {
       return std::unexpected(std::move(id.error()));
     }
     *into = std::move(*id);
+  }
+  for (const auto& [name, into] : {std::pair{std::string_view("key"), &question.query.key_id},
+                                   {"tenant", &question.query.tenant},
+                                   {"model", &question.query.model}}) {
+    auto text = parameter(query, name);
+    if (!text) {
+      return std::unexpected(std::move(text.error()));
+    }
+    *into = std::move(*text);
   }
   const auto format = parameter(query, "format");
   if (!format) {
@@ -258,7 +234,8 @@ struct Group {
   bool store::UsageQuery::* asked;
   std::string store::UsageRow::* member;
 };
-constexpr std::array<Group, 3> groups = {{{"day", &store::UsageQuery::by_day, &store::UsageRow::day},
+constexpr std::array<Group, 4> groups = {{{"day", &store::UsageQuery::by_day, &store::UsageRow::day},
+                                          {"tenant", &store::UsageQuery::by_tenant, &store::UsageRow::tenant},
                                           {"key", &store::UsageQuery::by_key, &store::UsageRow::key_id},
                                           {"model", &store::UsageQuery::by_model, &store::UsageRow::model}}};
 

@@ -37,9 +37,11 @@ TEST(ParseTime, takes_days_and_moments) {
 }
 
 TEST(RequestQuery, reads_what_was_asked_for) {
-  const auto query = read_request_query("key=key_1&model=a%2Fb+c&status=4xx&from=2026-11-21&limit=7&after=req_9");
+  const auto query =
+      read_request_query("key=key_1&tenant=acme&model=a%2Fb+c&status=4xx&from=2026-11-21&limit=7&after=req_9");
   ASSERT_TRUE(query.has_value()) << query.error().message;
   EXPECT_EQ(query->key_id, "key_1");
+  EXPECT_EQ(query->tenant, "acme");
   EXPECT_EQ(query->model, "a/b c");
   EXPECT_EQ(query->status_from, 400);
   EXPECT_EQ(query->status_to, 499);
@@ -68,9 +70,14 @@ TEST(RequestQuery, refuses_what_it_does_not_understand_and_says_what_it_would) {
 }
 
 TEST(UsageQuery, reads_groups_and_format) {
-  const auto question = read_usage_query("group_by=key,day&to=2026-11-21&format=csv");
+  const auto question =
+      read_usage_query("group_by=key,day,tenant&to=2026-11-21&format=csv&key=key_1&tenant=acme&model=a%2Fb");
   ASSERT_TRUE(question.has_value());
   EXPECT_TRUE(question->query.by_key && question->query.by_day && !question->query.by_model && question->csv);
+  EXPECT_TRUE(question->query.by_tenant);
+  EXPECT_EQ(question->query.key_id, "key_1");
+  EXPECT_EQ(question->query.tenant, "acme");
+  EXPECT_EQ(question->query.model, "a/b");
   EXPECT_EQ(question->query.to, store::first_id_at(day));
   EXPECT_FALSE(read_usage_query("group_by=week").has_value());
   EXPECT_FALSE(read_usage_query("format=xml").has_value());

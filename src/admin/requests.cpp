@@ -80,6 +80,7 @@ bool matches(const store::RequestQuery& query, const ledger::RequestRecord& reco
   const int most = query.status_to.value_or(query.status_from.value_or(0));
   return (query.after.empty() || record.id < query.after) && record.id >= query.from &&
          (query.key_id.empty() || record.key_id == query.key_id) &&
+         (query.tenant.empty() || record.tenant == query.tenant) &&
          (query.model.empty() || record.model == query.model) &&
          (query.end_state.empty() || query.end_state == ledger::to_string(record.end_state)) &&
          (!query.status_from || (record.status >= *query.status_from && record.status <= most));
@@ -151,14 +152,15 @@ void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& r
                 .summary = "What happened in a call: each attempt, why it was left, timings; "
                            "with `?story=true` also told in words."},
                [&ring, &store](api::ApiRequest& request) { return one_request(request, ring, store); });
-  registry.add({.method = "GET",
-                .path = "/admin/v1/requests",
-                .upstream_path = "",
-                .auth = gateway::AuthClass::admin,
-                .limits = gateway::LimitsClass::admin,
-                .summary = "Calls that ended, the newest first, with their attempts: "
-                           "`?key=&model=&status=&from=&limit=&after=`; `next` is the `after` of the next page."},
-               [&ring, &store](api::ApiRequest& request) { return list_requests(request, ring, store); });
+  registry.add(
+      {.method = "GET",
+       .path = "/admin/v1/requests",
+       .upstream_path = "",
+       .auth = gateway::AuthClass::admin,
+       .limits = gateway::LimitsClass::admin,
+       .summary = "Calls that ended, the newest first, with their attempts: "
+                  "`?key=&tenant=&model=&status=&from=&limit=&after=`; `next` is the `after` of the next page."},
+      [&ring, &store](api::ApiRequest& request) { return list_requests(request, ring, store); });
 }
 
 }  // namespace weir::admin

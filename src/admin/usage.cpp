@@ -53,14 +53,16 @@ Task<void> usage(api::ApiRequest& request, const ledger::RequestRing& ring, stor
 }  // namespace
 
 void add_usage_endpoint(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store) {
-  registry.add({.method = "GET",
-                .path = "/admin/v1/usage",
-                .upstream_path = "",
-                .auth = gateway::AuthClass::admin,
-                .limits = gateway::LimitsClass::admin,
-                .summary = "Requests, tokens and cost, `?group_by=key,model,day&from=&to=`; as JSON, or as CSV with "
-                           "`&format=csv`."},
-               [&ring, &store](api::ApiRequest& request) { return usage(request, ring, store); });
+  registry.add(
+      {.method = "GET",
+       .path = "/admin/v1/usage",
+       .upstream_path = "",
+       .auth = gateway::AuthClass::admin,
+       .limits = gateway::LimitsClass::admin,
+       .summary = "Requests, tokens and cost, `?group_by=day,tenant,key,model&key=&tenant=&model=&from=&to=`; as "
+                  "JSON, or as CSV with "
+                  "`&format=csv`."},
+      [&ring, &store](api::ApiRequest& request) { return usage(request, ring, store); });
 }
 
 }  // namespace weir::admin

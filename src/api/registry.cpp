@@ -10,11 +10,12 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
   if (brace == std::string_view::npos) {
     return pattern == path;
   }
-  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) {
+  const std::string_view suffix = pattern.substr(pattern.find('}') + 1);
+  if (!path.starts_with(pattern.substr(0, brace)) || !path.ends_with(suffix) || path.size() <= brace + suffix.size()) {
     return false;
   }
-  rest = path.substr(brace);
-  return true;
+  rest = path.substr(brace, path.size() - brace - suffix.size());
+  return suffix.empty() || !rest.contains('/');
 }
 
 }  // namespace

@@ -14,12 +14,21 @@ namespace {
 
 constexpr auto patience = std::chrono::seconds(70);  // longer than weir takes to say that it cannot
 
+std::string_view word_of(http::Method method) {
+  switch (method) {
+    case http::Method::post: return "POST";
+    case http::Method::patch: return "PATCH";
+    case http::Method::delete_: return "DELETE";
+    default: return "GET";
+  }
+}
+
 Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
                const std::string& body, const Secret& key, Result<AdminReply>& out) {
   http::Client client(loop, {.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path}, .idle_max = 0});
   std::string head;
   http::HeadWriter writer(head);
-  static_cast<void>(writer.request_line(method == http::Method::post ? "POST" : "GET", url.path + path));
+  static_cast<void>(writer.request_line(word_of(method), url.path + path));
   writer.field(
       http::KnownHeader::host,
       fmt::format("{}:{}", url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]", url.port));
@@ -27,7 +36,7 @@ Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method 
   if (!key.empty()) {
     writer.field(http::KnownHeader::authorization, "Bearer " + key.reveal());
   }
-  if (method == http::Method::post) {
+  if (method == http::Method::post || method == http::Method::patch) {
     if (!body.empty()) {
       static_cast<void>(writer.field("content-type", "application/json"));
     }

@@ -35,6 +35,7 @@ int reload(const ReloadOptions& options);
 struct RequestsOptions {
   std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
   std::string key;
+  std::string tenant;
   std::string model;
   std::string status;
   std::string from;
@@ -47,6 +48,9 @@ int requests(const RequestsOptions& options);
 struct UsageOptions {
   std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
   std::string group_by = "day,key,model";
+  std::string key;
+  std::string tenant;
+  std::string model;
   std::string from;
   std::string to;
   bool json = false;

@@ -19,6 +19,7 @@ class Gates {
   /// Why that configuration cannot hold while the process listens where it does.
   [[nodiscard]] Result<void> check(const AuthConfig& auth) const;
   void use(const AuthConfig& auth);
+  [[nodiscard]] const std::shared_ptr<const auth::KeyHasher>& hasher() const { return hasher_; }
   /// For one core; null: nobody is asked who he is.
   [[nodiscard]] std::shared_ptr<const auth::Gate> for_core() const;
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/commands.hpp"
+#include "app/identity_commands.hpp"
 #include "app/version.hpp"
 
 int main(int argc, char** argv) {
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   RequestsOptions requests_options;
   auto* requests_command = program.add_subcommand("requests", "List calls that ended, the newest first");
   requests_command->add_option("--key", requests_options.key, "Of the key with this id");
+  requests_command->add_option("--tenant", requests_options.tenant, "Of this tenant");
   requests_command->add_option("--model", requests_options.model, "For this model, as the caller named it");
   requests_command->add_option("--status", requests_options.status,
                                "With this status (200), class (5xx) or end (complete, unknown, ...)");
@@ -57,8 +59,11 @@ int main(int argc, char** argv) {
 
   UsageOptions usage_options;
   auto* usage_command = program.add_subcommand("usage", "Sum up requests, tokens and cost");
-  usage_command->add_option("--group-by", usage_options.group_by, "Of day, key and model, with commas")
+  usage_command->add_option("--group-by", usage_options.group_by, "Of day, tenant, key and model, with commas")
       ->capture_default_str();
+  usage_command->add_option("--key", usage_options.key, "Of the key with this id");
+  usage_command->add_option("--tenant", usage_options.tenant, "Of this tenant");
+  usage_command->add_option("--model", usage_options.model, "For this model, as the caller named it");
   usage_command->add_option("--from", usage_options.from, "Since a day or moment (2026-11-21, RFC 3339)");
   usage_command->add_option("--to", usage_options.to, "Until then, without it");
   usage_command->add_option("--url", usage_options.url,
@@ -92,6 +97,9 @@ int main(int argc, char** argv) {
   keys_command->require_subcommand(1);
   auto* generate_command = keys_command->add_subcommand("generate", "Print a new key, for `auth.keys`");
 
+  std::function<int()> run;
+  add_identity_commands(program, *keys_command, run);
+
   auto* version_command = program.add_subcommand("version", "Print the version");
 
   std::string topic;
@@ -103,6 +111,9 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(program, argc, argv);
 
+  if (run) {
+    return run();
+  }
   if (*serve_command) {
     return serve(serve_options);
   }

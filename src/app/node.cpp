@@ -2,15 +2,19 @@
 
 #include <fmt/format.h>
 
+#include "admin/audit.hpp"
 #include "admin/breakers.hpp"
+#include "admin/keys.hpp"
 #include "admin/live.hpp"
 #include "admin/requests.hpp"
+#include "admin/tenants.hpp"
 #include "admin/ui.hpp"
 #include "admin/usage.hpp"
 #include "api/health.hpp"
 #include "api/inference.hpp"
 #include "api/metrics_page.hpp"
 #include "api/models.hpp"
+#include "api/openapi.hpp"
 #include "app/config_changes.hpp"
 #include "app/machine_roots.hpp"
 #include "app/record_keeping.hpp"
@@ -96,8 +100,9 @@ struct Node::Core {
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_,
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
-    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
-                          .models = models, .without_key = node.config_->without_key, .providers = {}}),
+    use(node.config_,
+        std::make_shared<gateway::Snapshot>(
+            gateway::Snapshot{.models = models, .without_key = node.config_->without_key, .providers = {}}),
         node.gates_.for_core());
   }
   Core(const Core&) = delete;
@@ -228,10 +233,14 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_health_endpoints(registry_, ready_, *this, targets_, version);
   admin::add_request_endpoints(registry_, ring_, store_);
   admin::add_usage_endpoint(registry_, ring_, store_);
+  admin::add_key_endpoints(registry_, identities_);
+  admin::add_tenant_endpoints(registry_, identities_);
+  admin::add_audit_endpoint(registry_, identities_);
   admin::add_breaker_endpoints(registry_, targets_);
   admin::add_reload_endpoint(registry_, reloading_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
+  api::add_openapi_endpoint(registry_, version);
   key_pools_.prepare(*config_);
   key_pools_.use(*config_);
   if (auto tls = prepare_tls(*config_)) {
@@ -460,6 +469,11 @@ void Node::use_records(RecordKeeping& records) {
   for (std::size_t i = 0; i < cores_.size(); ++i) {
     cores_[i]->gateway.journal = &records.journal().core(i);
   }
+}
+
+void Node::judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
+  static_cast<void>(rows);  // keys of the store open nothing yet
+  cores_.front()->gateway.loop.post(std::move(done));
 }
 
 void Node::use_counting(tokens::Counting& counting) {

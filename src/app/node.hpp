@@ -13,6 +13,7 @@
 #include "api/status.hpp"
 #include "app/config.hpp"
 #include "app/gates.hpp"
+#include "app/identity_store.hpp"
 #include "app/key_pools.hpp"
 #include "app/provider_slots.hpp"
 #include "gateway/model_directory.hpp"
@@ -79,6 +80,12 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Where records go that outlive the process; before the loops run. Outlives their work. Without: memory alone.
   void use_records(RecordKeeping& records);
 
+  /// Where keys and tenants are kept; before the loops run. Outlives their work. Without: there are none.
+  void use_identities(IdentityStore& identities) { identities_ = &identities; }
+  [[nodiscard]] const Gates& gates() const { return gates_; }
+  /// Has every core judge calls by `rows`; calls `done` on one of their threads when all do. From any thread.
+  void judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void()> done);
+
   /// Who counts tokens where a provider tells no usage; before the loops run. Outlives their work. Without: estimates.
   void use_counting(tokens::Counting& counting);
 
@@ -129,6 +136,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   admin::Reloading* reloading_ = nullptr;
   RecordKeeping* records_ = nullptr;
   store::Worker* store_ = nullptr;  // of records_
+  admin::Identities* identities_ = nullptr;
   std::atomic<std::uint64_t> reloads_applied_ = 0;
   std::atomic<std::uint64_t> reloads_rejected_ = 0;
   std::atomic<bool> last_reload_good_ = true;

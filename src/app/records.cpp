@@ -2,84 +2,24 @@
 
 #include <boost/json.hpp>
 
-#include "app/admin_client.hpp"
+#include "app/admin_command.hpp"
 #include "app/commands.hpp"
 #include "app/table.hpp"
 
 namespace weir::app {
 
-namespace {
-
 namespace json = boost::json;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-_.~").contains(c);
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
-void add(std::string& path, std::string_view name, std::string_view value) {
-  if (!value.empty()) {
-    path += fmt::format("{}{}={}", path.contains('?') ? '&' : '?', name, escaped(value));
-  }
-}
-
-/// What weir answered, where it answered well; else it is told on standard error.
-std::optional<std::string> asked(std::string_view command, const std::string& option, const std::string& path) {
-  const std::string url = weir_url(option);
-  auto reply = ask_weir(url, http::Method::get, path);
-  if (!reply) {
-    fmt::print(stderr, "weir {}: {}\n", command, reply.error().message);
-    return std::nullopt;
-  }
-  if (reply->status != 200) {
-    boost::system::error_code failed;
-    const json::value body = json::parse(reply->body, failed);
-    const json::value* message = failed ? nullptr : body.find_pointer("/error/message", failed);
-    fmt::print(stderr, "weir {}: {}\n", command,
-               message != nullptr && message->is_string()
-                   ? std::string(message->get_string())
-                   : fmt::format("{} answered {}: {}", url, reply->status, reply->body));
-    return std::nullopt;
-  }
-  return std::move(reply->body);
-}
-
-/// A member as it stands in a table; empty where it is not there.
-std::string cell(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) {
-    return "";
-  }
-  if (value->is_string()) {
-    return std::string(value->get_string());
-  }
-  return value->is_double() ? fmt::format("{}", value->get_double()) : json::serialize(*value);
-}
-
-/// The rows of an answer; nothing where it is no list.
-std::optional<json::array> rows_of(const std::string& body) {
-  boost::system::error_code failed;
-  json::value parsed = json::parse(body, failed);
-  json::value* data = failed ? nullptr : parsed.find_pointer("/data", failed);
-  return data != nullptr && data->is_array() ? std::optional(std::move(data->get_array())) : std::nullopt;
-}
-
-}  // namespace
 
 int requests(const RequestsOptions& options) {
   std::string path = "/admin/v1/requests";
-  add(path, "key", options.key);
-  add(path, "model", options.model);
-  add(path, "status", options.status);
-  add(path, "from", options.from);
-  add(path, "after", options.after);
-  add(path, "limit", std::to_string(options.limit));
-  const auto body = asked("requests", options.url, path);
+  add_parameter(path, "key", options.key);
+  add_parameter(path, "tenant", options.tenant);
+  add_parameter(path, "model", options.model);
+  add_parameter(path, "status", options.status);
+  add_parameter(path, "from", options.from);
+  add_parameter(path, "after", options.after);
+  add_parameter(path, "limit", std::to_string(options.limit));
+  const auto body = ask_as_command("requests", options.url, http::Method::get, path);
   if (!body) {
     return 1;
   }
@@ -111,11 +51,14 @@ int requests(const RequestsOptions& options) {
 
 int usage(const UsageOptions& options) {
   std::string path = "/admin/v1/usage";
-  add(path, "group_by", options.group_by);
-  add(path, "from", options.from);
-  add(path, "to", options.to);
-  add(path, "format", options.csv ? "csv" : "");
-  const auto body = asked("usage", options.url, path);
+  add_parameter(path, "group_by", options.group_by);
+  add_parameter(path, "key", options.key);
+  add_parameter(path, "tenant", options.tenant);
+  add_parameter(path, "model", options.model);
+  add_parameter(path, "from", options.from);
+  add_parameter(path, "to", options.to);
+  add_parameter(path, "format", options.csv ? "csv" : "");
+  const auto body = ask_as_command("usage", options.url, http::Method::get, path);
   if (!body) {
     return 1;
   }
@@ -129,7 +72,7 @@ int usage(const UsageOptions& options) {
     return 1;
   }
   std::vector<std::string> names;
-  for (const std::string_view group : {"day", "key", "model"}) {
+  for (const std::string_view group : {"day", "tenant", "key", "model"}) {
     if (options.group_by.contains(group)) {
       names.emplace_back(group);
     }

@@ -148,6 +148,11 @@ int serve(const ServeOptions& options) {
     records = std::move(*opened);
     node.use_records(*records);
   }
+  IdentityStore identities(records == nullptr ? nullptr : &records->worker(), node.gates().hasher(),
+                           [&node](std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
+                             node.judge_by(std::move(rows), std::move(done));
+                           });
+  node.use_identities(identities);
   if (const auto listening = node.listen(); !listening) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
     return 1;
@@ -165,6 +170,7 @@ int serve(const ServeOptions& options) {
   if (records != nullptr) {
     records->start();
   }
+  identities.start();
   print_welcome(start, node);
   platform::announce_ready();
 

@@ -9,6 +9,7 @@ std::string_view to_string(Code code) {
     case Code::model_not_found: return "model_not_found";
     case Code::not_found: return "not_found";
     case Code::method_not_allowed: return "method_not_allowed";
+    case Code::conflict: return "conflict";
     case Code::request_timeout: return "request_timeout";
     case Code::length_required: return "length_required";
     case Code::body_too_large: return "body_too_large";

@@ -15,6 +15,7 @@ enum class Code : std::uint8_t {
   model_not_found,       // 404
   not_found,             // 404: no such endpoint or object
   method_not_allowed,    // 405
+  conflict,              // 409: what is there already stands against it
   request_timeout,       // 408: the caller took too long to send
   length_required,       // 411
   body_too_large,        // 413

@@ -15,9 +15,9 @@ enum class LimitsClass : std::uint8_t { none, inference, admin };
 
 /// One endpoint, as tests, docs and the router read it. Added to the api::Registry by the files that implement them.
 struct Endpoint {
-  std::string_view method;         // "POST"; GET answers HEAD too
-  std::string_view path;           // "/v1/chat/completions"; a last segment `{id}` takes the rest of the path
-  std::string_view upstream_path;  // behind the provider's base URL; empty: answered here
+  std::string_view method;  // "POST"; GET answers HEAD too
+  std::string_view path;  // "/v1/chat/completions"; a last `{id}` takes the rest of the path, one before that a segment
+  std::string_view upstream_path;                // behind the provider's base URL; empty: answered here
   const openai::Operation* operation = nullptr;  // what its calls are; null: answered here
   AuthClass auth = AuthClass::caller;
   LimitsClass limits = LimitsClass::inference;

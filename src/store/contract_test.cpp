@@ -174,6 +174,32 @@ TEST_P(StoreContract, sums_usage_by_what_was_asked_for) {
   EXPECT_TRUE(store->requests().usage({.by_day = true, .from = id_of(9)})->empty());
 }
 
+TEST_P(StoreContract, sums_usage_of_one_key_tenant_or_model) {
+  InferenceLog other = call(2);
+  other.key_id = "key_b";
+  other.tenant = "acme";
+  InferenceLog third = call(3);
+  third.key_id = "key_b";
+  third.model = "fast";
+  put(*store, {call(1), other, third});
+  const auto requests = [&](const UsageQuery& query) {
+    const auto rows = store->requests().usage(query);
+    EXPECT_TRUE(rows.has_value());
+    return rows->empty() ? 0 : rows->at(0).requests;
+  };
+  EXPECT_EQ(requests({.key_id = "key_b"}), 2);
+  EXPECT_EQ(requests({.tenant = "acme"}), 1);
+  EXPECT_EQ(requests({.model = "smart"}), 2);
+  EXPECT_EQ(requests({.key_id = "key_b", .model = "fast"}), 1);
+  EXPECT_EQ(requests({.key_id = "nobody"}), 0);
+  const auto by_tenant = store->requests().usage({.by_key = true, .by_tenant = true});
+  ASSERT_EQ(by_tenant->size(), 3U);
+  EXPECT_EQ(by_tenant->at(0).tenant, "acme");
+  EXPECT_EQ(by_tenant->at(1).tenant, "default");
+  EXPECT_EQ(by_tenant->at(1).key_id, "key_a");
+  EXPECT_EQ(by_tenant->at(2).key_id, "key_b");
+}
+
 TEST_P(StoreContract, sums_money_exactly) {
   std::vector<InferenceLog> calls;
   for (int number = 1; number <= 1000; ++number) {

@@ -48,14 +48,21 @@ class MemoryRequestLog final : public RequestLog {
     return page;
   }
   Result<std::vector<UsageRow>> usage(const UsageQuery& query) override {
-    std::map<std::tuple<std::string, std::string, std::string>, UsageRow> rows;
+    std::map<std::tuple<std::string, std::string, std::string, std::string>, UsageRow> rows;
     for (auto at = calls_.lower_bound(query.from); at != calls_.end() && (query.to.empty() || at->first < query.to);
          ++at) {
       const InferenceLog& call = at->second;
+      if ((!query.key_id.empty() && call.key_id != query.key_id) ||
+          (!query.tenant.empty() && call.tenant != query.tenant) ||
+          (!query.model.empty() && call.model != query.model)) {
+        continue;
+      }
+      const std::string tenant = query.by_tenant ? call.tenant : "";
       const std::string key = query.by_key ? call.key_id : "";
       const std::string model = query.by_model ? call.model : "";
       const std::string day = query.by_day ? call.time.substr(0, 10) : "";
-      UsageRow& row = rows[{day, key, model}];
+      UsageRow& row = rows[{day, tenant, key, model}];
+      row.tenant = tenant;
       row.key_id = key;
       row.model = model;
       row.day = day;

@@ -92,6 +92,10 @@ class SqliteRequestLog final : public RequestLog {
     statement.bind(3, query.by_key);
     statement.bind(4, query.by_model);
     statement.bind(5, query.by_day);
+    statement.bind(6, query.by_tenant);
+    statement.bind_or_null(7, query.key_id);
+    statement.bind_or_null(8, query.tenant);
+    statement.bind_or_null(9, query.model);
     std::vector<UsageRow> rows;
     while (true) {
       const auto row = statement.step();
@@ -102,18 +106,19 @@ class SqliteRequestLog final : public RequestLog {
         return rows;
       }
       rows.push_back({.key_id = statement.text(0),
+                      .tenant = statement.text(3),
                       .model = statement.text(1),
                       .day = statement.text(2),
-                      .requests = statement.integer(3),
-                      .errors = statement.integer(4),
-                      .attempts = statement.integer(5),
-                      .cached = statement.integer(6),
-                      .input_tokens = statement.integer(7),
-                      .cached_input_tokens = statement.integer(8),
-                      .output_tokens = statement.integer(9),
-                      .reasoning_tokens = statement.integer(10),
-                      .cost_picodollars = statement.is_null(11) ? std::nullopt : std::optional(statement.integer(11)),
-                      .unpriced = statement.integer(12)});
+                      .requests = statement.integer(4),
+                      .errors = statement.integer(5),
+                      .attempts = statement.integer(6),
+                      .cached = statement.integer(7),
+                      .input_tokens = statement.integer(8),
+                      .cached_input_tokens = statement.integer(9),
+                      .output_tokens = statement.integer(10),
+                      .reasoning_tokens = statement.integer(11),
+                      .cost_picodollars = statement.is_null(12) ? std::nullopt : std::optional(statement.integer(12)),
+                      .unpriced = statement.integer(13)});
     }
   }
 

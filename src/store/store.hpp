@@ -84,13 +84,18 @@ struct RequestPage {
 
 struct UsageQuery {
   bool by_key = false;
+  bool by_tenant = false;
   bool by_model = false;
   bool by_day = false;  // UTC
   std::string from;     // the first id, empty: of all
   std::string to;       // the first id that is not part of it, empty: none
+  std::string key_id;   // of this one alone; empty: of all, as are the next two
+  std::string tenant;
+  std::string model;
 };
 struct UsageRow {
   std::string key_id;  // members that are not grouped by are empty
+  std::string tenant;
   std::string model;
   std::string day;
   std::int64_t requests = 0;
@@ -115,7 +120,7 @@ class RequestLog {
   /// The record of one call, as JSON.
   virtual Result<std::optional<std::string>> find(std::string_view id) = 0;
   virtual Result<RequestPage> list(const RequestQuery& query) = 0;
-  /// Sorted by day, key, model.
+  /// Sorted by day, tenant, key, model.
   virtual Result<std::vector<UsageRow>> usage(const UsageQuery& query) = 0;
   /// Removes the oldest `calls_max` of the calls before the id `before`, with their attempts. How many went.
   virtual Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) = 0;

@@ -85,6 +85,7 @@ ErrorShape shape_of(Code code) {
     case Code::model_not_found: return {404, invalid_request, "model_not_found"};
     case Code::not_found: return {404, invalid_request, ""};
     case Code::method_not_allowed: return {405, invalid_request, "method_not_supported"};
+    case Code::conflict: return {409, invalid_request, "conflict"};
     case Code::request_timeout: return {408, server_error, "request_timeout"};
     case Code::length_required: return {411, invalid_request, "length_required"};
     case Code::body_too_large: return {413, invalid_request, "body_too_large"};

@@ -54,6 +54,7 @@ TEST(OpenAiErrors, each_code_has_its_status_and_shape) {
            Row{Code::model_not_found, 404, "invalid_request_error", "model_not_found"},
            Row{Code::not_found, 404, "invalid_request_error", ""},
            Row{Code::method_not_allowed, 405, "invalid_request_error", "method_not_supported"},
+           Row{Code::conflict, 409, "invalid_request_error", "conflict"},
            Row{Code::body_too_large, 413, "invalid_request_error", "body_too_large"},
            Row{Code::unauthenticated, 401, "invalid_request_error", "invalid_api_key"},
            Row{Code::missing_api_key, 401, "invalid_request_error", "missing_api_key"},

@@ -32,6 +32,7 @@ LIMIT ?9;
 SELECT CASE WHEN ?3 THEN coalesce(key_id, '') END,
        CASE WHEN ?4 THEN model END,
        CASE WHEN ?5 THEN substr(time, 1, 10) END,
+       CASE WHEN ?6 THEN coalesce(tenant, '') END,
        count(*),
        sum(end_state <> 'complete' OR status >= 400),
        sum(attempts),
@@ -44,8 +45,11 @@ SELECT CASE WHEN ?3 THEN coalesce(key_id, '') END,
        sum(cost_usd IS NULL AND attempts > 0)
 FROM inference_logs
 WHERE id >= ?1 AND id < ?2
-GROUP BY 1, 2, 3
-ORDER BY 3, 1, 2;
+  AND (?7 IS NULL OR key_id = ?7)
+  AND (?8 IS NULL OR tenant = ?8)
+  AND (?9 IS NULL OR model = ?9)
+GROUP BY 1, 2, 3, 4
+ORDER BY 3, 4, 1, 2;
 
 -- name: oldest_requests
 SELECT max(id) FROM (SELECT id FROM inference_logs WHERE id < ?1 ORDER BY id LIMIT ?2);

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "store/store.hpp"
+
+/// Changes of keys and tenants, each with its line in the audit log, all or nothing. On the store's thread. Errors:
+/// not_found, invalid_request, conflict, store_unavailable; nothing is changed then.
+namespace weir::admin {
+
+/// Who changes something, and when.
+struct Actor {
+  std::string label;  // of the key; "local" where none was asked for
+  std::string key_id;
+  std::string role;
+  std::string address;
+  std::string request_id;
+  platform::WallTime now;
+};
+
+/// What is kept of a new key: its text is known to the caller alone.
+struct KeyMark {
+  std::string hash;
+  std::string prefix;
+};
+
+Result<store::ApiKey> find_key(store::Store& store, std::string_view id);
+Result<store::Tenant> find_tenant(store::Store& store, std::string_view id);
+
+Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store::ApiKey key);
+Result<store::ApiKey> change_key(store::Store& store, const Actor& actor, std::string_view id,
+                                 std::string_view document);
+/// The key that was goes on opening for `overlap`. One that an earlier rotation left is over at once.
+Result<store::ApiKey> rotate_key(store::Store& store, const Actor& actor, std::string_view id, const KeyMark& mark,
+                                 std::chrono::milliseconds overlap);
+/// Its row stays. A key that was revoked before stays as it is.
+Result<store::ApiKey> revoke_key(store::Store& store, const Actor& actor, std::string_view id);
+
+Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant);
+Result<store::Tenant> change_tenant(store::Store& store, const Actor& actor, std::string_view id,
+                                    std::string_view document);
+/// Refused while keys that are not revoked or other tenants belong to it.
+Result<store::Tenant> remove_tenant(store::Store& store, const Actor& actor, std::string_view id);
+
+/// What whoever names `tenant` should know: that there is none of that name yet, and which was meant. Empty: nothing.
+Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant);
+
+/// An entry of the audit log as the admin API shows it.
+[[nodiscard]] std::string audit_to_json(const store::AuditEntry& entry);
+
+}  // namespace weir::admin

@@ -1,0 +1,183 @@
+#include "admin/keys.hpp"
+
+#include <array>
+
+#include "admin/document_members.hpp"
+#include "admin/identity_replies.hpp"
+#include "admin/key_document.hpp"
+#include "admin/query_parameters.hpp"
+#include "api/reply.hpp"
+#include "base/ids.hpp"
+
+namespace weir::admin {
+
+namespace {
+
+std::string new_id(platform::Loop& loop) {
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(loop.wall_now()).time_since_epoch();
+  const std::uint64_t high = loop.random().next();
+  const std::string id = make_request_id(static_cast<std::uint64_t>(now.count()), high, loop.random().next());
+  return "key_" + id.substr(std::string_view("req_").size());
+}
+
+Task<void> create(api::ApiRequest& request, Identities& identities) {
+  store::ApiKey key = default_key();
+  if (const auto read = read_key_document(request.http.body, key); !read) {
+    co_await reply_refusal(request, read.error());
+    co_return;
+  }
+  const auto made = identities.make_key();
+  if (!made) {
+    co_await api::reply_error(request, made.error());
+    co_return;
+  }
+  key.id = new_id(request.core.loop);
+  key.hash = made->mark.hash;
+  key.prefix = made->mark.prefix;
+  std::string secret;
+  append_string(secret, "key", made->text.reveal());
+  secret.pop_back();  // the comma
+  const auto body = co_await ask(request, identities,
+                                 [actor = actor_of(request), key = std::move(key), secret = std::move(secret),
+                                  lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
+                                   const auto created = create_key(store, actor, key);
+                                   const auto notice = created ? notice_about_tenant(store, created->tenant)
+                                                               : std::unexpected(created.error());
+                                   if (!notice) {
+                                     return notice;
+                                   }
+                                   std::vector<std::string> notices;
+                                   if (!notice->empty()) {
+                                     notices.push_back(*notice);
+                                   }
+                                   if (!lasting) {
+                                     notices.emplace_back(not_lasting);
+                                   }
+                                   return close_with(open_key_json(*created) + "," + secret, notices);
+                                 });
+  co_await reply_changed(request, identities, 201, body);
+}
+
+Result<store::KeyQuery> read_key_query(std::string_view query) {
+  static constexpr std::array<std::string_view, 8> names = {"tenant", "user",    "label", "role",
+                                                            "active", "revoked", "limit", "after"};
+  if (auto known = check_names(query, names); !known) {
+    return std::unexpected(std::move(known.error()));
+  }
+  store::KeyQuery read;
+  for (const auto& [name, into] : {std::pair{std::string_view("tenant"), &read.tenant},
+                                   {"user", &read.user},
+                                   {"label", &read.label},
+                                   {"role", &read.role},
+                                   {"after", &read.after}}) {
+    auto text = parameter(query, name);
+    if (!text) {
+      return std::unexpected(std::move(text.error()));
+    }
+    *into = std::move(*text);
+  }
+  const auto active = read_flag_parameter(query, "active");
+  const auto revoked = read_flag_parameter(query, "revoked");
+  const auto limit = read_limit(query);
+  if (!active || !revoked || !limit) {
+    return std::unexpected(!active ? active.error() : !revoked ? revoked.error() : limit.error());
+  }
+  read.active = *active;
+  read.revoked = revoked->value_or(false);
+  read.limit = *limit;
+  return read;
+}
+
+Task<void> list(api::ApiRequest& request, Identities& identities) {
+  auto query = read_key_query(request.http.head.target.query);
+  if (!query) {
+    co_await api::reply_error(request, query.error());
+    co_return;
+  }
+  const auto body = co_await ask(
+      request, identities, [query = *std::move(query)](store::Store& store) mutable -> Result<std::string> {
+        const int limit = query.limit++;
+        const auto rows = store.keys().list(query);
+        if (!rows) {
+          return std::unexpected(rows.error());
+        }
+        return list_of(*rows, limit, key_to_json, [](const store::ApiKey& key) { return key.id; });
+      });
+  co_await reply_read(request, body);
+}
+
+Task<void> show(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities, [id = id_in(request)](store::Store& store) -> Result<std::string> {
+        const auto key = find_key(store, id);
+        return key ? Result<std::string>(key_to_json(*key)) : std::unexpected(key.error());
+      });
+  co_await reply_read(request, body);
+}
+
+Task<void> change(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities,
+                   [actor = actor_of(request), id = id_in(request),
+                    document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
+                     const auto key = change_key(store, actor, id, document);
+                     const auto notice = key ? notice_about_tenant(store, key->tenant) : std::unexpected(key.error());
+                     if (!notice) {
+                       return notice;
+                     }
+                     return close_with(open_key_json(*key), notice->empty() ? std::vector<std::string>()
+                                                                            : std::vector<std::string>{*notice});
+                   });
+  co_await reply_changed(request, identities, 200, body);
+}
+
+Task<void> rotate(api::ApiRequest& request, Identities& identities) {
+  const auto overlap = read_rotation(request.http.body);
+  if (!overlap) {
+    co_await reply_refusal(request, overlap.error());
+    co_return;
+  }
+  const auto made = identities.make_key();
+  if (!made) {
+    co_await api::reply_error(request, made.error());
+    co_return;
+  }
+  std::string secret;
+  append_string(secret, "key", made->text.reveal());
+  secret.back() = '}';  // the comma
+  const auto body = co_await ask(request, identities,
+                                 [actor = actor_of(request), id = id_in(request), mark = made->mark, overlap = *overlap,
+                                  secret = std::move(secret)](store::Store& store) -> Result<std::string> {
+                                   const auto key = rotate_key(store, actor, id, mark, overlap);
+                                   return key ? Result<std::string>(open_key_json(*key) + "," + secret)
+                                              : std::unexpected(key.error());
+                                 });
+  co_await reply_changed(request, identities, 200, body);
+}
+
+Task<void> revoke(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities,
+                   [actor = actor_of(request), id = id_in(request)](store::Store& store) -> Result<std::string> {
+                     const auto key = revoke_key(store, actor, id);
+                     return key ? Result<std::string>(key_to_json(*key)) : std::unexpected(key.error());
+                   });
+  co_await reply_changed(request, identities, 200, body);
+}
+
+}  // namespace
+
+void add_key_endpoints(api::Registry& registry, Identities* const& identities) {
+  // What has more behind its {id} stands before what has nothing.
+  add_endpoints(registry, identities,
+                {{"POST", "/admin/v1/keys", create, "Makes a caller key; its text is shown in this reply alone."},
+                 {"GET", "/admin/v1/keys", list,
+                  "Caller keys, the newest first: `?tenant=&user=&label=&role=&active=&revoked=&limit=&after=`."},
+                 {"POST", "/admin/v1/keys/{id}/rotate", rotate,
+                  R"(A new text for a key; the one before opens for an hour more, or as `{"overlap":"10m"}` says.)"},
+                 {"GET", "/admin/v1/keys/{id}", show, "A caller key, without its text."},
+                 {"PATCH", "/admin/v1/keys/{id}", change, "Changes the members that are sent; null is the default."},
+                 {"DELETE", "/admin/v1/keys/{id}", revoke, "Revokes a key: dead at once, and for good."}});
+}
+
+}  // namespace weir::admin

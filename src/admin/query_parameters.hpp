@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+/// The query of an admin endpoint. Errors: invalid_request, with what is allowed.
+namespace weir::admin {
+
+/// The names of all parameters must be known: a misspelt filter would show what was not asked for.
+Result<void> check_names(std::string_view query, std::span<const std::string_view> known);
+
+/// A parameter as text; empty where it is absent.
+Result<std::string> parameter(std::string_view query, std::string_view name);
+
+/// A whole number, not negative; nothing for anything else.
+[[nodiscard]] std::optional<int> number_in(std::string_view text);
+
+/// `limit`: how many rows; 100 where it is absent.
+Result<int> read_limit(std::string_view query);
+
+/// true or false; nothing where it is absent.
+Result<std::optional<bool>> read_flag_parameter(std::string_view query, std::string_view name);
+
+}  // namespace weir::admin

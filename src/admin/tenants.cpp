@@ -1,0 +1,105 @@
+#include "admin/tenants.hpp"
+
+#include <array>
+
+#include "admin/identity_replies.hpp"
+#include "admin/query_parameters.hpp"
+#include "admin/tenant_document.hpp"
+#include "api/reply.hpp"
+
+namespace weir::admin {
+
+namespace {
+
+Task<void> create(api::ApiRequest& request, Identities& identities) {
+  store::Tenant tenant;
+  if (const auto read = read_tenant_document(request.http.body, tenant); !read) {
+    co_await reply_refusal(request, read.error());
+    co_return;
+  }
+  const auto body = co_await ask(
+      request, identities,
+      [actor = actor_of(request), tenant = std::move(tenant),
+       lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
+        const auto created = create_tenant(store, actor, tenant);
+        if (!created) {
+          return std::unexpected(created.error());
+        }
+        std::string document = tenant_to_json(*created);
+        document.pop_back();  // it goes on
+        return close_with(std::move(document),
+                          lasting ? std::vector<std::string>() : std::vector<std::string>{std::string(not_lasting)});
+      });
+  co_await reply_changed(request, identities, 201, body);
+}
+
+Task<void> list(api::ApiRequest& request, Identities& identities) {
+  static constexpr std::array<std::string_view, 3> names = {"parent", "limit", "after"};
+  const std::string_view query = request.http.head.target.query;
+  const auto known = check_names(query, names);
+  const auto parent = parameter(query, "parent");
+  const auto after = parameter(query, "after");
+  const auto limit = read_limit(query);
+  if (!known || !parent || !after || !limit) {
+    co_await api::reply_error(request, !known    ? known.error()
+                                       : !parent ? parent.error()
+                                       : !after  ? after.error()
+                                                 : limit.error());
+    co_return;
+  }
+  const auto body = co_await ask(request, identities,
+                                 [query = store::TenantQuery{.parent = *parent, .after = *after, .limit = *limit + 1},
+                                  limit = *limit](store::Store& store) -> Result<std::string> {
+                                   const auto rows = store.tenants().list(query);
+                                   if (!rows) {
+                                     return std::unexpected(rows.error());
+                                   }
+                                   return list_of(*rows, limit, tenant_to_json,
+                                                  [](const store::Tenant& tenant) { return tenant.id; });
+                                 });
+  co_await reply_read(request, body);
+}
+
+Task<void> show(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities, [id = id_in(request)](store::Store& store) -> Result<std::string> {
+        const auto tenant = find_tenant(store, id);
+        return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
+      });
+  co_await reply_read(request, body);
+}
+
+Task<void> change(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities,
+                   [actor = actor_of(request), id = id_in(request),
+                    document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
+                     const auto tenant = change_tenant(store, actor, id, document);
+                     return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
+                   });
+  co_await reply_changed(request, identities, 200, body);
+}
+
+Task<void> remove(api::ApiRequest& request, Identities& identities) {
+  const auto body =
+      co_await ask(request, identities,
+                   [actor = actor_of(request), id = id_in(request)](store::Store& store) -> Result<std::string> {
+                     const auto tenant = remove_tenant(store, actor, id);
+                     return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
+                   });
+  co_await reply_changed(request, identities, 200, body);
+}
+
+}  // namespace
+
+void add_tenant_endpoints(api::Registry& registry, Identities* const& identities) {
+  add_endpoints(
+      registry, identities,
+      {{"POST", "/admin/v1/tenants", create, "Makes a tenant."},
+       {"GET", "/admin/v1/tenants", list, "Tenants by id: `?parent=&limit=&after=`."},
+       {"GET", "/admin/v1/tenants/{id}", show, "A tenant."},
+       {"PATCH", "/admin/v1/tenants/{id}", change, "Changes the members that are sent; null is the default."},
+       {"DELETE", "/admin/v1/tenants/{id}", remove, "Removes a tenant to which no keys and no tenants belong."}});
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "admin/identities.hpp"
+#include "api/registry.hpp"
+
+namespace weir::admin {
+
+/// Adds `/admin/v1/tenants`. `identities` is asked when a request comes, and outlives the registry.
+void add_tenant_endpoints(api::Registry& registry, Identities* const& identities);
+
+}  // namespace weir::admin

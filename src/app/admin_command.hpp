@@ -1,0 +1,29 @@
+#pragma once
+
+#include <boost/json.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/head_parser.hpp"
+
+/// What the commands have in common that ask a running weir.
+namespace weir::app {
+
+/// A part of a path or query, escaped as a URL wants it.
+[[nodiscard]] std::string url_escaped(std::string_view text);
+/// `name=value` behind a path; nothing where the value is empty.
+void add_parameter(std::string& path, std::string_view name, std::string_view value);
+
+/// What weir answered, where it answered well; else it is told on standard error. `command`: "keys create"; `url`: as
+/// the option says.
+std::optional<std::string> ask_as_command(std::string_view command, const std::string& url, http::Method method,
+                                          const std::string& path, const std::string& json_body = {});
+
+/// A member as it stands in a table; empty where it is not there.
+[[nodiscard]] std::string cell(const boost::json::object& object, std::string_view name);
+/// The rows of an answer; nothing where it is no list.
+[[nodiscard]] std::optional<boost::json::array> rows_of(const std::string& body);
+
+}  // namespace weir::app

@@ -1,0 +1,68 @@
+#include "app/identity_store.hpp"
+
+#include <limits>
+
+#include "auth/key_text.hpp"
+#include "platform/signal.hpp"
+
+namespace weir::app {
+
+namespace {
+
+constexpr std::size_t prefix_bytes = 8;  // "wr-" and 5 of 43: enough to tell keys apart, of no use to anybody
+
+}  // namespace
+
+Result<std::shared_ptr<const IdentityRows>> read_identities(store::Store& store) {
+  store::KeyQuery all_keys;
+  all_keys.limit = std::numeric_limits<int>::max();
+  auto keys = store.keys().list(all_keys);
+  if (!keys) {
+    return std::unexpected(std::move(keys.error()));
+  }
+  auto tenants = store.tenants().list({.parent = "", .after = "", .limit = std::numeric_limits<int>::max()});
+  if (!tenants) {
+    return std::unexpected(std::move(tenants.error()));
+  }
+  return std::make_shared<const IdentityRows>(IdentityRows{.keys = std::move(*keys), .tenants = std::move(*tenants)});
+}
+
+IdentityStore::IdentityStore(store::Worker* lasting, std::shared_ptr<const auth::KeyHasher> hasher, Publish publish)
+    : lasting_(lasting), hasher_(std::move(hasher)), publish_(std::move(publish)) {
+  if (lasting_ == nullptr) {
+    own_ = std::make_unique<store::Worker>(
+        []() -> Result<std::unique_ptr<store::Store>> { return store::make_memory_store(); },
+        [](store::Store&) -> Result<bool> { return false; }, [](const Error*) {},
+        store::Worker::Options{.pause = std::chrono::milliseconds(0)});
+  }
+}
+
+void IdentityStore::start() {
+  if (own_ != nullptr) {
+    own_->start();
+  }
+}
+
+Result<admin::Identities::NewKey> IdentityStore::make_key() {
+  NewKey made{.text = auth::make_key_text(), .mark = {}};
+  const auth::KeyHash hash = (*hasher_)(made.text.reveal());
+  made.mark.hash.assign(hash.begin(), hash.end());
+  made.mark.prefix = made.text.reveal().substr(0, prefix_bytes);
+  return made;
+}
+
+Task<Result<void>> IdentityStore::settle(platform::Loop& loop, platform::Until until) {
+  using Rows = std::shared_ptr<const IdentityRows>;
+  const auto rows = co_await store::ask<Rows>(worker(), loop, read_identities, until);
+  if (!rows) {
+    co_return std::unexpected(rows.error());
+  }
+  const auto done = std::make_shared<platform::Signal>(loop);
+  publish_(*rows, [done, &loop] { loop.post([done] { done->notify(); }); });
+  if (co_await done->wait(until) != platform::Wake::notified) {
+    co_return fail(Code::overloaded, "Some threads are busy; the change reaches them in a moment.");
+  }
+  co_return Result<void>();
+}
+
+}  // namespace weir::app
