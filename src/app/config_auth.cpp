@@ -130,7 +130,7 @@ void build_keys(const Section& auth, Report& report, Config& config) {
 }
 
 /// What the configuration must not be where other machines can reach weir; empty: nothing.
-std::string unsafe(const AuthConfig& auth, const Listen& listen) {
+std::string unsafe(const AuthConfig& auth, bool stored_keys, const Listen& listen) {
   const std::string reached = fmt::format("{} can be reached from other machines", to_string(listen));
   if (auth.mode == AuthMode::none) {
     return fmt::format("{}, and auth.mode is none; use required or optional, or listen on 127.0.0.1:{}", reached,
@@ -142,10 +142,11 @@ std::string unsafe(const AuthConfig& auth, const Listen& listen) {
         "(`weir keys generate` makes one)",
         reached, demo->key.label);
   }
-  if (!has_keys(auth)) {
+  if (!has_keys(auth) && !stored_keys) {
     return fmt::format(
         "{}, and no key says who may call; add one under auth.keys (`weir keys generate` makes a value), "
-        "or listen on 127.0.0.1:{}",
+        "keep keys in a "
+        "store (store.url), or listen on 127.0.0.1:{}",
         reached, listen.port);
   }
   return "";
@@ -172,7 +173,7 @@ void check_listen(const Section& root, Report& report, const Config& config) {
       continue;
     }
     beyond = true;
-    if (const std::string wrong = unsafe(config.auth, *listen); !wrong.empty()) {
+    if (const std::string wrong = unsafe(config.auth, !config.store.file.empty(), *listen); !wrong.empty()) {
       report.error(item.origin, list ? settings::item_path("listen", i) : "listen", wrong);
     }
   }

@@ -14,17 +14,27 @@ constexpr std::size_t prefix_bytes = 8;  // "wr-" and 5 of 43: enough to tell ke
 }  // namespace
 
 Result<std::shared_ptr<const IdentityRows>> read_identities(store::Store& store) {
-  store::KeyQuery all_keys;
-  all_keys.limit = std::numeric_limits<int>::max();
-  auto keys = store.keys().list(all_keys);
-  if (!keys) {
-    return std::unexpected(std::move(keys.error()));
+  IdentityRows rows;
+  store::KeyQuery query;
+  query.revoked = true;  // weir does not open to everybody where the last key was revoked
+  query.limit = 256;     // rows are much larger than what is kept of them
+  while (true) {
+    const auto page = store.keys().list(query);
+    if (!page) {
+      return std::unexpected(page.error());
+    }
+    auth::add_stored_keys(rows.keys, *page);
+    if (page->size() < static_cast<std::size_t>(query.limit)) {
+      break;
+    }
+    query.after = page->back().id;
   }
   auto tenants = store.tenants().list({.parent = "", .after = "", .limit = std::numeric_limits<int>::max()});
   if (!tenants) {
     return std::unexpected(std::move(tenants.error()));
   }
-  return std::make_shared<const IdentityRows>(IdentityRows{.keys = std::move(*keys), .tenants = std::move(*tenants)});
+  rows.tenants = std::move(*tenants);
+  return std::make_shared<const IdentityRows>(std::move(rows));
 }
 
 IdentityStore::IdentityStore(store::Worker* lasting, std::shared_ptr<const auth::KeyHasher> hasher, Publish publish)

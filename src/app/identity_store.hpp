@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "admin/identities.hpp"
-#include "auth/key_hash.hpp"
+#include "auth/stored_keys.hpp"
 
 namespace weir::app {
 
-/// What the store says about who may call: all keys that are not revoked, and all tenants.
+/// What the store says about who may call: all keys and tenants.
 struct IdentityRows {
-  std::vector<store::ApiKey> keys;
+  auth::StoredKeys keys;
   std::vector<store::Tenant> tenants;
 };
 

@@ -100,10 +100,8 @@ struct Node::Core {
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_,
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
-    use(node.config_,
-        std::make_shared<gateway::Snapshot>(
-            gateway::Snapshot{.models = models, .without_key = node.config_->without_key, .providers = {}}),
-        node.gates_.for_core());
+    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
+                          .models = models, .without_key = node.config_->without_key, .providers = {}}));
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -111,8 +109,7 @@ struct Node::Core {
 
   /// Judges calls by `next` from now on, to which the providers of `config` are added: those of the snapshot in use
   /// where their settings are the same.
-  void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next,
-           std::shared_ptr<const auth::Gate> gate) {
+  void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next) {
     if (stopped) {
       return;  // the news overtook the end
     }
@@ -129,7 +126,13 @@ struct Node::Core {
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
     gateway.snapshot = next;
-    gateway.gate = std::move(gate);
+    use_gate();
+  }
+  /// The newest there is: of two changes at a time the last one stays, whichever comes here first.
+  void use_gate() {
+    if (!stopped) {
+      gateway.gate = node_.gates_.for_core();
+    }
   }
   [[nodiscard]] std::shared_ptr<providers::Provider> same_as_in_use(const Config& next_config,
                                                                     const ProviderConfig& provider) const {
@@ -407,15 +410,13 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
   gates_.use(config->auth);
   const routing::ModelTable models = bound_models(*config);
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
-  std::vector<std::shared_ptr<const auth::Gate>> gates;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
-    gates.push_back(gates_.for_core());
     snapshots.push_back(std::make_shared<gateway::Snapshot>(
         gateway::Snapshot{.models = models, .without_key = config->without_key, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
-              gates = std::move(gates), done = std::move(done)]() mutable {
+              done = std::move(done)]() mutable {
     for (const auto& commit : commits) {
       commit();
     }
@@ -430,9 +431,8 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
       }
     });
     for (std::size_t i = 0; i < cores_.size(); ++i) {
-      cores_[i]->gateway.loop.post([&first, &core = *cores_[i], config, snapshot = std::move(snapshots[i]),
-                                    gate = std::move(gates[i]), arrived] {
-        core.use(config, snapshot, gate);
+      cores_[i]->gateway.loop.post([&first, &core = *cores_[i], config, snapshot = std::move(snapshots[i]), arrived] {
+        core.use(config, snapshot);
         first.post([arrived] { (*arrived)(); });
       });
     }
@@ -471,9 +471,28 @@ void Node::use_records(RecordKeeping& records) {
   }
 }
 
+void Node::expect_keys(std::shared_ptr<const auth::KeyHasher> hasher, auth::KeyTable::StoreAnswers answers) {
+  gates_.expect_store(config_->auth, std::move(hasher), std::move(answers));
+  for (const auto& core : cores_) {
+    core->use_gate();
+  }
+}
+
 void Node::judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
-  static_cast<void>(rows);  // keys of the store open nothing yet
-  cores_.front()->gateway.loop.post(std::move(done));
+  for (const std::string& what : rows->keys.unusable) {
+    log_.message(observe::Level::error, "auth", fmt::format("a key of the store opens nothing: {}", what));
+  }
+  gates_.use_stored(rows->keys);
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(cores_.size());
+  const auto all = std::make_shared<const std::function<void()>>(std::move(done));
+  for (const auto& core : cores_) {
+    core->gateway.loop.post([&core = *core, missing, all] {
+      core.use_gate();
+      if (missing->fetch_sub(1) == 1) {
+        (*all)();
+      }
+    });
+  }
 }
 
 void Node::use_counting(tokens::Counting& counting) {

@@ -83,6 +83,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Where keys and tenants are kept; before the loops run. Outlives their work. Without: there are none.
   void use_identities(IdentityStore& identities) { identities_ = &identities; }
   [[nodiscard]] const Gates& gates() const { return gates_; }
+  /// The store's keys are hashed with that, and until judge_by() nobody knows which there are. `answers`: whether the
+  /// store can be asked at this moment; from any thread. Before the loops run.
+  void expect_keys(std::shared_ptr<const auth::KeyHasher> hasher, auth::KeyTable::StoreAnswers answers);
   /// Has every core judge calls by `rows`; calls `done` on one of their threads when all do. From any thread.
   void judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void()> done);
 

@@ -18,6 +18,7 @@ constexpr auto sync_every = 10ms;  // what a power loss may cost
 constexpr auto retry_disk = 200ms;
 constexpr auto recovery_every = 5s;
 constexpr auto retention_every = 60s;
+constexpr auto probe_every = 1s;
 
 }  // namespace
 
@@ -48,7 +49,7 @@ RecordKeeping::RecordKeeping(platform::Files& files, const platform::Clock& cloc
           log_.message(observe::Level::info, "store", "the store is available again");
         }
       },
-      store::Worker::Options{});
+      store::Worker::Options{.idle_round = probe_every});
 }
 
 Result<std::unique_ptr<RecordKeeping>> RecordKeeping::open(platform::Files& files, const platform::Clock& clock,
@@ -125,6 +126,19 @@ void RecordKeeping::note_journal(const Result<void>& outcome) {
 /// On the store's thread.
 Result<bool> RecordKeeping::round(store::Store& store) {
   const platform::Instant now = clock_.now();
+  if (first_) {
+    if (auto done = first_(store); !done) {
+      return std::unexpected(std::move(done.error()));
+    }
+    first_ = nullptr;
+  }
+  if (now >= next_probe_) {
+    // Whether a key could be looked up: a store that is locked or gone is noticed without a call to write down.
+    if (auto answers = store.atomically([]() -> Result<void> { return {}; }); !answers) {
+      return std::unexpected(std::move(answers.error()));
+    }
+    next_probe_ = now + probe_every;
+  }
   if (now >= next_recovery_) {
     const auto recovered = shipper_->recover(store);
     next_recovery_ = !recovered || shipper_->others_live() ? now + recovery_every : platform::never;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -39,6 +40,8 @@ class RecordKeeping {
   RecordKeeping& operator=(const RecordKeeping&) = delete;
   ~RecordKeeping();
 
+  /// Work that is done before all other, on the store's thread, and tried until it succeeds. Before start().
+  void begin_with(std::function<Result<void>(store::Store&)> first) { first_ = std::move(first); }
   /// Starts the threads; the store is opened on its own.
   void start();
   /// Ships what is left, as far as the store takes it; the rest is for the next process.
@@ -61,9 +64,11 @@ class RecordKeeping {
   std::unique_ptr<ledger::Journal> journal_;
   std::unique_ptr<ledger::Shipper> shipper_;  // of the store's thread
   std::unique_ptr<store::Worker> worker_;
-  platform::Instant next_recovery_{};   // of the store's thread
-  platform::Instant next_retention_{};  // of the store's thread
-  std::uint64_t lost_told_ = 0;         // of the journal's thread
+  std::function<Result<void>(store::Store&)> first_;  // of the store's thread; empty once it was done
+  platform::Instant next_probe_{};                    // of the store's thread
+  platform::Instant next_recovery_{};                 // of the store's thread
+  platform::Instant next_retention_{};                // of the store's thread
+  std::uint64_t lost_told_ = 0;                       // of the journal's thread
   std::atomic<bool> journal_good_ = true;
   std::atomic<std::uint64_t> shipped_ = 0;
   std::atomic<std::uint64_t> recovered_unknown_ = 0;

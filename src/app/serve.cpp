@@ -9,6 +9,7 @@
 
 #include "app/commands.hpp"
 #include "app/demo_keys.hpp"
+#include "app/first_look.hpp"
 #include "app/handover.hpp"
 #include "app/node.hpp"
 #include "app/record_keeping.hpp"
@@ -69,6 +70,9 @@ RecordKeeping::Options record_options(const Config& config, const platform::Cloc
           .name = make_request_id(static_cast<std::uint64_t>(now.count()), platform::entropy(), platform::entropy())
                       .substr(std::string_view("req_").size())};
 }
+
+/// Before the first call the keys of the store are known, unless it does not answer.
+constexpr auto first_look_patience = std::chrono::seconds(2);
 
 /// What a new user needs next: the two lines to paste.
 void print_welcome(const Start& start, const Node& node) {
@@ -138,6 +142,7 @@ int serve(const ServeOptions& options) {
   tokens::CountingThread counting;
   node.use_counting(counting);
   platform::RealFiles files;
+  std::unique_ptr<FirstLook> first_look;
   std::unique_ptr<RecordKeeping> records;
   if (!config->store.file.empty()) {
     auto opened = RecordKeeping::open(files, clock, **log, record_options(*config, clock, cores.loops().size()));
@@ -147,12 +152,30 @@ int serve(const ServeOptions& options) {
     }
     records = std::move(*opened);
     node.use_records(*records);
+    const auto master_key = open_master_key(files, config->data_dir);
+    if (!master_key) {
+      fmt::print(stderr, "weir did not start: {}\n", master_key.error().message);
+      return 1;
+    }
+    node.expect_keys(master_key->hasher, [&worker = records->worker()] { return worker.answers(); });
+    first_look = std::make_unique<FirstLook>(node, files, **log, clock,
+                                             FirstLook::Options{.admin_key_configured = !config->auth.admin_key.empty(),
+                                                                .master_key_made_now = master_key->made_now,
+                                                                .master_key_file = config->data_dir + "/master.key"});
+    records->begin_with([&look = *first_look](store::Store& store) { return look.take(store); });
   }
   IdentityStore identities(records == nullptr ? nullptr : &records->worker(), node.gates().hasher(),
                            [&node](std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
                              node.judge_by(std::move(rows), std::move(done));
                            });
   node.use_identities(identities);
+  if (records != nullptr) {
+    records->start();
+    if (!first_look->wait(first_look_patience)) {
+      (*log)->message(observe::Level::warn, "auth",
+                      "the store does not answer: its keys are not known yet, and whoever sends one gets 503");
+    }
+  }
   if (const auto listening = node.listen(); !listening) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);
     return 1;
@@ -167,9 +190,6 @@ int serve(const ServeOptions& options) {
                     fmt::format("the inherited socket {} is closed: `listen` does not name it", unused));
   }
   cores.start();
-  if (records != nullptr) {
-    records->start();
-  }
   identities.start();
   print_welcome(start, node);
   platform::announce_ready();

@@ -26,6 +26,13 @@ Error no_key(const Credential& credential) {
   return {.code = Code::missing_api_key, .message = fmt::format("No API key was sent. {}", cure)};
 }
 
+Error cannot_be_found_out(std::string_view what) {
+  return {.code = Code::store_unavailable,
+          .message = fmt::format("{} cannot be found out at the moment: the store of this gateway does not answer. Try "
+                                 "again.",
+                                 what)};
+}
+
 Error unknown_key(std::string_view text) {
   return {.code = Code::unauthenticated,
           .message = is_mistyped(text)
@@ -45,9 +52,7 @@ Result<Principal> Gate::holder(const Credential& credential, const Asked& asked)
   }
   const KeySource::Lookup found = keys_->find((*hasher_)(credential.key));
   if (found.state == KeySource::State::unavailable && !is_mistyped(credential.key)) {
-    return fail(Code::store_unavailable,
-                "Whether the API key is good cannot be found out at the moment: the store of this gateway does not "
-                "answer. Try again.");
+    return std::unexpected(cannot_be_found_out("Whether the API key is good"));
   }
   if (found.state != KeySource::State::found) {
     return std::unexpected(unknown_key(credential.key));
@@ -59,6 +64,11 @@ Result<Principal> Gate::holder(const Credential& credential, const Asked& asked)
   if (key.expires_at && *key.expires_at <= asked.now) {
     return fail(Code::expired_api_key,
                 fmt::format("The API key `{}` expired at {}.", key.label, observe::rfc3339(*key.expires_at)));
+  }
+  if (found.until <= asked.now) {
+    return fail(Code::expired_api_key,
+                fmt::format("The API key `{}` was replaced by a new one, and this one was good until {}.", key.label,
+                            observe::rfc3339(found.until)));
   }
   if (!key.may_come_from(asked.client)) {
     return fail(Code::ip_not_allowed,
@@ -83,6 +93,9 @@ Result<Principal> Gate::caller(const Credential& credential, const Asked& asked)
   if (options_.mode == Mode::optional && !sent) {
     return Principal{};
   }
+  if (options_.caller_keys_unknown && !sent) {
+    return std::unexpected(cannot_be_found_out("Whether a call needs an API key"));
+  }
   auto principal = holder(credential, asked);
   if (!principal) {
     return principal;
@@ -99,6 +112,9 @@ Result<Principal> Gate::caller(const Credential& credential, const Asked& asked)
 }
 
 Result<Principal> Gate::administrator(const Credential& credential, const Asked& asked) const {
+  if (options_.admin_keys_unknown && credential.state == Credential::State::none) {
+    return std::unexpected(cannot_be_found_out("Whether /admin needs a key"));
+  }
   auto principal = holder(credential, asked);
   if (principal && principal->role == Role::user) {
     return fail(Code::forbidden, fmt::format("The API key `{}` has the role user; {} wants one of the role admin or "

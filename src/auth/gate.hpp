@@ -24,6 +24,9 @@ class Gate {
     bool open = false;
     /// A key that opens /admin exists, or existed: without one nobody enters.
     bool admin_key_needed = false;
+    /// The store was never read, so whether there are keys of those two kinds is not known.
+    bool caller_keys_unknown = false;
+    bool admin_keys_unknown = false;
   };
   /// What a caller asks for.
   struct Asked {

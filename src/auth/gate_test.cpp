@@ -32,11 +32,11 @@ class GateTest : public testing::Test {
  protected:
   GateTest() {
     const auto add = [this](std::string_view text, auto change) {
-      KeyTable::Entry entry{.hash = (*hasher_)(text), .key = {}};
-      entry.key.id = "id-" + std::string(text);
-      entry.key.label = text;
-      change(entry.key);
-      entries_.push_back(std::move(entry));
+      const auto key = std::make_shared<Key>();
+      key->id = "id-" + std::string(text);
+      key->label = text;
+      change(*key);
+      entries_.push_back({.hash = (*hasher_)(text), .key = key});
     };
     add("good", [](Key& key) {
       key.tenant = "team";
@@ -152,6 +152,15 @@ TEST_F(GateTest, does_not_take_a_store_that_is_away_for_a_no) {
   EXPECT_EQ(verdict(gate.caller(bearer(key.substr(1)), asked())), "store_unavailable") << "not ours: who knows";
   EXPECT_EQ(verdict(gate.caller(bearer(key.substr(0, 51)), asked())), "invalid_api_key") << "cannot be a key";
   EXPECT_EQ(verdict(gate.caller({}, asked())), "missing_api_key");
+}
+
+TEST_F(GateTest, does_not_open_while_nobody_can_say_whether_there_are_keys) {
+  const Gate gate({.admin_key_needed = true, .caller_keys_unknown = true, .admin_keys_unknown = true}, hasher_,
+                  std::make_shared<const LostStore>(table_));
+  EXPECT_EQ(verdict(gate.caller({}, asked())), "store_unavailable");
+  EXPECT_EQ(verdict(gate.administrator({}, asked())), "store_unavailable");
+  EXPECT_EQ(verdict(gate.caller(bearer("good"), asked())), "good") << "a key of the configuration";
+  EXPECT_EQ(verdict(gate.administrator(bearer("boot"), asked())), "boot");
 }
 
 TEST_F(GateTest, binds_a_key_to_its_models_and_endpoints) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ enum class Role : std::uint8_t { bootstrap, admin, operator_, user };
 /// True where `pattern` takes `text`: each * in it stands for anything, nothing included.
 [[nodiscard]] bool matches(std::string_view pattern, std::string_view text);
 
+struct KeyRules;  // key_rules.hpp
+
 /// What is known of one caller key; its text is not among it. Plain value, part of a snapshot.
 struct Key {
   std::string id;     // "key_...", or "config:NAME"
@@ -31,7 +34,7 @@ struct Key {
   std::vector<std::string> models{"*"};         // patterns of the names that its calls may give
   std::vector<std::string> endpoints{"*"};      // patterns of paths
   std::vector<platform::IpNetwork> ip_allow{};  // empty: from anywhere
-  std::string metadata;                         // a JSON object of the operator's; empty: none
+  std::shared_ptr<const KeyRules> rules;        // its own limits, budgets and quotas; null: none
 
   friend bool operator==(const Key&, const Key&) = default;
   [[nodiscard]] bool may_use_model(std::string_view model) const;

@@ -16,7 +16,8 @@ class KeySource {
   enum class State : std::uint8_t { found, unknown, unavailable };
   struct Lookup {
     State state = State::unknown;
-    const Key* key = nullptr;  // where found; lives as long as the source
+    const Key* key = nullptr;                              // where found; lives as long as the source
+    platform::WallTime until = platform::WallTime::max();  // from then on this text of the key is void
   };
   virtual ~KeySource() = default;
   [[nodiscard]] virtual Lookup find(const KeyHash& hash) const = 0;

@@ -15,8 +15,10 @@ std::size_t first_place(const KeyHash& hash, std::size_t slots) {
 
 }  // namespace
 
-KeyTable::KeyTable(std::vector<Entry> entries)
-    : entries_(std::move(entries)), slots_(std::bit_ceil(2 * entries_.size() + 2)) {
+KeyTable::KeyTable(std::vector<Entry> entries, StoreAnswers store_answers)
+    : entries_(std::move(entries)),
+      store_answers_(std::move(store_answers)),
+      slots_(std::bit_ceil(2 * entries_.size() + 2)) {
   for (std::uint32_t i = 0; i < entries_.size(); ++i) {
     std::size_t place = first_place(entries_[i].hash, slots_.size());
     while (slots_[place] != 0) {
@@ -31,10 +33,10 @@ KeySource::Lookup KeyTable::find(const KeyHash& hash) const {
        place = (place + 1) & (slots_.size() - 1)) {
     const Entry& entry = entries_[slots_[place] - 1];
     if (same(entry.hash, hash)) {
-      return {.state = State::found, .key = &entry.key};
+      return {.state = State::found, .key = entry.key.get(), .until = entry.until};
     }
   }
-  return {.state = State::unknown, .key = nullptr};
+  return {.state = !store_answers_ || store_answers_() ? State::unknown : State::unavailable};
 }
 
 }  // namespace weir::auth

@@ -7,9 +7,9 @@ namespace weir::auth {
 namespace {
 
 KeyTable::Entry entry(KeyHash hash, std::string id) {
-  KeyTable::Entry made{.hash = hash, .key = {}};
-  made.key.id = std::move(id);
-  return made;
+  auto key = std::make_shared<Key>();
+  key->id = std::move(id);
+  return {.hash = hash, .key = std::move(key)};
 }
 
 TEST(KeyTable, finds_each_of_ten_thousand_keys_and_no_other) {
@@ -39,11 +39,20 @@ TEST(KeyTable, tells_hashes_apart_that_begin_alike) {
   const KeyTable table(entries);
   for (const KeyTable::Entry& each : entries) {
     ASSERT_EQ(table.find(each.hash).state, KeySource::State::found);
-    EXPECT_EQ(table.find(each.hash).key->id, each.key.id);
+    EXPECT_EQ(table.find(each.hash).key->id, each.key->id);
   }
   KeyHash absent{};
   absent.fill(0xff);
   EXPECT_EQ(table.find(absent).state, KeySource::State::unknown);
+}
+
+TEST(KeyTable, says_of_other_keys_that_they_cannot_be_found_out_while_the_store_is_away) {
+  bool answers = true;
+  const KeyTable table({entry(KeyHash{1}, "known")}, [&answers] { return answers; });
+  EXPECT_EQ(table.find(KeyHash{2}).state, KeySource::State::unknown);
+  answers = false;
+  EXPECT_EQ(table.find(KeyHash{2}).state, KeySource::State::unavailable);
+  EXPECT_EQ(table.find(KeyHash{1}).state, KeySource::State::found);
 }
 
 TEST(KeyTable, may_be_empty) {

@@ -2,12 +2,19 @@
 
 #include <pthread.h>
 
+#include "platform/real_clock.hpp"
+
 namespace weir::store {
 
 namespace {
 
 constexpr int rounds_before_questions = 20;
 constexpr int failures_before_reopening = 10;
+constexpr std::int64_t stuck_after_us = 2'000'000;
+
+std::int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(platform::RealClock().now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -55,6 +62,11 @@ bool Worker::post(Job job) {
   return true;
 }
 
+bool Worker::answers() const {
+  const std::int64_t since = busy_since_us_.load(std::memory_order_relaxed);
+  return available() && (since == 0 || now_us() - since < stuck_after_us);
+}
+
 void Worker::note(const Error* error) {
   const bool available = error == nullptr;
   if (available_.exchange(available) != available) {
@@ -98,9 +110,11 @@ void Worker::run() {
     // Before the questions: their answers then hold what had happened when they were asked.
     bool more = !ending;
     for (int rounds = 0; more && rounds < rounds_before_questions; ++rounds) {
+      busy_since_us_.store(now_us(), std::memory_order_relaxed);
       more = do_round();
     }
     for (Job& job : jobs) {
+      busy_since_us_.store(now_us(), std::memory_order_relaxed);
       if (store_ != nullptr) {
         job(store_.get());
       } else {
@@ -108,6 +122,7 @@ void Worker::run() {
       }
     }
     jobs.clear();
+    busy_since_us_.store(0, std::memory_order_relaxed);
     lock.lock();
     nudged_ = nudged_ || more;
     wake_.wait_for(lock, available_ ? options_.pause : options_.retry, [&] { return stopping_ || !jobs_.empty(); });

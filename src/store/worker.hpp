@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -52,6 +53,8 @@ class Worker {
   bool post(Job job);
   /// Whether the store could be used the last time; true before the first.
   [[nodiscard]] bool available() const { return available_.load(std::memory_order_relaxed); }
+  /// Whether it answers at this moment: it could be used the last time, and is not stuck in what it was asked since.
+  [[nodiscard]] bool answers() const;
   /// Rounds until one has nothing more to do or fails, then no more. False: it failed.
   bool finish();
 
@@ -67,6 +70,7 @@ class Worker {
   std::unique_ptr<Store> store_;  // of the thread
   int failures_ = 0;              // of the thread: of rounds, since the last good one
   std::atomic<bool> available_ = true;
+  std::atomic<std::int64_t> busy_since_us_ = 0;  // the machine's clock; 0: nothing is being done
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "app/master_key.hpp"
+#include "observe/log.hpp"
+#include "platform/clock.hpp"
+#include "store/store.hpp"
+
+namespace weir::app {
+
+class Node;
+
+/// The first look of a process into its store: who may call. Where nobody could enter /admin, a key for it is made and
+/// printed, once.
+///
+/// Until it is done the keys of the store are unknown, not wrong. Outlives the store's thread.
+class FirstLook {
+ public:
+  struct Options {
+    bool admin_key_configured = false;
+    bool master_key_made_now = false;
+    std::string master_key_file;
+  };
+  FirstLook(Node& node, platform::Files& files, observe::Log& log, const platform::Clock& clock, Options options);
+
+  /// On the store's thread; called again until it succeeds.
+  Result<void> take(store::Store& store);
+  /// False: `patience` was over first. It goes on meanwhile.
+  bool wait(std::chrono::milliseconds patience);
+
+ private:
+  Result<void> make_bootstrap_key(store::Store& store);
+  void note_done();
+
+  Node& node_;
+  platform::Files& files_;
+  observe::Log& log_;
+  const platform::Clock& clock_;
+  const Options options_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+};
+
+}  // namespace weir::app

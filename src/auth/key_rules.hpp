@@ -1,0 +1,15 @@
+#pragma once
+
+#include "ledger/budget_rules.hpp"
+#include "limits/rules.hpp"
+
+namespace weir::auth {
+
+/// What one key may use, where that was said of it: in place of what holds for each key.
+struct KeyRules {
+  limits::Rules limits;
+  ledger::BudgetRules budgets;  // and quotas
+  friend bool operator==(const KeyRules&, const KeyRules&) = default;
+};
+
+}  // namespace weir::auth
