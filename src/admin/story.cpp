@@ -124,6 +124,25 @@ std::string ending_of(const json::object& record) {
   return fmt::format("The caller got an error: status {}{}", status, code.empty() ? "" : fmt::format(", {}", code));
 }
 
+std::string_view source_of_tokens(const json::object& record) {
+  const std::string source = text(record, "usage_source");
+  bool told = false;  // by some provider
+  if (const json::value* attempts = record.if_contains("attempts"); attempts != nullptr && attempts->is_array()) {
+    for (const json::value& attempt : attempts->get_array()) {
+      told = told || (attempt.is_object() && number(attempt.get_object(), "tokens_in") &&
+                      !attempt.get_object().contains("usage_source"));
+    }
+  }
+  if (source == "counted") {
+    return "as weir counted them: the provider told no usage";
+  }
+  if (source == "estimated") {
+    return told ? "in part as weir estimates them: not every attempt told its usage"
+                : "as weir estimates them: the provider told no usage";
+  }
+  return "as the provider counted them";
+}
+
 }  // namespace
 
 Result<std::string> story_of(std::string_view record_json) {
@@ -167,11 +186,8 @@ Result<std::string> story_of(std::string_view record_json) {
   const auto tokens_in = number(record, "tokens_in");
   const auto tokens_out = number(record, "tokens_out");
   if (tokens_in || tokens_out) {
-    const std::string source = text(record, "usage_source");
     fmt::format_to(to, "Tokens: {:.0f} in, {:.0f} out, {}.\n", tokens_in.value_or(0), tokens_out.value_or(0),
-                   source == "counted"     ? "as weir counted them: the provider told no usage"
-                   : source == "estimated" ? "as weir estimates them: the provider told no usage"
-                                           : "as the provider counted them");
+                   source_of_tokens(record));
   }
   if (index > 0) {
     if (const auto cost = number(record, "cost_usd")) {

@@ -17,6 +17,8 @@ namespace {
 
 using ledger::Money;
 using ledger::PriceBook;
+using ledger::Rates;
+using ledger::Tier;
 using settings::Node;
 using settings::Report;
 using settings::Section;
@@ -86,6 +88,14 @@ std::optional<Money> per_token(const Section& prices, const char* name, Report& 
   return Money::picodollars(per_million->in_picodollars() / 1'000'000);
 }
 
+Rates rates_of(const Section& one, Report& report) {
+  return {.input = per_token(one, "input", report),
+          .cached_input = per_token(one, "cached_input", report),
+          .cache_write = per_token(one, "cache_write", report),
+          .output = per_token(one, "output", report),
+          .reasoning = per_token(one, "reasoning", report)};
+}
+
 }  // namespace
 
 void build_prices(const Section& root, Report& report, Config& config) {
@@ -101,13 +111,14 @@ void build_prices(const Section& root, Report& report, Config& config) {
         continue;
       }
       const Section one = all.named(entry.key);
-      PriceBook::Rule rule{.pattern = entry.key,
-                           .rates = {.input = per_token(one, "input", report),
-                                     .cached_input = per_token(one, "cached_input", report),
-                                     .cache_write = per_token(one, "cache_write", report),
-                                     .output = per_token(one, "output", report),
-                                     .reasoning = per_token(one, "reasoning", report)},
-                           .from = std::nullopt};
+      PriceBook::Rule rule{.pattern = entry.key, .rates = rates_of(one, report), .tiers = {}, .from = std::nullopt};
+      for (const Tier tier : {Tier::flex, Tier::priority, Tier::batch}) {
+        const std::string name(ledger::to_string(tier));
+        if (const Node* const rates = one.node(name.c_str()); rates != nullptr && rates->kind == Node::Kind::map) {
+          rule.tiers.push_back(
+              {.tier = tier, .prompt_max = std::nullopt, .rates = rates_of(one.at(name.c_str()), report)});
+        }
+      }
       if (const Node* const from = one.node("from")) {
         rule.from = parse_day(from->text);
         if (!rule.from) {

@@ -1,6 +1,10 @@
 #include "app/options_table.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <string>
+#include <utility>
 
 namespace weir::app {
 
@@ -16,19 +20,30 @@ void add_price_options(OptionTable& table) {
     const char* sentence;
     const char* example;
   };
-  for (const Row& row :
-       {Row{"input", "Tokens sent.", "2.50"},
-        Row{"cached_input", "Tokens sent that the provider had cached; else they cost what input does.", "1.25"},
-        Row{"cache_write", "Tokens that the provider put into its cache; else they cost what input does.", "3.75"},
-        Row{"output", "Tokens generated.", "10.00"},
-        Row{"reasoning", "Tokens generated as thoughts; else they cost what output does.", "12.00"}}) {
-    table.push_back({.path = std::string("prices.*.") + row.name,
-                     .type = Type::number,
-                     .form = "US dollars",
-                     .min = "0",
-                     .max = "1000",
-                     .sentence = row.sentence,
-                     .example = row.example});
+  static constexpr std::array rows{
+      Row{"input", "Tokens sent.", "2.50"},
+      Row{"cached_input", "Tokens sent that the provider had cached; else they cost what input does.", "1.25"},
+      Row{"cache_write", "Tokens that the provider put into its cache; else they cost what input does.", "3.75"},
+      Row{"output", "Tokens generated.", "10.00"},
+      Row{"reasoning", "Tokens generated as thoughts; else they cost what output does.", "12.00"}};
+  const auto add_rates = [&](const std::string& path) {
+    for (const Row& row : rows) {
+      table.push_back({.path = path + row.name,
+                       .type = Type::number,
+                       .form = "US dollars",
+                       .min = "0",
+                       .max = "1000",
+                       .sentence = row.sentence,
+                       .example = row.example});
+    }
+  };
+  add_rates("prices.*.");
+  for (const auto& [tier, sentence] :
+       {std::pair{"flex", "Prices of calls that the provider served as flex, each in place of the one above."},
+        std::pair{"priority", "Likewise of those it served with priority."},
+        std::pair{"batch", "Likewise of those it served as a batch."}}) {
+    table.push_back({.path = std::string("prices.*.") + tier, .sentence = sentence});
+    add_rates(fmt::format("prices.*.{}.", tier));
   }
   table.push_back({.path = "prices.*.from",
                    .type = Type::text,

@@ -168,6 +168,9 @@ Task<std::optional<AttemptResult>> Attempt::take_event(const http::SseEvent& eve
   if (chat_.usage()) {
     row().usage = *chat_.usage();
   }
+  if (!facts.service_tier_raw.empty()) {
+    row().tier = ledger::tier_of(facts.service_tier_raw);
+  }
   if (facts.malformed) {
     if (event.unterminated) {
       co_return co_await stream_stopped({.code = Code::end_of_stream, .message = "the stream ended inside an event"},

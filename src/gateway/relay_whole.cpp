@@ -65,6 +65,9 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
     co_return failed_in_success(body, "it answered 200 with an error");
   }
   row().usage = facts.usage.value_or(llm::Usage{});
+  if (!facts.service_tier.empty()) {
+    row().tier = ledger::tier_of(facts.service_tier);
+  }
   if (!row().usage.input_tokens) {
     keep_reply(context_.uncounted, body);
   }

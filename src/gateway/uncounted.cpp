@@ -159,6 +159,9 @@ void keep_reply(std::unique_ptr<Uncounted>& uncounted, std::string_view reply) {
 
 void find_usage(const Core& core, const Call& call, const Delivered* delivered, ledger::AttemptRecord& row,
                 std::unique_ptr<Uncounted>& uncounted) {
+  if (!row.tier && call.request.service_tier && row.status / 100 == 2) {
+    row.tier = ledger::tier_of(call.request.service_tier->of(call.body));
+  }
   row.usage_source = row.usage == llm::Usage{} ? UsageSource::none : UsageSource::provider;
   if (row.usage.input_tokens || !row.first_token) {
     uncounted.reset();

@@ -47,7 +47,7 @@ std::optional<ModelPrice> PriceBook::find(std::string_view target, platform::Wal
     }
   }
   if (best != nullptr) {
-    return ModelPrice{.name = best->pattern, .base = best->rates};
+    return ModelPrice{.name = best->pattern, .base = best->rates, .specials = best->tiers};
   }
   const auto slash = target.find('/');
   const auto source = sources_.find(target.substr(0, slash));

@@ -25,6 +25,7 @@ class PriceBook {
   struct Rule {
     std::string pattern;  // "provider/model"; a * stands for anything
     Rates rates;
+    std::vector<ModelPrice::Special> tiers{};   // rates of a tier, each in place of those above
     std::optional<std::chrono::sys_days> from;  // the first day, UTC; before it the rule does not exist
     friend bool operator==(const Rule&, const Rule&) = default;
   };

@@ -80,7 +80,7 @@ Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier) const {
 }
 
 std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier) {
-  if (!usage.input_tokens) {
+  if (!usage.input_tokens || usage.media_tokens > 0) {
     return std::nullopt;
   }
   const std::int64_t input = std::max(*usage.input_tokens, std::int64_t{0});

@@ -49,7 +49,8 @@ struct ModelPrice {
   [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier) const;
 };
 
-/// What a usage costs; nothing where it cannot be known, because a count or a price is missing. Exact.
+/// What a usage costs; nothing where it cannot be known, because a count or a price is missing, or audio or images are
+/// in it, whose prices the table does not have. Exact.
 std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier = Tier::standard);
 
 /// The most that a call can cost: the dearest of the rates for input, and all output as reasoning where that is dearer.

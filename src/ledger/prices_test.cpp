@@ -192,6 +192,26 @@ TEST(PriceBook, prefers_the_exact_rule_then_the_longer_pattern_then_the_newer) {
   EXPECT_EQ(input("openai", summer), "unknown");
 }
 
+TEST(Cost, of_audio_and_images_is_unknown_not_that_of_text) {
+  llm::Usage usage{.input_tokens = 420, .output_tokens = 260};
+  const ModelPrice price{.base = {.input = dollars("1"), .output = dollars("2")}};
+  EXPECT_TRUE(cost_of(price, usage));
+  usage.media_tokens = 1;
+  EXPECT_FALSE(cost_of(price, usage));
+}
+
+TEST(PriceBook, has_the_rates_of_tiers_that_the_operator_set) {
+  const PriceBook book({{.pattern = "a/*",
+                         .rates = {.input = dollars("1"), .output = dollars("2")},
+                         .tiers = {{.tier = Tier::flex, .rates = {.input = dollars("0.5")}}}}},
+                       {{"a", {}}});
+  const auto price = book.find("a/x", sys_days{2026y / 7 / 1});
+  ASSERT_TRUE(price);
+  EXPECT_EQ(price->rates_for(1, Tier::flex).input, dollars("0.5"));
+  EXPECT_EQ(price->rates_for(1, Tier::flex).output, dollars("2"));
+  EXPECT_EQ(price->rates_for(1, Tier::priority).input, dollars("1"));
+}
+
 TEST(PriceBook, matches_patterns) {
   for (const auto& [pattern, text, yes] : {std::tuple{"*", "", true},
                                            {"*", "a/b", true},

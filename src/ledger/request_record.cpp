@@ -160,6 +160,9 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   if (attempt.usage_source > UsageSource::provider) {
     row.plain(",\"usage_source\":", to_string(attempt.usage_source));
   }
+  if (attempt.tier.value_or(Tier::standard) != Tier::standard) {
+    row.plain(",\"tier\":", to_string(*attempt.tier));
+  }
   row.money(",\"cost_usd\":", attempt.cost);
   if (attempt.price) {
     row.text(",\"price\":", attempt.price->name);
@@ -254,7 +257,7 @@ void settle_cost(AttemptRecord& attempt, std::shared_ptr<const ModelPrice> price
     attempt.cost = Money{};
     return;
   }
-  attempt.cost = price ? cost_of(*price, attempt.usage) : std::nullopt;
+  attempt.cost = price ? cost_of(*price, attempt.usage, attempt.tier.value_or(Tier::standard)) : std::nullopt;
   attempt.price = std::move(price);
 }
 

@@ -55,6 +55,7 @@ struct AttemptRecord {
   std::string upstream_request_id;  // the provider's x-request-id
   llm::Usage usage;
   UsageSource usage_source = UsageSource::none;
+  std::optional<Tier> tier;  // of service: that the provider says it gave, else the one that was asked for
   std::shared_ptr<const ModelPrice> price;  // null: unknown
   std::optional<Money> cost;                // absent: unknown
   std::uint64_t events = 0;                 // of the stream, those before the commit included
@@ -96,7 +97,7 @@ struct RequestRecord final : observe::LogLine {
   std::uint64_t response_bytes = 0;
   llm::Usage usage;
   UsageSource usage_source = UsageSource::none;  // the least certain of those that it was added up from
-  std::optional<Money> cost;  // of all attempts; absent: of one at least it is unknown
+  std::optional<Money> cost;                     // of all attempts; absent: of one at least it is unknown
   std::vector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty

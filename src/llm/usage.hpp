@@ -16,6 +16,7 @@ struct Usage {
   std::optional<std::int64_t> cached_input_tokens;  // of the prompt: read from the provider's cache
   std::optional<std::int64_t> cache_write_tokens;   // of the prompt: written to the provider's cache
   std::optional<std::int64_t> reasoning_tokens;     // of the output: thoughts
+  std::int64_t media_tokens = 0;                    // of both: audio and images, whose prices are their own
 
   friend bool operator==(const Usage&, const Usage&) = default;
 };

@@ -16,7 +16,7 @@ providers:
 models: {{priced: a/x, other: a/other, unpriced: b/gpt-4o, fallback: {{steps: [a/x, a/other]}}}}
 prices:
   "a/*": {{input: 2, output: 10}}
-  a/x: {{input: 1.5, cached_input: 0.25, output: 3}}
+  a/x: {{input: 1.5, cached_input: 0.25, output: 3, flex: {{input: 0.75, output: 1}}, priority: {{input: 3}}}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
 """
@@ -46,6 +46,27 @@ def test_a_call_has_its_cost(weir, upstream, model, price_in, price_out, price, 
     assert record["tokens_in"] > 0 and record["tokens_out"] > 0 and not record.get("tokens_cached")
     assert record["cost_usd"] == pytest.approx(cost(record, price_in, price_out), abs=1e-12)
     assert record["attempts"][0]["cost_usd"] == record["cost_usd"] and record["attempts"][0]["price"] == price
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "asked, given, price_in, price_out, tier",
+    [
+        ("flex", "flex", 0.75, 1, "flex"),
+        ("auto", "priority", 3, 3, "priority"),
+        ("priority", "default", 1.5, 3, None),  # what was given counts
+        ("flex", None, 0.75, 1, "flex"),  # it does not say
+        (None, None, 1.5, 3, None),
+    ],
+)
+def test_a_call_is_charged_by_the_tier_that_it_was_given(weir, upstream, asked, given, price_in, price_out, tier, stream):
+    upstream.forget()
+    upstream.always("ok", tier=given)
+    reply = weir.chat("priced", stream=stream, **({"service_tier": asked} if asked else {}))
+    upstream.always("ok")
+    record = weir.record(reply.request_id)
+    assert record["cost_usd"] == pytest.approx(cost(record, price_in, price_out), abs=1e-12)
+    assert record["attempts"][0].get("tier") == tier
 
 
 def test_a_failed_attempt_is_free_and_the_next_is_charged(weir, upstream):

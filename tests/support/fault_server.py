@@ -100,6 +100,7 @@ class Behaviour:
     framing: str = "chunked"         # of a streamed body: chunked, or close (until FIN)
     close: bool = False              # FIN after the answer without having announced it
     usage: bool = True               # whether it is told, in streams where it was asked for
+    tier: str | None = None          # the service_tier that it says it gave
     encoding: str | None = None      # of embeddings: float or base64 whatever was asked; by default as asked
     pieces: tuple[bytes, ...] = ()
     end: str = "keep"                # raw: keep, fin, rst or hold
@@ -589,6 +590,7 @@ class Connection:
                 "id": f"chatcmpl-{request.number}", "object": "chat.completion", "created": 1760000000, "model": model_of(request),
                 "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
                 **({"usage": USAGE} if behaviour.usage else {}), "system_fingerprint": "fp_fault",
+                **({"service_tier": behaviour.tier} if behaviour.tier else {}),
             },
             ensure_ascii=False,
         ).encode()  # fmt: skip
@@ -617,6 +619,7 @@ class Connection:
             "id": f"{'cmpl' if legacy else 'chatcmpl'}-{request.number}",
             "object": "text_completion" if legacy else "chat.completion.chunk", "created": 1760000000,
             "model": model_of(request), "system_fingerprint": "fp_fault",
+            **({"service_tier": behaviour.tier} if behaviour.tier else {}),
         }  # fmt: skip
 
         async def event(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> None:

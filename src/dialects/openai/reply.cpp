@@ -28,6 +28,7 @@ ReplyFacts inspect(std::string_view body, const ListWords& words) {
   JsonValue list;
   JsonValue usage;
   JsonValue error;
+  JsonValue tier;
   const auto scanned = text::scan_object(body, [&](const JsonMember& member) {
     if (text::key_equals(member, words.name)) {
       list = member.value;
@@ -35,6 +36,8 @@ ReplyFacts inspect(std::string_view body, const ListWords& words) {
       usage = member.value;
     } else if (text::key_equals(member, "error")) {
       error = member.value;
+    } else if (text::key_equals(member, "service_tier")) {
+      tier = member.value;
     }
   });
   if (!scanned) {
@@ -51,6 +54,9 @@ ReplyFacts inspect(std::string_view body, const ListWords& words) {
     if (list.raw[first] != '{' && list.raw[first] != ']') {
       return malformed(words.no_object);
     }
+  }
+  if (tier.kind == JsonKind::string) {
+    facts.service_tier = tier.string_raw();
   }
   if (usage.kind == JsonKind::object) {
     facts.usage = read_usage(usage.raw);

@@ -19,6 +19,7 @@ struct ReplyFacts {
 
   std::optional<ReportedError> error;
   std::optional<llm::Usage> usage;
+  std::string_view service_tier;  // that was given, as sent; a view into the body, empty where it does not say
 };
 
 /// Reads a whole completion, chat or legacy. Thread-safe; allocates only for an error's words.

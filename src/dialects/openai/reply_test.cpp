@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "dialects/openai/stream.hpp"
+
 namespace weir::openai {
 namespace {
 
@@ -17,6 +19,30 @@ TEST(ReplyFacts, a_whole_completion_is_read) {
   EXPECT_FALSE(facts.malformed);
   EXPECT_FALSE(facts.error);
   EXPECT_EQ(facts.usage, (llm::Usage{19, 10, 0, std::nullopt, 6}));
+}
+
+TEST(ReplyFacts, the_tier_of_service_is_what_was_given) {
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"service_tier":"flex"})").service_tier, "flex");
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"service_tier":null})").service_tier, "");
+  EXPECT_EQ(inspect_chunk(R"({"choices":[],"service_tier":"priority"})").service_tier_raw, "priority");
+  EXPECT_EQ(inspect_chunk(R"({"choices":[],"service_tier":7})").service_tier_raw, "");
+}
+
+TEST(ReplyFacts, usage_is_read_in_the_words_of_several_providers) {
+  const auto usage = [](const char* members) {
+    return inspect_reply(std::string(R"({"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,)") + members +
+                         "}}")
+        .usage.value_or(llm::Usage{});
+  };
+  EXPECT_EQ(usage(R"("prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3})"),
+            (llm::Usage{9, 2, 4, 3, std::nullopt}));
+  EXPECT_EQ(usage(R"("prompt_cache_hit_tokens":5,"prompt_cache_miss_tokens":4)"),
+            (llm::Usage{9, 2, 5, std::nullopt, std::nullopt}));
+  EXPECT_EQ(usage(R"("prompt_cache_hit_tokens":5,"prompt_tokens_details":{"cached_tokens":6})").cached_input_tokens, 6);
+  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":3},"completion_tokens_details":{"image_tokens":2})")
+                .media_tokens,
+            5);
+  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":0,"image_tokens":null})").media_tokens, 0);
 }
 
 TEST(ReplyFacts, an_answer_without_choices_is_none_the_less_a_completion) {

@@ -95,6 +95,8 @@ class Reader {
       if (first_of(n_bit, "n")) {
         request_.n = read_integer(value, "n");
       }
+    } else if (text::key_equals(member, "service_tier") && value.kind == JsonKind::string) {
+      request_.service_tier = Span::within(body_, value.string_raw());
     }
   }
 

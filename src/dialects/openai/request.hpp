@@ -35,7 +35,8 @@ struct Request {
   std::optional<std::int64_t> max_tokens;
   std::optional<std::int64_t> max_completion_tokens;
   std::optional<std::int64_t> n;
-  std::int64_t prompts = 1;  // completions: each prompt of a list gets its own `n` choices
+  std::int64_t prompts = 1;                // completions: each prompt of a list gets its own `n` choices
+  std::optional<text::Span> service_tier;  // the word between its quotes, as sent; absent where it is no string
   EncodingFormat encoding_format = EncodingFormat::absent;  // embeddings
 
   /// How many choices a whole answer has.

@@ -290,6 +290,8 @@ ChunkFacts inspect(std::string_view data, ReadChoice read_choice) {
       facts.model_raw = member.value.kind == JsonKind::string ? member.value.string_raw() : std::string_view();
     } else if (text::key_equals(member, "error")) {
       error = member.value;
+    } else if (text::key_equals(member, "service_tier")) {
+      facts.service_tier_raw = member.value.kind == JsonKind::string ? member.value.string_raw() : std::string_view();
     }
   });
   if (!scanned) {
@@ -385,6 +387,7 @@ void ChunkInspector::remember(std::string_view data, const ChunkFacts& facts) {
   model_ = std::min(model_, texts_.size());
   pattern_ = data;
   facts_ = facts;
+  facts_.service_tier_raw = {};
 }
 
 ChunkFacts ChunkInspector::inspect(std::string_view data) {

@@ -58,6 +58,8 @@ struct ChunkFacts {
 
   std::string_view id_raw;     // between its quotes, as sent; empty if absent
   std::string_view model_raw;  // likewise
+  // Likewise; of events that differ from an earlier one in texts alone it is not read again.
+  std::string_view service_tier_raw;
 };
 
 /// Reads the data of one event. Thread-safe; allocates only for an error's words.
