@@ -51,6 +51,7 @@ struct ProviderHealth {
   observe::Cell seconds;
   std::vector<routing::TargetState::Report> targets;
   std::string keys = "{}";  // JSON, by label
+  std::string reachability = "null";
 };
 
 using Reports = std::vector<routing::TargetState::Report>;
@@ -121,8 +122,25 @@ std::string keys_to_json(const providers::KeyPool& pool, platform::Instant now) 
   return keys.str();
 }
 
+/// What the last free check found: no address and no words of others, for anybody may read it.
+std::string reachability_to_json(const providers::Reachability& all, const std::string& name, platform::Instant now) {
+  const auto found = all.of(name);
+  if (!found) {
+    return "null";
+  }
+  JsonObject object;
+  object.flag("reachable", !found->failure);
+  if (found->failure) {
+    object.text("failure", weir::to_string(*found->failure));
+  }
+  object.number("seconds", std::chrono::duration<double>(found->took).count())
+      .number("seconds_ago", std::chrono::duration<double>(now - found->at).count());
+  return object.str();
+}
+
 std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard,
-                                         const routing::TargetStates& states) {
+                                         const routing::TargetStates& states,
+                                         const providers::Reachability& reachability) {
   Reports targets;
   for (const auto& state : states.all()) {
     targets.push_back(state->report(request.core.loop.now()));
@@ -131,6 +149,7 @@ std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observ
   if (request.core.snapshot != nullptr) {
     for (const auto& [name, provider] : request.core.snapshot->providers) {
       providers.push_back(health_of(shard, name, targets));
+      providers.back().reachability = reachability_to_json(reachability, name, request.core.loop.now());
       if (const providers::KeyPool* pool = provider->keys()) {
         providers.back().keys = keys_to_json(*pool, request.core.loop.now());
       }
@@ -170,6 +189,7 @@ std::string to_json(const ProviderHealth& provider) {
                                  .str());
   }
   object.text("breaker", routing::to_string(worst)).raw("targets", targets.str()).raw("keys", provider.keys);
+  object.raw("reachability", provider.reachability);
   return object.str();
 }
 
@@ -238,7 +258,7 @@ struct Judged {
 };
 
 Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSource& source,
-                   const routing::TargetStates& targets) {
+                   const routing::TargetStates& targets, const providers::Reachability& reachability) {
   Judged judged;
   // Within this process: a core that does not tell its numbers in a second is stuck.
   judged.shard = co_await source.gather(request.core.loop,
@@ -251,7 +271,7 @@ Task<Judged> judge(ApiRequest& request, const std::atomic<bool>& ready, MetricSo
   judged.checks.push_back(std::move(cores));
   judged.checks.push_back(std::move(accepting));
   if (judged.shard) {
-    judged.providers = providers_of(request, *judged.shard, targets);
+    judged.providers = providers_of(request, *judged.shard, targets, reachability);
     judged.checks.push_back(check_memory(*judged.shard));
     judged.checks.push_back(check_providers(judged.providers));
     judged.checks.push_back(check_store(*judged.shard));
@@ -285,10 +305,11 @@ struct Pages {
   const std::atomic<bool>& ready;
   MetricSource& metrics;
   const routing::TargetStates& targets;
+  const providers::Reachability& reachability;
   std::string_view version;
 
   static Task<void> health(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets, pages.reachability);
     JsonObject object = head_of(request, judged.health, pages.version);
     object.raw("checks", checks_of(judged.checks));
     const std::string body = object.str();
@@ -296,7 +317,7 @@ struct Pages {
   }
 
   static Task<void> detailed(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets, pages.reachability);
     JsonObject object = head_of(request, judged.health, pages.version);
     object.raw("checks", checks_of(judged.checks));
     JsonObject components;
@@ -324,7 +345,7 @@ struct Pages {
   }
 
   static Task<void> providers(ApiRequest& request, Pages pages) {
-    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets);
+    const Judged judged = co_await judge(request, pages.ready, pages.metrics, pages.targets, pages.reachability);
     const Health health = judged.shard ? check_providers(judged.providers).health : Health::unhealthy;
     JsonObject object = head_of(request, health, pages.version);
     object.raw("providers", to_json(judged.providers));
@@ -336,8 +357,9 @@ struct Pages {
 }  // namespace
 
 void add_health_endpoints(Registry& registry, const std::atomic<bool>& ready, MetricSource& metrics,
-                          const routing::TargetStates& targets, std::string_view version) {
-  const Pages pages{ready, metrics, targets, version};
+                          const routing::TargetStates& targets, const providers::Reachability& reachability,
+                          std::string_view version) {
+  const Pages pages{ready, metrics, targets, reachability, version};
   const auto add = [&](std::string_view path, std::string_view summary, Task<void> (*page)(ApiRequest&, Pages)) {
     registry.add({.method = "GET",
                   .path = path,

@@ -180,6 +180,14 @@ struct KeepAliveConfig {
   std::chrono::milliseconds every{20'000};
 };
 
+/// Free checks of the providers' addresses.
+struct HealthConfig {
+  enum class Check : std::uint8_t { none, connect, tls };
+  Check check = Check::none;
+  std::chrono::milliseconds interval{30'000};
+  std::chrono::milliseconds timeout{5'000};
+};
+
 /// Where calls are kept over the end of the process.
 struct StoreConfig {
   std::string file;  // SQLite, inside data_dir unless absolute; empty: memory alone
@@ -205,6 +213,7 @@ struct Config {
   ServerConfig server;
   HttpClientConfig http_client;
   KeepAliveConfig keep_alive;
+  HealthConfig health;
   LogConfig log;
   limits::LimitSet without_key;                     // for each address that calls without a key
   std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one

@@ -20,6 +20,14 @@ std::string explain(const ModelValues& model) {
     }
   }
   std::string out = fmt::format("{}{}\n", model.name, model.origin.empty() ? "" : "  " + model.origin);
+  for (const EffectiveValue& value : model.values) {
+    option_width = std::max(option_width, value.option.size());
+    value_width = std::max(value_width, value.value.size());
+  }
+  for (const EffectiveValue& value : model.values) {
+    out +=
+        fmt::format("  {:<{}}  {:<{}}  {}\n", value.option, option_width + 2, value.value, value_width, value.origin);
+  }
   for (const TargetValues& target : model.targets) {
     out += fmt::format("  step {}: {}, weight {}{}\n", target.step + 1, target.target, target.weight,
                        target.off.empty() ? "" : fmt::format(" (not usable: {})", target.off));

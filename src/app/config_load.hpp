@@ -30,7 +30,8 @@ struct TargetValues {
 };
 struct ModelValues {
   std::string name;
-  std::string origin;  // "weir.yaml:14"
+  std::string origin;                  // "weir.yaml:14"
+  std::vector<EffectiveValue> values;  // of the model as a whole
   std::vector<TargetValues> targets;
 };
 

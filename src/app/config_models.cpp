@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <tuple>
 
 namespace weir::app {
 
@@ -16,6 +18,9 @@ using settings::Entry;
 using settings::Node;
 using settings::Report;
 using settings::Section;
+
+/// In the place of a model: not even the general one.
+constexpr std::string_view no_fallback = "none";
 
 std::size_t stars(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count(text, '*'));
@@ -75,6 +80,8 @@ class ModelBuilder {
     policy_.retry = effective_retry({root_, section_});
     policy_.on_context_window = special("on_context_window");
     policy_.on_content_policy = special("on_content_policy");
+    policy_.fallback = special("fallback");
+    explain_model();
     if (entry_.value.kind == Node::Kind::scalar && !entry_.value.bad) {
       add_single(entry_.value.text, entry_.value, section_, {});
     } else if (entry_.value.kind == Node::Kind::map) {
@@ -112,7 +119,42 @@ class ModelBuilder {
       report_.error(set.origin(option), settings::join_path(section_.path(), option),
                     "names the model itself; write another one, or leave the option out");
     }
-    return name == entry_.key ? std::string() : name;
+    return name == entry_.key || name == no_fallback ? std::string() : name;
+  }
+
+  void explain_model() {
+    const bool own = entry_.value.kind == Node::Kind::map;
+    const Levels levels = own ? Levels{root_, section_} : Levels{root_};
+    for (const auto& [option, value, without] :
+         {std::tuple{"on_context_window", &policy_.on_context_window, "the next step"},
+          {"on_content_policy", &policy_.on_content_policy, "the caller is told"},
+          {"fallback", &policy_.fallback, no_fallback.data()}}) {
+      values_.values.push_back(explain_value(levels, option, value->empty() ? without : *value));
+    }
+  }
+
+  /// How a step chooses among its members, and a member among its keys.
+  static void explain_choice(const routing::Step& step, const Section& place, std::span<TargetValues> members) {
+    for (TargetValues& member : members) {
+      member.values.push_back(explain_value({place}, "balance", place.text("balance")));
+      member.values.push_back(explain_value({place}, "sticky", step.sticky.empty() ? "no" : step.sticky));
+    }
+  }
+  static void explain_keys(const ProviderConfig& provider, const Section& section,
+                           std::vector<EffectiveValue>& values) {
+    std::vector<std::string> keys;
+    for (const KeyConfig& key : provider.keys) {
+      keys.push_back(fmt::format("{} (weight {}, priority {})", key.name, key.weight, key.priority));
+    }
+    values.push_back(
+        explain_value({section}, "keys", keys.empty() ? "none" : fmt::format("{}", fmt::join(keys, ", "))));
+    values.push_back(explain_value({section}, "key_choice", section.text("key_choice")));
+    values.push_back(
+        explain_value({section}, "max_in_flight",
+                      provider.max_in_flight == 0 ? "no limit" : fmt::format("{}", provider.max_in_flight)));
+    for (std::size_t i = values.size() - 3; i < values.size(); ++i) {
+      values[i].option = fmt::format("{}.{}", section.path(), values[i].option);
+    }
   }
 
   void build_steps() {
@@ -193,6 +235,9 @@ class ModelBuilder {
         built.any_of.push_back(std::move(*made));
       }
     }
+    if (built.any_of.size() > 1) {
+      explain_choice(built, step, std::span(values_.targets).last(built.any_of.size()));
+    }
     add_step(std::move(built));
   }
 
@@ -247,15 +292,23 @@ class ModelBuilder {
     target.recovery = effective_recovery(levels);
     target.breaker = effective_breaker(levels);
     target.provider_max_in_flight = provider->max_in_flight;
-    if (!own.empty() && own.back().has("max_in_flight")) {
-      target.max_in_flight = own.back().integer("max_in_flight");
+    for (const Section& level : own) {
+      if (level.has("max_in_flight")) {
+        target.max_in_flight = level.integer("max_in_flight");
+      }
     }
     target.off = provider->enabled ? "" : fmt::format("{} is off: {}", provider->name, provider->off_reason);
+    std::vector<EffectiveValue> values = explain_values(levels);
+    const Levels its_own = own.empty() ? Levels{place} : own;
+    values.push_back(explain_value(its_own, "weight", fmt::format("{}", weight)));
+    values.push_back(explain_value(its_own, "max_in_flight",
+                                   target.max_in_flight == 0 ? "no limit" : fmt::format("{}", target.max_in_flight)));
+    explain_keys(*provider, providers_.section(target.provider), values);
     values_.targets.push_back({.target = text,
                                .step = static_cast<int>(policy_.steps.size()),
                                .weight = weight,
                                .off = target.off,
-                               .values = explain_values(levels)});
+                               .values = std::move(values)});
     return target;
   }
 
@@ -361,12 +414,12 @@ void check_specials(const Section& root, const routing::ModelTable& table, Repor
       return;
     }
     const std::string& name = section.text(option);
-    if (!is_known(table, name) && std::ranges::find(names, name) == names.end()) {
+    if (name != no_fallback && !is_known(table, name) && std::ranges::find(names, name) == names.end()) {
       report.error(section.origin(option), settings::join_path(section.path(), option),
                    fmt::format("no model is named \"{}\"{}", name, settings::did_you_mean(name, names)));
     }
   };
-  for (const std::string_view option : {"on_context_window", "on_content_policy"}) {
+  for (const std::string_view option : {"on_context_window", "on_content_policy", "fallback"}) {
     check(root, option);
     for (const Entry& entry : entries) {
       if (entry.value.kind == Node::Kind::map) {
@@ -405,7 +458,9 @@ routing::ModelTable build_models(const Section& root, const std::vector<Provider
            .recovery = provider.recovery,
            .off = provider.enabled ? "" : fmt::format("{} is off: {}", provider.name, provider.off_reason),
            .breaker = provider.breaker,
-           .provider_max_in_flight = provider.max_in_flight});
+           .provider_max_in_flight = provider.max_in_flight,
+           .live = {},
+           .fallback = root.has("fallback") && root.text("fallback") != no_fallback ? root.text("fallback") : ""});
     }
   }
   table.mock_provider = mock_among(providers);

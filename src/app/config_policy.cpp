@@ -45,14 +45,14 @@ EffectiveValue explained(const Levels& levels, std::string_view section, std::st
           .origin = set_by.has(option) ? settings::to_string(set_by.origin(option)) : "default"};
 }
 
-EffectiveValue explained(const Levels& levels, std::string_view option, std::string value) {
+}  // namespace
+
+EffectiveValue explain_value(const Levels& levels, std::string_view option, std::string value) {
   const Section set_by = strongest(levels, option);
   return {.option = std::string(option),
           .value = std::move(value),
           .origin = set_by.has(option) ? settings::to_string(set_by.origin(option)) : "default"};
 }
-
-}  // namespace
 
 routing::Timeouts effective_timeouts(const Levels& levels) {
   return {.connect = duration(levels, "timeouts", "connect"),
@@ -105,13 +105,17 @@ std::vector<EffectiveValue> explain_values(const Levels& levels) {
           explained(levels, "retry", "backoff_max", settings::to_text(retry.backoff_max)),
           explained(levels, "retry", "status_codes", fmt::format("{}", fmt::join(retry.status_codes, ", "))),
           explained(levels, "retry", "stop_after", settings::to_text(retry.stop_after)),
-          explained(levels, "recovery", strongest(levels, "recovery").text("recovery")),
-          explained(levels, "recovery_with_seed",
-                    strongest(levels, "recovery_with_seed").boolean("recovery_with_seed") ? "true" : "false"),
+          explain_value(levels, "recovery", strongest(levels, "recovery").text("recovery")),
+          explain_value(levels, "recovery_with_seed",
+                        strongest(levels, "recovery_with_seed").boolean("recovery_with_seed") ? "true" : "false"),
           explained(levels, "circuit_breaker", "failure_threshold", fmt::format("{}", breaker.failure_threshold)),
           explained(levels, "circuit_breaker", "recovery_timeout", settings::to_text(breaker.recovery_timeout)),
           explained(levels, "circuit_breaker", "half_open_max_calls", fmt::format("{}", breaker.half_open_max_calls)),
-          explained(levels, "circuit_breaker", "adaptive_thresholds", breaker.adaptive ? "true" : "false")};
+          explained(levels, "circuit_breaker", "adaptive_thresholds", breaker.adaptive ? "true" : "false"),
+          explained(levels, "circuit_breaker", "success_rate_window", settings::to_text(breaker.success_rate_window)),
+          explained(levels, "circuit_breaker", "failure_rate_window", settings::to_text(breaker.failure_rate_window)),
+          explained(levels, "circuit_breaker", "recovery_success_threshold",
+                    fmt::format("{}", breaker.recovery_success_threshold))};
 }
 
 }  // namespace weir::app

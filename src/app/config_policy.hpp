@@ -4,6 +4,8 @@
 #include "routing/policy.hpp"
 #include "settings/section.hpp"
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::app {
@@ -20,5 +22,7 @@ routing::BreakerOptions effective_breaker(const Levels& levels);
 
 /// The same values with what set each of them.
 std::vector<EffectiveValue> explain_values(const Levels& levels);
+/// `value` of an option that stands in the levels themselves, with what set it.
+EffectiveValue explain_value(const Levels& levels, std::string_view option, std::string value);
 
 }  // namespace weir::app

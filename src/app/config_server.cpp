@@ -172,6 +172,13 @@ void build_server(const Section& root, Report& report, Config& config) {
   config.keep_alive = {.enabled = keep_alive.boolean("enabled"),
                        .after = keep_alive.duration("after"),
                        .every = keep_alive.duration("every")};
+  const Section health = root.at("health");
+  const std::string check = health.text("check");
+  config.health = {.check = check == "connect" ? HealthConfig::Check::connect
+                            : check == "tls"   ? HealthConfig::Check::tls
+                                               : HealthConfig::Check::none,
+                   .interval = health.duration("interval"),
+                   .timeout = health.duration("timeout")};
 }
 
 }  // namespace weir::app

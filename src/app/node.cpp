@@ -233,7 +233,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_model_endpoints(registry_, directory_);
   api::add_status_endpoints(registry_, ready_, *this);
   api::add_metrics_endpoint(registry_, *this, version);
-  api::add_health_endpoints(registry_, ready_, *this, targets_, version);
+  api::add_health_endpoints(registry_, ready_, *this, targets_, reachability_, version);
   admin::add_request_endpoints(registry_, ring_, store_);
   admin::add_usage_endpoint(registry_, ring_, store_);
   admin::add_key_endpoints(registry_, identities_);
@@ -282,6 +282,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     servers.push_back(&cores_.back()->server);
     live_.add(*loop, cores_.back()->gateway.live);
   }
+  checks_ = std::make_unique<ReachabilityChecks>(cores_.front()->gateway.loop, reachability_, log_);
   if (config_->listen_tls) {
     for (http::ServerCore* server : servers) {
       server->use_tls(tls_.server);
@@ -326,16 +327,57 @@ Result<Node::Tls> Node::prepare_tls(const Config& config) const {
   return tls;
 }
 
+http::Connector::Options Node::connector_options(net::Dialer& dialer, const ProviderConfig& config) const {
+  http::Connector::Options options{
+      .peer = {.host = config.base_url.host, .port = config.base_url.port, .unix_path = config.base_url.unix_path},
+      .tls = std::nullopt,
+      .proxy = std::nullopt,
+      .dialer = &dialer};
+  if (config.proxy) {
+    platform::Peer proxy{.host = config.proxy->host, .port = config.proxy->port};
+    if (config.base_url.tls) {
+      options.proxy = {.peer = std::move(proxy), .credentials = config.proxy->credentials};
+    } else {
+      options.peer = std::move(proxy);
+    }
+  }
+  if (config.base_url.tls) {
+    const auto roots = tls_.roots.find(config.tls.ca_pem);
+    options.tls = {.server_name = config.tls.server_name,
+                   .roots = roots == tls_.roots.end() ? nullptr : roots->second,
+                   .verify = config.tls.verify,
+                   .minimum = config.tls.minimum};
+  }
+  return options;
+}
+
+/// On the first loop, or before it runs.
+void Node::check_reachability(const Config& config) {
+  ReachabilityChecks::Plan plan{.interval = config.health.interval, .timeout = config.health.timeout, .providers = {}};
+  for (const ProviderConfig& provider : config.providers) {
+    if (config.health.check == HealthConfig::Check::none || !provider.enabled || provider.dialect == "mock") {
+      continue;
+    }
+    auto connect = connector_options(cores_.front()->dialer, provider);
+    if (config.health.check == HealthConfig::Check::connect) {
+      connect.tls.reset();
+    }
+    plan.providers.push_back({.name = provider.name, .connect = std::move(connect)});
+  }
+  checks_->use(std::move(plan));
+}
+
 std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, net::Dialer& dialer,
                                                          const Config& general, const ProviderConfig& config) {
   if (config.dialect == "mock") {
     return std::make_unique<providers::MockProvider>(loop, config.mock);
   }
+  http::Connector::Options connect = connector_options(dialer, config);
   providers::OpenAiProvider::Options options{
       .name = config.name,
-      .peer = {.host = config.base_url.host, .port = config.base_url.port, .unix_path = config.base_url.unix_path},
-      .tls = std::nullopt,
-      .proxy = std::nullopt,
+      .peer = std::move(connect.peer),
+      .tls = std::move(connect.tls),
+      .proxy = std::move(connect.proxy),
       .dialer = &dialer,
       .slots = slots_.of(config.name, static_cast<std::size_t>(general.http_client.max_connections)),
       .host = config.base_url.host.find(':') == std::string::npos ? config.base_url.host
@@ -347,25 +389,12 @@ std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, n
       .quirks = config.quirks,
       .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
       .idle_timeout = general.http_client.keepalive_timeout};
-  if (config.proxy) {
-    const platform::Peer proxy{.host = config.proxy->host, .port = config.proxy->port};
-    if (config.base_url.tls) {
-      options.proxy = {.peer = proxy, .credentials = config.proxy->credentials};
-    } else {
-      // Plain HTTP needs no tunnel: the proxy is asked, with the whole address as the target (RFC 9112 section 3.2.2).
-      options.peer = proxy;
-      options.base_path = fmt::format("http://{}:{}{}", options.host, config.base_url.port, config.base_url.path);
-      if (!config.proxy->credentials.empty()) {
-        options.headers.emplace_back("Proxy-Authorization", http::basic_authorization(config.proxy->credentials));
-      }
+  if (config.proxy && !config.base_url.tls) {
+    // Plain HTTP needs no tunnel: the proxy is asked, with the whole address as the target (RFC 9112 section 3.2.2).
+    options.base_path = fmt::format("http://{}:{}{}", options.host, config.base_url.port, config.base_url.path);
+    if (!config.proxy->credentials.empty()) {
+      options.headers.emplace_back("Proxy-Authorization", http::basic_authorization(config.proxy->credentials));
     }
-  }
-  if (config.base_url.tls) {
-    const auto roots = tls_.roots.find(config.tls.ca_pem);
-    options.tls = {.server_name = config.tls.server_name,
-                   .roots = roots == tls_.roots.end() ? nullptr : roots->second,
-                   .verify = config.tls.verify,
-                   .minimum = config.tls.minimum};
   }
   if (config.base_url.port != (config.base_url.tls ? 443 : 80)) {
     options.host += fmt::format(":{}", config.base_url.port);
@@ -388,6 +417,7 @@ Result<void> Node::listen() {
                                          : (*listener)->address());
     listeners_.push_back(std::move(*listener));
   }
+  check_reachability(*config_);
   ready_ = true;
   return {};
 }
@@ -421,6 +451,7 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
       commit();
     }
     peers_.limit(config->server.connections_per_ip);
+    check_reachability(*config);
     auto missing = std::make_shared<std::size_t>(cores_.size());
     auto arrived = std::make_shared<std::function<void()>>([this, missing, done = std::move(done)] {
       if (--*missing == 0) {
@@ -544,6 +575,11 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
           .add(static_cast<double>(key.trips));
     }
   }
+  for (const providers::Reachability::Found& found : reachability_.all()) {
+    merged.cell(observe::metric::provider_reachable, {found.provider}).add(found.failure ? 0 : 1);
+    merged.cell(observe::metric::provider_checks, {found.provider, "ok"}).add(static_cast<double>(found.succeeded));
+    merged.cell(observe::metric::provider_checks, {found.provider, "failed"}).add(static_cast<double>(found.failed));
+  }
   merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
   merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
@@ -584,6 +620,7 @@ Task<void> Node::stop_all(ShutDown how, std::function<void()> done) {
   for (const auto& core : cores_) {
     core->gateway.loop.post([&server = core->server] { server.start_draining(); });
   }
+  co_await checks_->close();
   co_await platform::sleep(first, {first.now() + how.accept_for});
   for (const auto& listener : listeners_) {
     listener->remove_file(!how.handed_over);

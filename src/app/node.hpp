@@ -16,6 +16,7 @@
 #include "app/identity_store.hpp"
 #include "app/key_pools.hpp"
 #include "app/provider_slots.hpp"
+#include "app/reachability_checks.hpp"
 #include "gateway/model_directory.hpp"
 #include "http/server.hpp"
 #include "ledger/live_feed.hpp"
@@ -119,6 +120,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
                                                                    const Config& config,
                                                                    const ProviderConfig& provider);
+  /// What a connection to this provider is made by.
+  [[nodiscard]] http::Connector::Options connector_options(net::Dialer& dialer, const ProviderConfig& provider) const;
+  void check_reachability(const Config& config);
   Task<void> stop_all(ShutDown how, std::function<void()> done);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
@@ -129,6 +133,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;
   routing::TargetStates targets_;  // survive reloads
+  providers::Reachability reachability_;
   platform::MemoryBudget budget_;
   platform::SharedBudget body_shares_;  // of the budget, by address
   ProviderSlots slots_;
@@ -149,6 +154,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   const net::TlsTicketKeys ticket_keys_ = net::make_ticket_keys();
   Tls tls_;
   std::vector<std::unique_ptr<Core>> cores_;
+  std::unique_ptr<ReachabilityChecks> checks_;  // on the first core
   std::unique_ptr<http::Acceptor> acceptor_;
   std::unique_ptr<http::Acceptor> tls_acceptor_;  // null: plain HTTP
   std::vector<std::unique_ptr<platform::Listener>> listeners_;

@@ -116,6 +116,29 @@ void add_keep_alive_options(OptionTable& table) {
 
 void add_provider_options(OptionTable& table) {
   const OptionTable options = {
+      {.path = "health", .sentence = "How it is known how the providers are: by what calls meet, and by free checks."},
+      {.path = "health.check",
+       .type = Type::choice,
+       .fallback = "none",
+       .words = {"none", "connect", "tls"},
+       .sentence =
+           "What is tried at each provider's address, without a request: connect a TCP connection, tls also the "
+           "handshake; the result is shown, and opens no circuit breaker.",
+       .example = "tls"},
+      {.path = "health.interval",
+       .type = Type::duration,
+       .fallback = "30s",
+       .min = "1s",
+       .max = "24h",
+       .sentence = "The time between two checks of a provider.",
+       .example = "1m"},
+      {.path = "health.timeout",
+       .type = Type::duration,
+       .fallback = "5s",
+       .min = "1ms",
+       .max = "1m",
+       .sentence = "How long a check may take.",
+       .example = "2s"},
       {.path = "providers", .sentence = "Who answers: a company's API or a server, under a name of your choice."},
       {.path = "providers.*", .sentence = "One provider; a target is written provider/model."},
       {.path = "providers.*.dialect",

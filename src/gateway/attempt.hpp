@@ -121,7 +121,7 @@ class Attempt {
 
   /// Every choice that was asked for has its finish reason, which implies the terminator.
   [[nodiscard]] bool is_whole() const;
-  [[nodiscard]] platform::Instant next_event_deadline();
+  [[nodiscard]] platform::Instant next_event_deadline(bool event_came);
 
   // relay_whole.cpp
   WEIR_OWN_FRAME Task<AttemptResult> relay_whole(std::unique_ptr<providers::UpstreamReply> reply);
@@ -166,6 +166,7 @@ class Attempt {
   platform::MemoryBudget::Lease held_lease_;  // for what is held of a stream or a whole reply
   std::optional<platform::Instant> whole_since_;
   platform::Instant last_event_;  // of those that came once it was whole
+  platform::Instant event_at_{};  // when the last whole event had been dealt with
   std::uint64_t events_counted_ = 0;
   std::string scratch_;                         // an event from which a part was cut
   std::unique_ptr<Continuation> continuation_;  // with `resume`

@@ -89,13 +89,14 @@ AttemptLoop::~AttemptLoop() {
 }
 
 Task<void> AttemptLoop::run() {
-  for (routing::PlanStep& step : context_.plan.steps) {
-    std::span<routing::Candidate> left(step.members);
+  for (std::size_t i = 0; i < context_.plan.steps.size() || add_fallback(); ++i) {
+    const routing::PlanStep& step = context_.plan.steps[i];  // nothing is added while it is asked
+    std::span<routing::Candidate> left(context_.plan.steps[i].members);
     for (; !left.empty(); left = left.subspan(1)) {
       if (left.size() > 1) {
         put_best_first(step, left, left.size() == step.members.size());
       }
-      Place place = place_at(step, left.front(), false);
+      Place place = place_at(step.step, left.front(), false);
       if (place.provider == nullptr) {
         continue;
       }
@@ -121,7 +122,7 @@ Task<void> AttemptLoop::run() {
     co_return;
   }
   if (record().attempts.empty() && soonest_.member.target != nullptr && !full_) {
-    Place place = place_at(*soonest_.step, soonest_.member, true);
+    Place place = place_at(soonest_.step, soonest_.member, true);
     if (place.provider != nullptr) {
       co_await ask(soonest_.member, *place.provider, std::move(place.slot));
       co_return;
@@ -130,6 +131,11 @@ Task<void> AttemptLoop::run() {
   if (record().attempts.empty()) {
     refuse();
   }
+}
+
+/// All steps of the model are behind us: those of the model that answers where no other one does.
+bool AttemptLoop::add_fallback() {
+  return routing::add_fallback(context_.plan, context_.snapshot.models);
 }
 
 /// A short rest is waited for, as a Retry-After is; after a long one, or where nobody knows its end, the provider may
@@ -266,7 +272,7 @@ bool AttemptLoop::take_again(const routing::Candidate& member, routing::Slot& sl
   return false;
 }
 
-AttemptLoop::Place AttemptLoop::place_at(const routing::PlanStep& step, const routing::Candidate& member, bool early) {
+AttemptLoop::Place AttemptLoop::place_at(const routing::Step* step, const routing::Candidate& member, bool early) {
   providers::Provider* const provider = provider_of(member);
   if (provider == nullptr) {
     return {};
@@ -280,11 +286,11 @@ AttemptLoop::Place AttemptLoop::place_at(const routing::PlanStep& step, const ro
   if (!left_for_.empty()) {
     context_.attempt.core.call_metrics.fallback(left_for_, label_);
   }
-  context_.attempt.timed = step.step != nullptr && step.step->balance == routing::Balance::fastest;
+  context_.attempt.timed = step != nullptr && step->balance == routing::Balance::fastest;
   return {.provider = provider, .slot = *std::move(slot)};
 }
 
-void AttemptLoop::note_passed(const routing::PlanStep& step, const routing::Candidate& member,
+void AttemptLoop::note_passed(const routing::Step* step, const routing::Candidate& member,
                               const routing::Refused& refused) {
   using Why = routing::Refused::Why;
   record().skipped.push_back(
@@ -295,7 +301,7 @@ void AttemptLoop::note_passed(const routing::PlanStep& step, const routing::Cand
   }
   full_ = full_ || refused.why == Why::target_full || refused.why == Why::provider_full;
   if (refused.why == Why::breaker_open && refused.until < soonest_.until) {
-    soonest_ = {.step = &step, .member = member, .until = refused.until};
+    soonest_ = {.step = step, .member = member, .until = refused.until};
   }
 }
 
@@ -371,7 +377,7 @@ void AttemptLoop::find_cost(const Attempt::Turn& turn) {
 }
 
 bool AttemptLoop::has_other_members() const {
-  return context_.plan.steps.size() > 1 || context_.plan.steps[0].members.size() > 1;
+  return context_.plan.steps.size() > 1 || context_.plan.steps[0].members.size() > 1 || !context_.plan.fallback.empty();
 }
 
 ledger::AttemptRecord& AttemptLoop::begin_row(const routing::Candidate& candidate) {

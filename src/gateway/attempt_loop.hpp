@@ -43,7 +43,7 @@ class AttemptLoop {
   enum class Next : std::uint8_t { member, nothing };
   /// A member that took no call, and when it may again.
   struct Passed {
-    const routing::PlanStep* step = nullptr;
+    const routing::Step* step = nullptr;
     routing::Candidate member{};  // a copy: members change places
     platform::Instant until = platform::never;
   };
@@ -57,14 +57,15 @@ class AttemptLoop {
     providers::Provider* provider = nullptr;
     routing::Slot slot;
   };
-  Place place_at(const routing::PlanStep& step, const routing::Candidate& member, bool early);
+  Place place_at(const routing::Step* step, const routing::Candidate& member, bool early);
   std::expected<routing::Slot, routing::Refused> take(const routing::Candidate& member, bool early);
   /// For another attempt at the same member; false, with the reason noted: it takes no call any more.
   bool take_again(const routing::Candidate& member, routing::Slot& slot);
-  void note_passed(const routing::PlanStep& step, const routing::Candidate& member, const routing::Refused& refused);
+  void note_passed(const routing::Step* step, const routing::Candidate& member, const routing::Refused& refused);
   /// Nobody took the call: what the caller is told.
   void refuse();
 
+  bool add_fallback();
   /// Null, with the reason in the record: it cannot be asked at all.
   providers::Provider* provider_of(const routing::Candidate& candidate);
   WEIR_OWN_FRAME Task<bool> wait_for_key();

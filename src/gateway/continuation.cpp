@@ -75,14 +75,15 @@ std::size_t Delivered::place_of(std::size_t choice, TextField field) {
   return static_cast<std::size_t>(found - texts_.begin());
 }
 
-void Delivered::append_plain(std::string_view text) {
-  if (!grow(text.size())) {
+void Delivered::append_raw(std::string_view raw) {
+  if (!grow(raw.size())) {
     return;
   }
   Text& here = texts_[marked_];
-  if (here.pieces.whole()) {
-    here.bytes.append(text);
-  } else {
+  const bool plain = raw.find('\\') == std::string_view::npos;
+  if (plain && here.pieces.whole()) {
+    here.bytes.append(raw);
+  } else if (plain || !here.pieces.append(raw, here.bytes)) {
     give_up("half a character stands in it");
   }
 }

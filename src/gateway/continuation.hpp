@@ -36,7 +36,7 @@ class Delivered {
     }
     if (inspector != nullptr && marked_ < texts_.size()) {
       if (const auto text = inspector->marked(data)) {
-        append_plain(*text);
+        append_raw(*text);
         return;
       }
     }
@@ -60,7 +60,7 @@ class Delivered {
   [[nodiscard]] std::string_view model() const { return model_; }
 
  private:
-  void append_plain(std::string_view text);
+  void append_raw(std::string_view raw);
   void note_in_full(std::string_view data, openai::ChunkInspector* inspector);
   [[nodiscard]] std::size_t place_of(std::size_t choice, openai::TextField field);
   bool grow(std::size_t bytes);

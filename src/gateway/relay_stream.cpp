@@ -89,13 +89,17 @@ bool Attempt::is_whole() const {
   return chat_.all_finished() && chat_.choices_finished() >= context_.call.request.choices_asked();
 }
 
-/// Until when the next event must have come.
-Instant Attempt::next_event_deadline() {
+/// Until when the next event must have come. `event_came`: one has, and was dealt with just now.
+Instant Attempt::next_event_deadline(bool event_came) {
   const routing::Timeouts& timeouts = turn_.candidate.target->timeouts;
   const Instant now = context_.core.loop.now();
+  if (event_came) {
+    event_at_ = now;
+  }
   if (!is_whole()) {
+    // Whole events count, not bytes: a server that lets one trickle has fallen silent too.
     const bool begun = committed_ || (continuation_ && chat_.content_seen());
-    return begun ? now + timeouts.between_events : began_ + timeouts.first_token;
+    return begun ? event_at_ + timeouts.between_events : began_ + timeouts.first_token;
   }
   // Counted from the last event, and in all from the finish: heartbeats hold no caller up, whoever sends them.
   const std::chrono::milliseconds usage_grace = std::max(context_.core.relay.usage_grace, timeouts.after_finish);
@@ -112,8 +116,9 @@ Instant Attempt::next_event_deadline() {
 Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) {
   http::SseParser parser(context_.core.relay.event_bytes_max);
   bool body_ended = false;
+  bool event_came = false;
   while (!body_ended) {
-    const auto bytes = co_await read(*reply, next_event_deadline());
+    const auto bytes = co_await read(*reply, next_event_deadline(event_came));
     if (!bytes) {
       co_return co_await stream_stopped(bytes.error(), *reply);
     }
@@ -124,6 +129,7 @@ Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) 
     if (!body_ended) {
       parser.feed(*bytes);
     }
+    event_came = false;
     while (true) {
       const auto event = body_ended ? parser.finish() : parser.next();
       if (!event) {
@@ -132,6 +138,7 @@ Task<AttemptResult> Attempt::relay_stream(std::unique_ptr<UpstreamReply> reply) 
       if (!*event) {
         break;
       }
+      event_came = true;
       if (auto result = co_await take_event(**event, *reply)) {
         if (result->kind == AttemptResult::Kind::delivered) {
           reply->finish();

@@ -132,6 +132,12 @@ inline const MetricFamily key_breaker_trips{"weir_provider_key_breaker_trips_tot
                                             "How often the circuit breaker of a key opened.",
                                             MetricKind::counter,
                                             {"provider", "key"}};
+inline const MetricFamily provider_reachable{"weir_provider_reachable",
+                                             "1: the last free check could connect to the provider; 0: it could not.",
+                                             MetricKind::gauge,
+                                             {"provider"}};
+inline const MetricFamily provider_checks{
+    "weir_provider_checks_total", "Free checks of a provider's address.", MetricKind::counter, {"provider", "outcome"}};
 inline const MetricFamily key_out{"weir_provider_key_out",
                                   "1: the key is out: refused, spent, or taken out by hand; 0: it is in use.",
                                   MetricKind::gauge,

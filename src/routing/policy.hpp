@@ -90,6 +90,7 @@ struct ModelPolicy {
   std::vector<Step> steps;
   std::string on_context_window;  // the model that is asked instead where a request is too long; empty: the next step
   std::string on_content_policy;  // likewise where a provider refuses the content; empty: the caller is told
+  std::string fallback;           // the model whose steps come behind the last one of these; empty: none
   Timeouts timeouts;              // general and model options merged; `total` is the limit of the whole call
   Retry retry;
   friend bool operator==(const ModelPolicy&, const ModelPolicy&) = default;
@@ -113,6 +114,7 @@ struct Forward {
   BreakerOptions breaker;
   int provider_max_in_flight = 0;
   Live<TargetState> live;
+  std::string fallback;  // as in ModelPolicy
   friend bool operator==(const Forward&, const Forward&) = default;
 };
 

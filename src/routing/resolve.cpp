@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace weir::routing {
 
@@ -21,7 +22,8 @@ Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred)
   Plan plan{.name = policy.name,
             .timeouts = policy.timeouts,
             .on_context_window = policy.on_context_window,
-            .on_content_policy = policy.on_content_policy};
+            .on_content_policy = policy.on_content_policy,
+            .fallback = policy.fallback};
   plan.steps.reserve(policy.steps.size());
   for (const Step& step : policy.steps) {
     std::vector<Candidate>& members = plan.steps.emplace_back(&step).members;
@@ -50,7 +52,8 @@ Plan forwarded(const Forward& forward, std::string_view model) {
                         .breaker = forward.breaker,
                         .provider_max_in_flight = forward.provider_max_in_flight,
                         .live = forward.live});
-  plan.name = plan.owned.back().provider;  // `forward` may be a temporary
+  plan.name = plan.owned.back().provider;  // `forward` may be a temporary, and has no fallback then
+  plan.fallback = forward.fallback;
   plan.steps.emplace_back().members.push_back(
       {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
   return plan;
@@ -100,6 +103,34 @@ Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock)
               fmt::format("The model `{}` does not exist here: it is not under `models` in the configuration. "
                           "GET /v1/models lists what does.",
                           model));
+}
+
+bool add_fallback(Plan& plan, const ModelTable& table) {
+  const std::string_view model = std::exchange(plan.fallback, {});
+  if (model.empty()) {
+    return false;
+  }
+  auto more = resolve(table, model, false);
+  if (!more) {
+    return false;  // the configuration was checked: it names a model
+  }
+  const auto is_there = [&plan](const Candidate& one) {
+    return std::ranges::any_of(plan.steps, [&one](const PlanStep& step) {
+      return std::ranges::any_of(step.members, [&one](const Candidate& other) {
+        return other.target->provider == one.target->provider && other.upstream_model == one.upstream_model;
+      });
+    });
+  };
+  bool added = false;
+  for (PlanStep& step : more->steps) {
+    std::erase_if(step.members, is_there);
+    if (!step.members.empty()) {
+      plan.steps.push_back(std::move(step));
+      added = true;
+    }
+  }
+  plan.owned.splice(plan.owned.end(), more->owned);
+  return added;
 }
 
 }  // namespace weir::routing

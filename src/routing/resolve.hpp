@@ -31,6 +31,7 @@ struct Plan {
   Timeouts timeouts;                   // `total` holds for the whole call
   std::string_view on_context_window;  // models, as in ModelPolicy
   std::string_view on_content_policy;
+  std::string_view fallback;
   std::vector<PlanStep> steps;
   std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };
@@ -39,5 +40,9 @@ struct Plan {
 /// `model` empty: the default model. `mock`: the caller asked for the mock provider by header.
 /// Errors: model_required, model_not_found.
 Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock);
+
+/// Puts the steps of `plan`'s fallback behind its own, but for targets that it has already; from then on it has no
+/// fallback. False: nobody was added.
+bool add_fallback(Plan& plan, const ModelTable& table);
 
 }  // namespace weir::routing

@@ -46,6 +46,50 @@ TEST(Resolve, passes_the_starred_part_on_and_survives_being_moved) {
   EXPECT_EQ(moved.name, "local/*");
 }
 
+std::string named(const Plan& plan) {
+  std::string out;
+  for (const PlanStep& step : plan.steps) {
+    for (const Candidate& member : step.members) {
+      out += member.target->provider + "/" + std::string(member.upstream_model) + " ";
+    }
+    out += "| ";
+  }
+  return out;
+}
+
+TEST(Resolve, puts_the_steps_of_the_fallback_behind_its_own_and_no_target_twice) {
+  ModelTable models = table();
+  models.exact["small"] = policy("small", {{{.provider = "b", .model = "y"}}});
+  models.exact["small"].fallback = "smart";
+  auto plan = resolve(models, "small", false);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(named(*plan), "b/y | ") << "only when it is needed";
+  EXPECT_TRUE(add_fallback(*plan, models));
+  EXPECT_EQ(named(*plan), "b/y | a/x | c/z | ");
+  EXPECT_EQ(plan->name, "small");
+  EXPECT_FALSE(add_fallback(*plan, models)) << "once";
+  EXPECT_EQ(named(*plan), "b/y | a/x | c/z | ");
+}
+
+TEST(Resolve, a_fallback_may_be_a_made_up_name_and_is_none_where_it_adds_nothing) {
+  ModelTable models = table();
+  models.exact["small"] = policy("small", {{{.provider = "home", .model = "q"}}});
+  models.exact["small"].fallback = "local/q";
+  auto plan = resolve(models, "small", false);
+  EXPECT_FALSE(add_fallback(*plan, models)) << "the same target";
+  models.exact["small"].fallback = "local/r";
+  plan = resolve(models, "small", false);
+  EXPECT_TRUE(add_fallback(*plan, models));
+  const Plan moved = std::move(*plan);
+  EXPECT_EQ(named(moved), "home/q | home/r | ");
+  models.forwards[0].fallback = "smart";
+  plan = resolve(models, "openai/o", false);
+  EXPECT_TRUE(add_fallback(*plan, models));
+  EXPECT_EQ(named(*plan), "openai/o | a/x b/y | c/z | ");
+  plan = resolve(models, "smart", false);
+  EXPECT_FALSE(add_fallback(*plan, models));
+}
+
 TEST(Resolve, forwards_any_name_of_a_provider_that_allows_it) {
   const ModelTable models = table();
   const auto plan = resolve(models, "openai/org/model", false);

@@ -9,8 +9,8 @@ import json
 import openai
 import pytest
 
-from fault_server import Behaviour, divide
-from weir_server import text_of
+from fault_server import Behaviour, FaultServer, divide
+from weir_server import Weir, text_of
 
 STREAMED = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
@@ -279,3 +279,23 @@ def test_explain_tells_the_story(weir, a, b):
 def test_after_all_this_the_next_call_works(weir, a, b, stream):
     reply = weir.chat("smart", stream=stream)
     assert text_of(reply) == a.text and reply.header("x-weir-attempts") == "1" and b.requests == []
+
+
+def test_bytes_that_drip_inside_an_event_do_not_count_as_events(tmp_path):
+    with FaultServer("a") as a:
+        a.always(Behaviour("trickle", after=100_000, seconds=0.01))
+        config = f"""
+listen: 127.0.0.1:0
+providers: {{a: {{dialect: openai, base_url: "{a.base_url}", keys: none}}}}
+models: {{m: a/x}}
+retry: {{attempts: 1}}
+timeouts: {{between_events: 1s}}
+recovery: none
+auth: {{mode: none}}
+"""
+        with Weir(tmp_path, config) as weir:
+            reply = weir.chat("m", stream=True)  # some 200 bytes an event: two seconds each
+            assert reply.status == 200 and "[DONE]" not in reply.events
+            assert json.loads(reply.events[-1])["error"]["code"] == "upstream_timeout"
+            (attempt,) = weir.record(reply.request_id)["attempts"]
+            assert attempt["failure"] == "timeout" and attempt["cause"] == "slow"

@@ -160,6 +160,120 @@ def test_by_hand_from_the_command_line(weir, servers):
     assert wrong.status == 400
 
 
+def test_the_caller_hears_of_the_target_that_is_back_soonest(weir, servers):
+    a, b = servers
+
+    def told():
+        reply = weir.chat("smart")
+        assert (reply.status, reply.json["error"]["code"]) == (503, "upstream_unavailable")
+        return int(reply.header("retry-after"))
+
+    def open_for(target, *time):
+        assert weir.command("breakers", "open", target, *time).returncode == 0
+
+    open_for("a/x"), open_for("b/x")
+    assert told() == 60, "nobody knows: a minute"
+    open_for("a/x", "--for", "2h")
+    assert 7000 < told() <= 7200
+    open_for("b/x", "--for", "1h")
+    assert 3500 < told() <= 3600
+    assert "open by hand for" in weir.command("breakers").stdout
+    assert "opened by hand, for another" in weir.record(weir.chat("smart").request_id)["skipped"][0]
+    assert a.requests == [] and b.requests == []
+    # One that opened by itself, for an hour, and one that is back before.
+    assert weir.command("breakers", "close", "a/x").returncode == 0
+    open_for("b/x", "--for", "30m")
+    a.always(Behaviour("status", status=500))
+    for _ in range(5):  # three open it, and two more may try it
+        assert weir.chat("smart").status == 500
+    assert 1700 < told() <= 1800
+
+
+@pytest.fixture
+def with_fallback(servers, tmp_path):
+    a, b = servers
+    a.forget(), b.forget()
+    text = CONFIG.replace("  narrow: narrow/x\n", "  narrow: narrow/x\n  spare: b/spare\n  proud: {{steps: [a/x], fallback: none}}\n  modest: {{steps: [a/x], fallback: shared}}\n")
+    text = text.replace("a: {{dialect: openai,", "a: {{dialect: openai, unknown_models: forward,") + "fallback: spare\n"
+    with Weir(tmp_path, text.format(a=a.base_url, b=b.base_url)) as server:
+        yield server
+
+
+def targets_of(weir, reply):
+    return [attempt["target"] for attempt in weir.record(reply.request_id)["attempts"]]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_behind_the_last_step_stands_the_fallback_of_all(with_fallback, servers, stream):
+    weir, (a, b) = with_fallback, servers
+    a.always(Behaviour("status", status=503))
+    for model in ("alone", "alone", "a/made-up"):
+        reply = weir.chat(model, stream=stream)
+        assert reply.status == 200 and text_of(reply) == b.text and reply.header("x-weir-target") == "b/spare"
+    assert targets_of(weir, weir.chat("alone", stream=stream)) == ["a/x", "b/spare"]
+    assert targets_of(weir, weir.chat("alone", stream=stream)) == ["b/spare"], "also where nobody else takes the call"
+    metrics = weir.request("GET", "/metrics/prometheus").body.decode()
+    assert 'weir_fallbacks_total{from="a/x",to="b/spare"} 3' in metrics
+    proud = weir.chat("proud", stream=stream)
+    assert proud.status == 503 and not any(target.startswith("b/") for target in targets_of(weir, proud)), "it says none"
+    modest = weir.chat("modest", stream=stream)
+    assert text_of(modest) == b.text and modest.header("x-weir-target") == "b/y", "or another one"
+
+
+def test_the_fallback_is_not_asked_where_the_caller_is_at_fault_and_its_own_failure_is_told(with_fallback, servers):
+    weir, (a, b) = with_fallback, servers
+    a.always(Behaviour("status", status=400, code="invalid_value", message="no such thing"))
+    refused = weir.chat("alone")
+    assert refused.status == 400 and refused.json["error"]["message"] == "no such thing" and b.requests == []
+    a.always(Behaviour("status", status=500)), b.always(Behaviour("status", status=500))
+    failed = weir.chat("alone")
+    assert failed.status == 500 and targets_of(weir, failed) == ["a/x", "b/spare"]
+    assert targets_of(weir, weir.chat("spare")) == ["b/spare"], "it is no fallback of itself"
+
+
+def test_check_explains_where_every_value_comes_from(tmp_path):
+    (tmp_path / "weir.yaml").write_text("""
+providers:
+  a:
+    dialect: openai
+    base_url: http://127.0.0.1:9
+    keys: [{name: main, value: sk-1, weight: 3}, {name: spare, value: sk-2}]
+    key_choice: weighted
+    max_in_flight: 7
+models:
+  long: a/long
+  smart:
+    steps:
+      - any_of: [{target: a/x, weight: 9}, a/y]
+        balance: fastest
+        max_in_flight: 4
+    on_context_window: long
+  plain: a/x
+fallback: long
+on_content_policy: long
+""")
+    out = run_weir("check", "--explain", "smart", directory=tmp_path).stdout
+
+    def lines(option):
+        return re.findall(rf"^ +{re.escape(option)}  +(.*?)  +(\S+)$", out, re.MULTILINE)
+
+    assert lines("on_context_window") == [("long", "weir.yaml:16")]
+    assert lines("on_content_policy") == [("long", "weir.yaml:19")] and lines("fallback") == [("long", "weir.yaml:18")]
+    assert lines("weight") == [("9", "weir.yaml:13"), ("1", "default")]
+    assert lines("balance") == [("fastest", "weir.yaml:14")] * 2 and lines("max_in_flight") == [("4", "weir.yaml:15")] * 2
+    assert lines("providers.a.keys") == [("main (weight 3, priority 0), spare (weight 1, priority 0)", "weir.yaml:6")] * 2
+    assert lines("providers.a.key_choice") == [("weighted", "weir.yaml:7")] * 2
+    assert lines("providers.a.max_in_flight") == [("7", "weir.yaml:8")] * 2
+    assert lines("circuit_breaker.success_rate_window") == [("1m", "default")] * 2
+    assert "sk-" not in out
+    plain = run_weir("check", "--explain", "plain", directory=tmp_path).stdout
+    assert re.search(r"on_context_window +the next step +default", plain) and re.search(r"fallback +long +weir.yaml:18", plain)
+
+    (tmp_path / "weir.yaml").write_text("providers: {a: {dialect: mock}}\nmodels: {m: a/x}\nfallback: lang\n")
+    wrong = run_weir("check", directory=tmp_path)
+    assert wrong.returncode != 0 and 'fallback: no model is named "lang"' in wrong.stdout + wrong.stderr
+
+
 def test_a_full_provider_refuses_with_retry_after_until_a_place_is_free(weir, servers):
     a, _ = servers
     a.always(Behaviour("stall", after=1))

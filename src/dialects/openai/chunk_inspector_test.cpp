@@ -32,6 +32,14 @@ std::vector<std::string> material() {
                                           "caf\xc3\xa9",
                                           "\xc3",
                                           "\\n",
+                                          "a\\u00e9b\\/c\\b\\f\\n\\r\\t",
+                                          "\\ud83d\\ude00 and half: \\ud83d",
+                                          "\\u12g4",
+                                          "\\u123",
+                                          "\\x",
+                                          "caf\xc3\xa9 \\u00e9 \xc3",
+                                          "\\\\",
+                                          "\\\\\\",
                                           "\\\"quoted\\\"",
                                           "\",\"finish_reason\":\"stop",
                                           "\\",
@@ -74,6 +82,41 @@ TEST(ChunkInspector, says_of_every_event_after_every_other_what_a_full_reading_s
       expect_same(inspector.inspect(first), inspect_chunk(first), first);
       expect_same(inspector.inspect(second), inspect_chunk(second), second);
     }
+  }
+}
+
+/// An event with escapes that is changed, cut off or grown at any of its bytes.
+TEST(ChunkInspector, steps_over_escapes_and_sees_what_is_wrong_at_every_byte) {
+  const std::string first = R"({"id":"c\/1","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]})";
+  const std::string event =
+      R"({"id":"c1","choices":[{"index":0,"delta":{"content":"a\"b\\\u00e9\n"},"finish_reason":null}]})";
+  for (std::size_t at = 0; at <= event.size(); ++at) {
+    std::vector<std::string> changed = {event.substr(0, at)};
+    for (const char byte : std::string("\"\\{}u0g\n\x01\xc3 ,")) {
+      changed.push_back(event.substr(0, at) + byte + event.substr(at));
+      if (at < event.size()) {
+        changed.push_back(event);
+        changed.back()[at] = byte;
+      }
+    }
+    for (const std::string& second : changed) {
+      ChunkInspector inspector;
+      static_cast<void>(inspector.inspect(first));
+      expect_same(inspector.inspect(second), inspect_chunk(second), second);
+    }
+  }
+}
+
+TEST(ChunkInspector, gives_the_marked_text_with_its_escapes) {
+  const std::string before = R"({"id":"c1","choices":[{"index":0,"delta":{"content":")";
+  const std::string behind = R"("},"finish_reason":null}]})";
+  ChunkInspector inspector;
+  static_cast<void>(inspector.inspect(before + "Hi" + behind));
+  inspector.mark(before.size());
+  for (const std::string text : {"plain", R"(a\n)", R"(\")", R"(\\)", R"(\ud83d\ude00)", "caf\xc3\xa9\\t"}) {
+    const std::string event = before + text + behind;
+    static_cast<void>(inspector.inspect(event));
+    EXPECT_EQ(inspector.marked(event), text) << "not read in full";
   }
 }
 

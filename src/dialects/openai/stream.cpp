@@ -319,6 +319,39 @@ ChunkFacts inspect_completion_chunk(std::string_view data) {
   return inspect(data, read_completion_choice);
 }
 
+namespace {
+
+/// How long the escape is that begins with the backslash at `at`; 0: it is none of JSON's.
+std::size_t escape_length(const char* at, const char* end) {
+  const auto left = static_cast<std::size_t>(end - at);
+  if (left < 2) {
+    return 0;
+  }
+  if (at[1] != 'u') {
+    return std::string_view("\"\\/bfnrt").contains(at[1]) ? 2 : 0;
+  }
+  constexpr std::size_t length = 6;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); };
+  return left >= length && std::all_of(at + 2, at + length, is_hex) ? length : 0;
+}
+
+/// The quote that ends the string which goes on at `at`; null: it has none, or is no string of JSON's.
+const char* find_closing_quote(const char* at, const char* end, bool& non_ascii) {
+  while (true) {
+    const char* stop = text::detail::find_string_stop(at, end, non_ascii);
+    if (stop == end || *stop == '"') {
+      return stop == end ? nullptr : stop;
+    }
+    const std::size_t escape = *stop == '\\' ? escape_length(stop, end) : 0;
+    if (escape == 0) {
+      return nullptr;
+    }
+    at = stop + escape;
+  }
+}
+
+}  // namespace
+
 bool ChunkInspector::matches(std::string_view data) {
   const char* at = data.data();
   const char* end = at + data.size();
@@ -335,9 +368,9 @@ bool ChunkInspector::matches(std::string_view data) {
       return false;
     }
     bool non_ascii = false;
-    const char* stop = text::detail::find_string_stop(at, end, non_ascii);
-    if (stop == end || *stop != '"') {
-      return false;  // a text with an escape is left to the full reading, which knows the escapes
+    const char* stop = find_closing_quote(at, end, non_ascii);
+    if (stop == nullptr) {
+      return false;
     }
     text.now = static_cast<std::size_t>(at - data.data());
     text.length = static_cast<std::size_t>(stop - at);
