@@ -1,20 +1,27 @@
 // The page's frame: which part is shown, the stream of calls, the counters. The list is in calls.js.
 import { AdminEvents, setAdminKey } from "./admin.js";
+import { showBudgets } from "./budgets.js";
 import { CallList, stateOf } from "./calls.js";
+import { startKeys } from "./keys.js";
 import { startPlayground } from "./playground.js";
+import { startUsage } from "./usage.js";
 
 const element = (id) => document.getElementById(id);
 
 // --- which part is shown ---
 
+const views = { calls: null, usage: startUsage(), keys: startKeys(), budgets: showBudgets, playground: null };
+
 function showPage() {
-  const name = location.hash === "#playground" ? "playground" : "calls";
-  for (const page of ["calls", "playground"]) {
+  const asked = location.hash.slice(1);
+  const name = Object.hasOwn(views, asked) ? asked : "calls";
+  for (const page of Object.keys(views)) {
     element(`${page}-page`).hidden = page !== name;
     const link = document.querySelector(`nav a[href="#${page}"]`);
     if (page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  views[name]?.();
 }
 addEventListener("hashchange", showPage);
 showPage();
@@ -155,6 +162,7 @@ element("admin-key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   setAdminKey(element("admin-key").value.trim());
   connect();
+  showPage(); // asks again what the view before it was refused
 });
 
 // A page that nobody looks at does not watch.
