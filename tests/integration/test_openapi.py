@@ -15,6 +15,7 @@ store: {url: "sqlite:weir.db"}
 providers:
   m: {dialect: mock, mock: {first_token: 0ms, tokens_per_second: 0}}
 models: {quick: m/x}
+auth: {mode: none}  # the keys that are made here close nothing
 """
 
 
