@@ -294,6 +294,37 @@ TEST_F(NodeAuth, with_optional_keys_refuses_those_that_are_wrong) {
   EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-good-key"), chat).status, 401);
 }
 
+class NodeWithOneRequest : public NodeAuth {
+ protected:
+  NodeWithOneRequest()
+      : NodeAuth(
+            "auth: {mode: optional, keys: [{name: good, value: the-good-key}]}\n"
+            "limits: {without_key: {requests: 1/1h}}\n") {}
+};
+
+TEST_F(NodeWithOneRequest, refuses_the_second_at_every_endpoint_that_calls_a_model) {
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", "", chat).status, 200);
+  int limited = 0;
+  for (const api::Registry::Entry& entry : node_.registry().entries()) {
+    const gateway::Endpoint& endpoint = entry.endpoint;
+    const auto where = fmt::format("{} {}", endpoint.method, endpoint.path);
+    const Reply reply = ask(endpoint, "");
+    if (endpoint.operation == nullptr) {
+      EXPECT_NE(reply.status, 429) << where << " calls no model";
+      continue;
+    }
+    ++limited;
+    EXPECT_EQ(reply.status, 429) << where;
+    EXPECT_EQ(reply.code(), "rate_limit_exceeded") << where;
+    EXPECT_NE(reply.body.find(R"("type":"rate_limit_error")"), std::string::npos) << reply.body;
+    for (const std::string_view field : {"retry-after: ", "retry-after-ms: ", "x-weir-request-id: req_"}) {
+      EXPECT_NE(reply.head.find(field), std::string::npos) << where << ": " << reply.head;
+    }
+    EXPECT_NE(ask(endpoint, with("the-good-key")).status, 429) << where << ": a key is not its address";
+  }
+  EXPECT_GE(limited, 4);
+}
+
 class NodeWithoutKeys : public NodeAuth {
  protected:
   NodeWithoutKeys() : NodeAuth("") {}
