@@ -40,6 +40,7 @@ LINES = [
          added=True),
     Line("fixed_p50", "added latency, half load, p50", "fixed", "p50_us", "µs", 0, gate=1.1, added=True),
     Line("fixed_p99", "added latency, half load, p99", "fixed", "p99_us", "µs", 0, gate=1.5, added=True),
+    Line("fixed_p999", "added latency, half load, p99.9", "fixed", "p999_us", "µs", 0, added=True),
     Line("fixed_cpu", "(a) at half load, CPU per request", "fixed", "cpu_us", "µs"),
     Line("tls", "(a) over TLS towards the client, CPU per request", "tls", "cpu_us", "µs"),
     Line("held", "memory per open stream, 2,000 streams", "held", "kib_per_stream", "KiB", gate=20, gate_on="value"),

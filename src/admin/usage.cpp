@@ -3,7 +3,6 @@
 #include "admin/call_query.hpp"
 #include "api/reply.hpp"
 #include "http/headers.hpp"
-#include "ledger/call_row.hpp"
 
 namespace weir::admin {
 
@@ -16,13 +15,13 @@ using Rows = std::vector<store::UsageRow>;
 
 Result<Rows> usage_of_ring(const ledger::RequestRing& ring, const store::UsageQuery& query) {
   const auto memory = store::make_memory_store();
-  std::vector<store::InferenceLog> calls;
   for (const ledger::RecordPtr& record : ring.last(ring_calls_max)) {
-    if (auto row = ledger::row_of(ledger::to_json(*record))) {
-      calls.push_back(std::move(*row));
+    std::string kept;
+    ledger::append_kept(kept, *record);
+    if (auto put = memory->requests().put(std::vector<std::string_view>{kept}, store::Repeats::possible); !put) {
+      return std::unexpected(std::move(put.error()));
     }
   }
-  static_cast<void>(memory->requests().put(calls));
   return memory->requests().usage(query);
 }
 

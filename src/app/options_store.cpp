@@ -7,7 +7,7 @@ using settings::Type;
 void add_store_options(OptionTable& table) {
   const OptionTable options = {
       {.path = "store",
-       .sentence = "Where calls are kept over the end of the process: a row each, and one for each attempt."},
+       .sentence = "Where calls are kept over the end of the process, and what each attempt of them did."},
       {.path = "store.url",
        .type = Type::secret,
        .fallback = "none",

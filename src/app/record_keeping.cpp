@@ -49,7 +49,8 @@ RecordKeeping::RecordKeeping(platform::Files& files, const platform::Clock& cloc
           log_.message(observe::Level::info, "store", "the store is available again");
         }
       },
-      store::Worker::Options{.idle_round = probe_every});
+      // A batch costs less than the calls in it one by one.
+      store::Worker::Options{.pause = 250ms, .idle_round = probe_every});
 }
 
 Result<std::unique_ptr<RecordKeeping>> RecordKeeping::open(platform::Files& files, const platform::Clock& clock,

@@ -17,49 +17,77 @@ constexpr std::size_t scratch_bytes = std::size_t{16} << 10;  // more than nearl
 
 CoreJournal::CoreJournal(platform::Files& files, Options options, std::function<void()> on_append)
     : files_(files), options_(std::move(options)), on_append_(std::move(on_append)) {
-  payload_.reserve(scratch_bytes);
   frame_.reserve(scratch_bytes);
   memory_.reserve(options_.overflow_bytes_max);  // address space alone: its pages are granted when they are used
 }
 
-void CoreJournal::opened(const RequestRecord& record) noexcept {
+void CoreJournal::opened(RequestRecord& record) noexcept {
+  if (append_record(FrameKind::open, record)) {
+    record.open_in = current_->in_use;
+  } else {
+    const std::lock_guard lock(mutex_);
+    record.open_in = memory_in_use_;
+  }
+}
+
+void CoreJournal::closed(RequestRecord& record) noexcept {
+  if (append_record(FrameKind::closed, record)) {
+    record.open_in.reset();
+    return;
+  }
   try {
-    payload_.clear();
-    record.append_to(payload_);
+    // Were the file to go now, and then the process, nothing would tell of the call.
+    const std::lock_guard lock(mutex_);
+    if (in_memory_) {
+      memory_holds_.push_back(std::move(record.open_in));
+    }
+  } catch (...) {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+  }
+  record.open_in.reset();
+}
+
+void CoreJournal::append(FrameKind kind, std::string_view payload) noexcept {
+  try {
+    frame_.assign(journal_head_bytes, '\0');
+    frame_ += payload;
   } catch (...) {  // no memory: the call goes on
     lost_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  append(payload_);
+  static_cast<void>(append_frame(kind));
 }
 
-void CoreJournal::closed(RequestRecord& record) noexcept {
+bool CoreJournal::append_record(FrameKind kind, const RequestRecord& record) {
   try {
-    record.json = to_json(record);
+    frame_.assign(journal_head_bytes, '\0');
+    append_kept(frame_, record);
   } catch (...) {
     lost_.fetch_add(1, std::memory_order_relaxed);
-    return;
+    return false;
   }
-  append(record.json);
+  return append_frame(kind);
 }
 
-void CoreJournal::append(std::string_view payload) noexcept {
+/// What stands in `frame_` behind its head. True: it is in `current_`.
+bool CoreJournal::append_frame(FrameKind kind) {
   try {
+    const std::string_view payload = std::string_view(frame_).substr(journal_head_bytes);
     if (payload.empty() || payload.size() > journal_payload_max) {
       lost_.fetch_add(1, std::memory_order_relaxed);
-      return;
+      return false;
     }
-    frame_.clear();
-    append_journal_head(frame_, sequence_, payload);
-    frame_ += payload;
-    ++sequence_;
-    if (!append_to_current(frame_)) {
-      keep(frame_);
+    write_journal_head(frame_.data(), kind, sequence_, payload);
+    const bool in_file = append_to_current(frame_);
+    if (in_file || keep(frame_)) {
+      ++sequence_;
     }
     appended_.fetch_add(1, std::memory_order_relaxed);
     on_append_();
+    return in_file;
   } catch (...) {
     lost_.fetch_add(1, std::memory_order_relaxed);
+    return false;
   }
 }
 
@@ -88,15 +116,17 @@ bool CoreJournal::append_to_current(std::string_view frame) {
   }
 }
 
-void CoreJournal::keep(std::string_view frame) {
+/// False: it is lost.
+bool CoreJournal::keep(std::string_view frame) {
   const std::lock_guard lock(mutex_);
   in_memory_ = true;
   if (frame.size() > options_.overflow_bytes_max - memory_.size()) {
     lost_.fetch_add(1, std::memory_order_relaxed);
-    return;
+    return false;
   }
   memory_ += frame;
   kept_.store(memory_.size(), std::memory_order_relaxed);
+  return true;
 }
 
 Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
@@ -139,21 +169,30 @@ Result<void> CoreJournal::empty_memory() {
     const SegmentPtr target = std::move(*made);
     std::string taken;
     taken.reserve(options_.overflow_bytes_max);
+    std::vector<std::shared_ptr<const void>> holds;
+    auto in_use = std::make_shared<InUse>();  // of those who come meanwhile, and then of those who are taken
     {
       const std::lock_guard lock(mutex_);
       segments_.push_back(target);
       taken.swap(memory_);
+      holds.swap(memory_holds_);
+      memory_in_use_.swap(in_use);
       kept_.store(0, std::memory_order_relaxed);
     }
     auto written = target->file->append(taken);
     if (written) {
+      target->in_use = std::move(in_use);
       target->written.store(taken.size(), std::memory_order_release);
     }
     target->sealed.store(true, std::memory_order_release);
     if (!written) {
+      // Those in memory came later, and all go to the same segment now.
       const std::lock_guard lock(mutex_);
-      taken += memory_;  // they came later
+      taken += memory_;
       taken.swap(memory_);
+      holds.insert(holds.end(), memory_holds_.begin(), memory_holds_.end());
+      holds.swap(memory_holds_);
+      in_use->also = memory_in_use_;
       kept_.store(memory_.size(), std::memory_order_relaxed);
       return written;
     }

@@ -9,10 +9,16 @@
 #include <string_view>
 #include <vector>
 
+#include "ledger/journal_frame.hpp"
 #include "ledger/request_record.hpp"
 #include "platform/files.hpp"
 
 namespace weir::ledger {
+
+/// Held by the records of the calls that are open in a part of the journal.
+struct InUse {
+  std::shared_ptr<InUse> also;  // which is thereby held too
+};
 
 /// One file of the journal. Shared by the core that appends, the thread that syncs and the one that ships.
 struct JournalSegment {
@@ -23,6 +29,9 @@ struct JournalSegment {
   std::atomic<std::size_t> written = 0;  // whole frames, readable by others
   std::atomic<bool> sealed = false;      // nothing will be appended any more
   std::size_t synced = 0;                // of the journal's thread
+  std::shared_ptr<InUse> in_use = std::make_shared<InUse>();
+  /// False: every call that was open in it has its end in the journal.
+  [[nodiscard]] bool has_open_calls() const { return in_use.use_count() > 1; }
 };
 
 /// The journal of one core: what its calls were and cost, in files that survive the death of the process.
@@ -44,10 +53,10 @@ class CoreJournal {
   ~CoreJournal() = default;
 
   /// A call's record as it is now, before an upstream call; its last attempt is the one that begins.
-  void opened(const RequestRecord& record) noexcept;
-  /// The record of a call that has ended. Its JSON stays with it: the log needs the same.
+  void opened(RequestRecord& record) noexcept;
+  /// The record of a call that has ended.
   void closed(RequestRecord& record) noexcept;
-  void append(std::string_view payload) noexcept;
+  void append(FrameKind kind, std::string_view payload) noexcept;
 
   /// One round: syncs what was appended, has the next segment ready, moves what is kept in memory to a file.
   Result<void> maintain();
@@ -64,8 +73,10 @@ class CoreJournal {
  private:
   using SegmentPtr = std::shared_ptr<JournalSegment>;
 
+  bool append_record(FrameKind kind, const RequestRecord& record);
+  bool append_frame(FrameKind kind);
   bool append_to_current(std::string_view frame);
-  void keep(std::string_view frame);
+  bool keep(std::string_view frame);
   Result<SegmentPtr> make_segment(std::size_t bytes);
   Result<void> make_room();
   Result<void> empty_memory();
@@ -76,8 +87,7 @@ class CoreJournal {
 
   // Of the core's thread.
   SegmentPtr current_;
-  std::string payload_;
-  std::string frame_;
+  std::string frame_;  // room for the head, then the payload
   std::uint64_t sequence_ = 0;
 
   // Of the journal's thread.
@@ -87,6 +97,9 @@ class CoreJournal {
   SegmentPtr spare_;
   std::vector<SegmentPtr> segments_;  // all whose files are there, in order, but the spare
   std::string memory_;                // frames that found no file; those that follow queue behind them
+  // Of the segment that `memory_` goes to; and of those in which calls are open whose end is in `memory_`.
+  std::shared_ptr<InUse> memory_in_use_ = std::make_shared<InUse>();
+  std::vector<std::shared_ptr<const void>> memory_holds_;
   bool in_memory_ = false;
 
   std::atomic<std::uint64_t> appended_ = 0;

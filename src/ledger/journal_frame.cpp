@@ -1,6 +1,8 @@
 #include "ledger/journal_frame.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "ledger/crc32c.hpp"
 
@@ -9,29 +11,38 @@ namespace weir::ledger {
 namespace {
 
 template <class Number>
-void append_number(std::string& out, Number value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    out.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-  }
+Number little_endian(Number value) {
+  return std::endian::native == std::endian::little ? value : std::byteswap(value);
+}
+
+template <class Number>
+void write_number(char* at, Number value) {
+  value = little_endian(value);
+  std::memcpy(at, &value, sizeof value);
 }
 
 template <class Number>
 Number read_number(std::string_view bytes) {
   Number value = 0;
-  for (std::size_t i = 0; i < sizeof value; ++i) {
-    value |= static_cast<Number>(static_cast<Number>(static_cast<unsigned char>(bytes[i])) << (8 * i));
-  }
-  return value;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return little_endian(value);
+}
+
+constexpr unsigned length_bits = 24;
+constexpr std::uint32_t length_mask = (std::uint32_t{1} << length_bits) - 1;
+
+/// Of the sequence number, as it stands in the frame, and the payload.
+std::uint32_t sum_of(std::uint8_t kind, std::string_view sequence, std::string_view payload) {
+  return crc32c(payload, crc32c(sequence, kind));
 }
 
 }  // namespace
 
-void append_journal_head(std::string& out, std::uint64_t sequence, std::string_view payload) {
-  std::string number;  // short enough to need no allocation
-  append_number(number, sequence);
-  append_number(out, static_cast<std::uint32_t>(payload.size()));
-  append_number(out, crc32c(payload, crc32c(number)));
-  out += number;
+void write_journal_head(char* head, FrameKind kind, std::uint64_t sequence, std::string_view payload) {
+  const auto kind_number = static_cast<std::uint8_t>(kind);
+  write_number(head + 8, sequence);
+  write_number(head, static_cast<std::uint32_t>(payload.size()) | (std::uint32_t{kind_number} << length_bits));
+  write_number(head + 4, sum_of(kind_number, {head + 8, sizeof sequence}, payload));
 }
 
 std::optional<JournalFrame> JournalReader::next() {
@@ -39,18 +50,23 @@ std::optional<JournalFrame> JournalReader::next() {
   if (rest.size() < journal_head_bytes) {
     return std::nullopt;
   }
-  const auto length = read_number<std::uint32_t>(rest);
-  if (length == 0 || length > journal_payload_max || length > rest.size() - journal_head_bytes) {
+  const auto first = read_number<std::uint32_t>(rest);
+  const std::uint32_t length = first & length_mask;
+  const auto kind = static_cast<std::uint8_t>(first >> length_bits);
+  if (length == 0 || length > journal_payload_max || length > rest.size() - journal_head_bytes ||
+      (kind != static_cast<std::uint8_t>(FrameKind::open) && kind != static_cast<std::uint8_t>(FrameKind::closed))) {
     return std::nullopt;
   }
   const auto sequence = read_number<std::uint64_t>(rest.substr(8));
-  if (crc32c(rest.substr(8, 8 + std::size_t{length})) != read_number<std::uint32_t>(rest.substr(4)) ||
+  const std::string_view payload = rest.substr(journal_head_bytes, length);
+  if ((check_ &&
+       sum_of(kind, rest.substr(8, sizeof sequence), payload) != read_number<std::uint32_t>(rest.substr(4))) ||
       (expected_ && sequence != *expected_)) {
     return std::nullopt;
   }
   at_ += journal_head_bytes + length;
   expected_ = sequence + 1;
-  return JournalFrame{.sequence = sequence, .payload = rest.substr(journal_head_bytes, length)};
+  return JournalFrame{.kind = static_cast<FrameKind>(kind), .sequence = sequence, .payload = payload};
 }
 
 bool JournalReader::at_clean_end() const {

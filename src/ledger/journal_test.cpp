@@ -34,8 +34,8 @@ TEST(Crc32c, gives_the_values_of_rfc_3720_by_table_and_by_instruction) {
 }
 
 std::string framed(std::uint64_t sequence, std::string_view payload) {
-  std::string frame;
-  append_journal_head(frame, sequence, payload);
+  std::string frame(journal_head_bytes, '\0');
+  write_journal_head(frame.data(), FrameKind::closed, sequence, payload);
   frame += payload;
   return frame;
 }
@@ -145,7 +145,7 @@ struct Bench {
   }
   void append(int from, int to) {
     for (int i = from; i < to; ++i) {
-      journal->core(0).append(fmt::format("record {}", i));
+      journal->core(0).append(FrameKind::closed, fmt::format("record {}", i));
       expected.push_back(fmt::format("record {}", i));
     }
   }
@@ -236,7 +236,7 @@ TEST(Journal, is_opened_on_a_full_disk_and_says_so) {
   ASSERT_TRUE(journal.has_value()) << "calls go on";
   ASSERT_FALSE((*journal)->first_round().has_value());
   EXPECT_TRUE((*journal)->first_round().error().message.contains("No space left"));
-  (*journal)->core(1).append("a record");
+  (*journal)->core(1).append(FrameKind::closed, "a record");
   EXPECT_GT((*journal)->kept_in_memory(), 0U);
 }
 

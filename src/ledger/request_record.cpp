@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <cstring>
 #include <utility>
 
@@ -18,11 +19,54 @@ using platform::Duration;
 constexpr std::size_t number_bytes_max = 24;
 constexpr std::size_t fixed_bytes_max = 1024;  // keys, punctuation and numbers of one row, with room to spare
 
-/// Writes a JSON row into memory that is large enough: this is done for every call, so each member is a few plain
-/// copies. Keys are literals with their punctuation.
-class Row {
+template <std::size_t n>
+void copy_fixed(char* to, const char* from) {
+  std::memcpy(to, from, n);
+}
+
+/// A copy of what is mostly short, in place: two that overlap do for every length between.
+char* copied(char* to, std::string_view text) {
+  const char* from = text.data();
+  const std::size_t size = text.size();
+  char* const end = to + size;
+  if (size > 64) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    for (; end - to > 16; to += 16, from += 16) {
+      copy_fixed<16>(to, from);
+    }
+    copy_fixed<16>(end - 16, text.data() + size - 16);
+  } else if (size >= 8) {
+    copy_fixed<8>(to, from);
+    copy_fixed<8>(end - 8, from + size - 8);
+  } else if (size >= 4) {
+    copy_fixed<4>(to, from);
+    copy_fixed<4>(end - 4, from + size - 4);
+  } else {
+    while (to != end) {
+      *to++ = *from++;
+    }
+  }
+  return end;
+}
+
+/// A number below 1000.
+char* written_small(char* at, std::uint32_t value) {
+  if (value >= 10) {
+    if (value >= 100) {
+      *at++ = static_cast<char>('0' + value / 100);
+    }
+    *at++ = static_cast<char>('0' + value / 10 % 10);
+  }
+  *at++ = static_cast<char>('0' + value % 10);
+  return at;
+}
+
+/// What both forms of a record have in common: they are written into memory that is large enough, as this is done for
+/// every call, so that each member is a few plain copies.
+class Bytes {
  public:
-  explicit Row(char* at) : begin_(at), at_(at) {}
+  explicit Bytes(char* at) : begin_(at), at_(at) {}
   [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
 
   template <std::size_t n>
@@ -30,10 +74,40 @@ class Row {
     std::memcpy(at_, text, n - 1);
     at_ += n - 1;
   }
-  void bytes(std::string_view text) {
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+  void bytes(std::string_view text) { at_ = copied(at_, text); }
+  void integer(std::integral auto value) {
+    if (value >= 0 && value < 1000) {  // as most are
+      at_ = written_small(at_, static_cast<std::uint32_t>(value));
+    } else {
+      at_ = std::to_chars(at_, at_ + number_bytes_max, value).ptr;
+    }
   }
+  void quoted(std::string_view value) {
+    *at_ = '"';
+    at_ = copied(at_ + 1, value);
+    *at_++ = '"';
+  }
+  void string(std::string_view value) {
+    if (text::is_plain(value)) {
+      quoted(value);
+    } else {
+      std::string escaped;
+      text::append_json_string(escaped, value);
+      bytes(escaped);
+    }
+  }
+
+ protected:
+  char* begin_;
+  char* at_;
+};
+
+/// The record as the JSON object of the log and of the admin API. Keys are literals with their punctuation.
+class Object : public Bytes {
+ public:
+  using Bytes::Bytes;
+  static constexpr bool is_object = true;
+
   template <std::size_t n>
   void text(const char (&key)[n], std::string_view value) {
     literal(key);
@@ -43,9 +117,7 @@ class Row {
   template <std::size_t n>
   void plain(const char (&key)[n], std::string_view value) {
     literal(key);
-    literal("\"");
-    bytes(value);
-    literal("\"");
+    quoted(value);
   }
   template <std::size_t n>
   void text_if(const char (&key)[n], std::string_view value) {
@@ -56,13 +128,13 @@ class Row {
   template <std::size_t n>
   void number(const char (&key)[n], std::uint64_t value) {
     literal(key);
-    at_ = std::to_chars(at_, at_ + number_bytes_max, value).ptr;
+    integer(value);
   }
   template <std::size_t n>
   void number_if(const char (&key)[n], std::optional<std::int64_t> value) {
     if (value) {
       literal(key);
-      at_ = std::to_chars(at_, at_ + number_bytes_max, *value).ptr;
+      integer(*value);
     }
   }
   /// Milliseconds with three decimals, from whole numbers.
@@ -91,27 +163,116 @@ class Row {
     literal(key);
     bytes(value ? "true" : "false");
   }
-  void usage(const llm::Usage& usage) {
-    number_if(",\"tokens_in\":", usage.input_tokens);
-    number_if(",\"tokens_out\":", usage.output_tokens);
-    number_if(",\"tokens_cached\":", usage.cached_input_tokens);
-    number_if(",\"tokens_reasoning\":", usage.reasoning_tokens);
-  }
-  void string(std::string_view value) {
-    if (text::is_plain(value)) {
-      literal("\"");
-      bytes(value);
-      literal("\"");
-    } else {
-      std::string escaped;
-      text::append_json_string(escaped, value);
-      bytes(escaped);
+  template <std::size_t n>
+  void flag_if(const char (&key)[n], bool value) {
+    if (value) {
+      flag(key, true);
     }
   }
+  template <std::size_t n>
+  void wall_time(const char (&key)[n], platform::WallTime value) {
+    plain(key, observe::rfc3339(value));
+  }
+  /// A list or an object, which the caller writes; false: there is none, and nothing is to be written.
+  template <std::size_t n>
+  bool begin_value(const char (&key)[n], bool there_is_one) {
+    if (there_is_one) {
+      literal(key);
+    }
+    return there_is_one;
+  }
+  void end_value() {}
+};
+
+/// The record as the array that is kept: see store/call_form.hpp, whose places the members take in the order in which
+/// they are written here. What is missing at the end is left out.
+class Array : public Bytes {
+ public:
+  using Bytes::Bytes;
+  static constexpr bool is_object = false;
+
+  void text(const auto&, std::string_view value) {
+    literal(",");
+    string(value);
+    present(!value.empty());
+  }
+  void plain(const auto&, std::string_view value) {
+    literal(",");
+    quoted(value);
+    present(!value.empty());
+  }
+  void text_if(const auto&, std::string_view value) {
+    if (value.empty()) {
+      literal(",0");
+    } else {
+      text("", value);
+    }
+  }
+  void number(const auto&, std::uint64_t value) {
+    literal(",");
+    integer(value);
+    present(value != 0);
+  }
+  void number_if(const auto&, std::optional<std::int64_t> value) {
+    if (value) {
+      literal(",");
+      integer(*value);
+      present(true);
+    } else {
+      literal(",\"\"");
+    }
+  }
+  void time(const auto&, Duration value) {
+    literal(",");
+    integer(value.count() / 1000);
+    present(value.count() >= 1000 || value.count() <= -1000);
+  }
+  void time_if(const auto&, std::optional<Duration> value) {
+    if (value) {
+      time("", *value);
+      present(true);
+    } else {
+      literal(",\"\"");
+    }
+  }
+  void money(const auto&, const std::optional<Money>& amount) {
+    literal(",");
+    if (amount) {
+      at_ = amount->write(at_);
+    } else {
+      literal("null");
+    }
+    present(amount.has_value());
+  }
+  void flag(const auto&, bool value) {
+    bytes(value ? ",1" : ",0");
+    present(value);
+  }
+  void flag_if(const auto&, bool value) { flag("", value); }
+  void wall_time(const auto&, platform::WallTime value) {
+    literal(",");
+    integer(std::chrono::floor<std::chrono::milliseconds>(value.time_since_epoch()).count());
+    present(true);
+  }
+  bool begin_value(const auto&, bool there_is_one) {
+    bytes(there_is_one ? "," : ",\"\"");
+    return there_is_one;
+  }
+  void end_value() { present(true); }
+
+  /// Behind the last member that is not as if it were missing.
+  void end() {
+    at_ = present_;
+    literal("]");
+  }
+  void present(bool is) { present_ = is ? at_ : present_; }
+
+  /// Where what stands inside is written, by an Array of its own; then its size.
+  [[nodiscard]] char* end_of_all() const { return at_; }
+  void skip(std::size_t bytes) { at_ += bytes; }
 
  private:
-  char* begin_;
-  char* at_;
+  char* present_ = at_;
 };
 
 /// The most bytes that `value` takes in JSON: a control character becomes six.
@@ -138,13 +299,34 @@ std::size_t room_for(const RequestRecord& record) {
   return room;
 }
 
-void write_attempt(Row& row, const AttemptRecord& attempt) {
-  row.text("{\"target\":", attempt.target);
-  row.plain(",\"end_state\":", to_string(attempt.end_state));
-  row.number(",\"status\":", static_cast<std::uint64_t>(attempt.status));
-  if (attempt.failure) {
-    row.plain(",\"failure\":", weir::to_string(*attempt.failure));
+template <class Row>
+void write_usage(Row& row, const llm::Usage& usage) {
+  row.number_if(",\"tokens_in\":", usage.input_tokens);
+  row.number_if(",\"tokens_out\":", usage.output_tokens);
+  row.number_if(",\"tokens_cached\":", usage.cached_input_tokens);
+  row.number_if(",\"tokens_reasoning\":", usage.reasoning_tokens);
+}
+
+// The members of both forms. A new one comes behind the last, and there in store/call_form.hpp too: places never
+// change.
+
+/// What is known of an attempt when it begins.
+template <class Row>
+void write_attempt_begin(Row& row, const AttemptRecord& attempt) {
+  if constexpr (Row::is_object) {
+    row.text("{\"target\":", attempt.target);
+  } else {
+    row.literal("[");
+    row.string(attempt.target);
   }
+  row.plain(",\"end_state\":", to_string(attempt.end_state));
+}
+
+template <class Row>
+void write_attempt(Row& row, const AttemptRecord& attempt) {
+  write_attempt_begin(row, attempt);
+  row.number(",\"status\":", static_cast<std::uint64_t>(attempt.status));
+  row.text_if(",\"failure\":", attempt.failure ? weir::to_string(*attempt.failure) : std::string_view());
   row.text_if(",\"reason\":", attempt.reason);
   row.text_if(",\"upstream_words\":", attempt.upstream_words);
   row.time_if(",\"started_ms\":", attempt.started);
@@ -156,51 +338,51 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   row.flag(",\"reused_connection\":", attempt.reused_connection);
   row.flag(",\"silent_retry\":", attempt.silent_retry);
   row.text_if(",\"upstream_request_id\":", attempt.upstream_request_id);
-  row.usage(attempt.usage);
-  if (attempt.usage_source > UsageSource::provider) {
-    row.plain(",\"usage_source\":", to_string(attempt.usage_source));
-  }
-  if (attempt.tier.value_or(Tier::standard) != Tier::standard) {
-    row.plain(",\"tier\":", to_string(*attempt.tier));
-  }
+  write_usage(row, attempt.usage);
   row.money(",\"cost_usd\":", attempt.cost);
-  if (attempt.price) {
-    row.text(",\"price\":", attempt.price->name);
-  }
+  row.text_if(",\"price\":", attempt.price ? std::string_view(attempt.price->name) : std::string_view());
   row.number(",\"events\":", attempt.events);
   row.number(",\"response_bytes\":", attempt.response_bytes);
-  if (!attempt.mended.empty()) {
-    row.literal(",\"mended\":");
+  if (row.begin_value(",\"mended\":", !attempt.mended.empty())) {
     std::string_view separator = "{\"";
     for (std::size_t i = 0; i < attempt.mended.size(); ++i) {
       if (attempt.mended[i] != 0) {
         row.bytes(separator);
         row.bytes(openai::to_string(static_cast<openai::Mend>(i)));
-        row.number("\":", attempt.mended[i]);
+        row.literal("\":");
+        row.integer(attempt.mended[i]);
         separator = ",\"";
       }
     }
     row.literal("}");
+    row.end_value();
   }
-  if (attempt.cause) {
-    row.plain(",\"cause\":", llm::to_string(*attempt.cause));
-  }
+  row.text_if(",\"cause\":", attempt.cause ? llm::to_string(*attempt.cause) : std::string_view());
   row.text_if(",\"key\":", attempt.key);
-  if (!attempt.recovery.empty()) {
-    row.plain(",\"recovery\":", attempt.recovery);
-    row.number(",\"repeated_bytes\":", attempt.repeated_bytes);
+  row.text_if(",\"recovery\":", attempt.recovery);
+  row.number_if(",\"repeated_bytes\":", attempt.recovery.empty() ? std::optional<std::int64_t>()
+                                                                 : static_cast<std::int64_t>(attempt.repeated_bytes));
+  row.flag_if(",\"trial\":", attempt.trial);
+  row.text_if(",\"usage_source\":",
+              attempt.usage_source > UsageSource::provider ? to_string(attempt.usage_source) : std::string_view());
+  row.text_if(",\"tier\":",
+              attempt.tier.value_or(Tier::standard) != Tier::standard ? to_string(*attempt.tier) : std::string_view());
+  if constexpr (Row::is_object) {
+    row.literal("}");
+  } else {
+    row.end();
   }
-  if (attempt.trial) {
-    row.literal(",\"trial\":true");
-  }
-  row.literal("}");
 }
 
-void write_record(Row& row, const RequestRecord& record) {
-  row.plain("{\"time\":", observe::rfc3339(record.time));
-  row.literal(",\"level\":\"info\",\"event\":\"request\"");
-  row.plain(",\"id\":", record.id);
-  row.plain(",\"request_id\":", record.id);
+/// What is known of a call when its first attempt begins.
+template <class Row>
+void write_begin(Row& row, const RequestRecord& record) {
+  row.wall_time("{\"time\":", record.time);
+  if constexpr (Row::is_object) {
+    row.literal(",\"level\":\"info\",\"event\":\"request\"");
+    row.plain(",\"id\":", record.id);
+    row.plain(",\"request_id\":", record.id);
+  }
   row.plain(",\"endpoint\":", record.endpoint);
   row.text_if(",\"tenant\":", record.tenant);
   row.text_if(",\"user\":", record.user);
@@ -215,38 +397,71 @@ void write_record(Row& row, const RequestRecord& record) {
   row.flag(",\"stream\":", record.stream);
   row.number(",\"status\":", static_cast<std::uint64_t>(record.status));
   row.plain(",\"end_state\":", to_string(record.end_state));
+}
+
+template <class Row>
+void write_rest(Row& row, const RequestRecord& record) {
   row.text_if(",\"error_code\":", record.error_code);
   row.text_if(",\"error_message\":", record.error_message);
   row.time_if(",\"ttft_ms\":", record.first_token);
   row.time(",\"duration_ms\":", record.duration);
   row.time(",\"weir_added_ms\":", record.added);
-  if (record.keep_alives != 0) {
-    row.number(",\"keep_alives\":", record.keep_alives);
-  }
+  row.number_if(",\"keep_alives\":", record.keep_alives == 0 ? std::optional<std::int64_t>()
+                                                             : static_cast<std::int64_t>(record.keep_alives));
   row.number(",\"request_bytes\":", record.request_bytes);
   row.number(",\"response_bytes\":", record.response_bytes);
-  row.usage(record.usage);
+  write_usage(row, record.usage);
   row.plain(",\"usage_source\":", to_string(record.usage_source));
   row.money(",\"cost_usd\":", record.cost);
   row.text_if(",\"recovered_from\":", record.recovered_from);
-  if (!record.skipped.empty()) {
-    row.literal(",\"skipped\":");
-    std::string_view separator = "[";
+  if (row.begin_value(",\"skipped\":", !record.skipped.empty())) {
+    char separator = '[';
     for (const std::string& skipped : record.skipped) {
-      row.bytes(separator);
+      row.bytes({&separator, 1});
       row.string(skipped);
-      separator = ",";
+      separator = ',';
     }
     row.literal("]");
+    row.end_value();
   }
-  row.literal(",\"attempts\":[");
+}
+
+template <class Row>
+void write_attempts(Row& row, const RequestRecord& record) {
   for (const AttemptRecord& attempt : record.attempts) {
     if (&attempt != record.attempts.data()) {
       row.literal(",");
     }
-    write_attempt(row, attempt);
+    if constexpr (Row::is_object) {
+      write_attempt(row, attempt);
+    } else {
+      Array inner(row.end_of_all());
+      write_attempt(inner, attempt);
+      row.skip(inner.size());
+    }
   }
-  row.literal("]}");
+  row.literal("]");
+}
+
+void write_object(Object& row, const RequestRecord& record) {
+  write_begin(row, record);
+  write_rest(row, record);
+  row.literal(",\"attempts\":[");
+  write_attempts(row, record);
+  row.literal("}");
+}
+
+void write_array(Array& row, const RequestRecord& record, bool ended) {
+  row.literal("[");
+  row.quoted(record.id);
+  row.literal(",[");
+  write_attempts(row, record);
+  row.present(true);
+  write_begin(row, record);
+  if (ended) {
+    write_rest(row, record);
+  }
+  row.end();
 }
 
 }  // namespace
@@ -294,14 +509,19 @@ std::string_view to_string(EndState state) {
 }
 
 void RequestRecord::append_to(std::string& out) const {
-  if (!json.empty()) {
-    out += json;
-    return;
-  }
   const std::size_t before = out.size();
   out.resize_and_overwrite(before + room_for(*this), [&](char* text, std::size_t) {
-    Row row(text + before);
-    write_record(row, *this);
+    Object row(text + before);
+    write_object(row, *this);
+    return before + row.size();
+  });
+}
+
+void append_kept(std::string& out, const RequestRecord& record) {
+  const std::size_t before = out.size();
+  out.resize_and_overwrite(before + room_for(record), [&](char* text, std::size_t) {
+    Array row(text + before);
+    write_array(row, record, record.end_state != EndState::open);
     return before + row.size();
   });
 }

@@ -102,7 +102,8 @@ struct RequestRecord final : observe::LogLine {
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
 
-  std::string json;  // what append_to() gives, where it was made already; the last thing that is set
+  // Of the journal: as long as this is held, the file stays in which the call is told to be open.
+  std::shared_ptr<const void> open_in;
 
   /// The record as one JSON object: the form of the log line and of GET /admin/v1/requests/{id}. Never a prompt, answer
   /// or key.
@@ -125,5 +126,9 @@ class RecordSink {
 };
 
 std::string to_json(const RequestRecord& record);
+
+/// Appends the record in the form in which it is kept (store/call_form.hpp); of a call that is open, what is known by
+/// then.
+void append_kept(std::string& out, const RequestRecord& record);
 
 }  // namespace weir::ledger

@@ -4,6 +4,9 @@
 
 #include <boost/json.hpp>
 
+#include "store/call_form.hpp"
+#include "text/json_value.hpp"
+
 namespace weir::ledger {
 namespace {
 
@@ -88,6 +91,110 @@ TEST(RequestRecord, costs_what_all_attempts_cost) {
   EXPECT_EQ(cost_of(record), std::nullopt);
   record.attempts[1].cost = Money::parse("0.5");
   EXPECT_EQ(cost_of(record), Money::parse("0.75"));
+}
+
+std::string kept(const RequestRecord& record) {
+  std::string out;
+  append_kept(out, record);
+  return out;
+}
+
+RequestRecord with_everything() {
+  RequestRecord record = example();
+  record.tenant = "acme";
+  record.user = "ann";
+  record.key_id = "key_1";
+  record.key = "laptop";
+  record.client = "127.0.0.1";
+  record.client_request_id = "mine \"1\"";
+  record.trace_id = "0af7651916cd43dd8448eb211c80319c";
+  record.route = "smart";
+  record.target = "a/x";
+  record.stream = true;
+  record.error_code = "upstream_error";
+  record.error_message = "a\tb";
+  record.first_token = 1'500us;
+  record.keep_alives = 3;
+  record.request_bytes = 1024;
+  record.response_bytes = 700;
+  record.usage = {.input_tokens = 0, .output_tokens = 2, .cached_input_tokens = 3, .reasoning_tokens = 4};
+  record.cost = Money::parse("0.00472");
+  record.recovered_from = "b/y";
+  record.skipped = {"c/z: no key", "d \"e\""};
+  AttemptRecord& attempt = record.attempts.emplace_back();
+  attempt.target = "b/y";
+  attempt.end_state = EndState::client_abort;
+  attempt.status = 200;
+  attempt.reason = "left";
+  attempt.started = 0us;
+  attempt.connected = 1us;
+  attempt.first_byte = 2us;
+  attempt.first_token = 3us;
+  attempt.ended = 4us;
+  attempt.backoff = 5us;
+  attempt.reused_connection = true;
+  attempt.silent_retry = true;
+  attempt.upstream_request_id = "up_1";
+  attempt.usage = record.usage;
+  attempt.cost = Money{};
+  attempt.price = std::make_shared<const ModelPrice>(ModelPrice{.name = "x", .base = {}});
+  attempt.events = 7;
+  attempt.response_bytes = 8;
+  attempt.mended = {0, 2};
+  attempt.cause = llm::Cause{};
+  attempt.key = "label";
+  attempt.recovery = "prefill";
+  attempt.repeated_bytes = 9;
+  attempt.trial = true;
+  attempt.usage_source = UsageSource::estimated;
+  attempt.tier = Tier::flex;
+  return record;
+}
+
+TEST(RequestRecord, is_kept_in_fewer_bytes_and_is_the_same_object_again) {
+  RequestRecord bare;
+  bare.id = "req_2";
+  bare.end_state = EndState::gateway_error;
+  RequestRecord refused = bare;
+  refused.skipped = {"a"};
+  RequestRecord tried = bare;
+  tried.attempts.resize(2);
+  for (const RequestRecord& record : {example(), with_everything(), bare, refused, tried}) {
+    EXPECT_EQ(store::as_object(kept(record)), to_json(record)) << kept(record);
+    EXPECT_LT(kept(record).size() * 2, to_json(record).size());
+  }
+  EXPECT_TRUE(to_json(with_everything()).contains(R"("trial":true)"));
+}
+
+TEST(RequestRecord, has_every_place_of_the_kept_form) {
+  const std::string text = kept(with_everything());
+  std::size_t places = 0;
+  std::string_view attempts;
+  text::for_each_element(text, [&](const text::JsonValue& value) {
+    attempts = places == store::attempts_place ? value.raw : attempts;
+    ++places;
+  });
+  EXPECT_EQ(places, store::first_member_place + store::call_members.size())
+      << "a member was added: it belongs in store/call_form.hpp and in with_everything() too";
+  places = 0;
+  text::for_each_element(attempts, [&](const text::JsonValue& attempt) {
+    places = 0;
+    text::for_each_element(attempt.raw, [&](const text::JsonValue&) { ++places; });
+  });
+  EXPECT_EQ(places, store::attempt_members.size());
+}
+
+TEST(RequestRecord, that_is_open_is_kept_as_far_as_it_is_known) {
+  RequestRecord record = with_everything();
+  record.end_state = EndState::open;
+  record.attempts.back().end_state = EndState::open;
+  const auto row = store::row_of(kept(record));
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->model, record.model);
+  EXPECT_EQ(row->key_id, "key_1");
+  EXPECT_EQ(row->end_state, "open");
+  EXPECT_EQ(row->attempts.at(1).end_state, "open");
+  EXPECT_EQ(row->attempts.at(1).upstream_model, "y");
 }
 
 TEST(RequestRecord, tells_a_clock_that_went_backwards) {

@@ -1,26 +1,13 @@
 #include "ledger/shipper.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
-#include "ledger/call_row.hpp"
 #include "ledger/journal_frame.hpp"
+#include "store/call_form.hpp"
 
 namespace weir::ledger {
-
-void Shipper::take(std::size_t core, std::uint64_t segment, std::string_view payload, Outcome& outcome) {
-  std::string id(id_of(payload));
-  if (is_open(payload)) {
-    open_.insert_or_assign(std::move(id), OpenCall{.core = core, .segment = segment});
-    return;
-  }
-  open_.erase(id);
-  if (auto row = row_of(std::string(payload))) {
-    pending_.push_back(std::move(*row));
-  } else {
-    ++outcome.unusable;
-  }
-}
 
 /// From where reading had come to, until there is a batch or no more.
 Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
@@ -37,7 +24,7 @@ Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
       if (place.offset >= written) {
         break;
       }
-      if (pending_.size() >= options_.batch_calls) {
+      if (pending_.size() >= options_.batch_bytes) {
         outcome.more = true;
         return {};
       }
@@ -46,9 +33,12 @@ Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
       if (!bytes) {
         return std::unexpected(bytes.error());
       }
-      JournalReader reader(*bytes);
+      JournalReader reader(*bytes, JournalReader::Trusted{});
       while (const auto frame = reader.next()) {
-        take(core, segment->number, frame->payload, outcome);
+        if (frame->kind == FrameKind::closed) {
+          pending_ += frame->payload;
+          pending_ends_.push_back(pending_.size());
+        }
       }
       place.offset += reader.consumed();
       if (reader.consumed() == 0) {  // cannot be: what is written is whole. The rest of the segment is given up.
@@ -69,56 +59,85 @@ Result<Shipper::Outcome> Shipper::ship(store::Store& store) {
     return outcome;
   }
   places_.resize(own_->cores().size());
-  for (std::size_t core = 0; core < places_.size() && pending_.size() < options_.batch_calls; ++core) {
+  // Before reading: what their calls ended with is read now, or was before.
+  const Segments done = without_open_calls();
+  for (std::size_t core = 0; core < places_.size() && !outcome.more; ++core) {
     if (auto read = read_core(core, outcome); !read) {
       return std::unexpected(std::move(read.error()));
     }
   }
-  outcome.more = outcome.more || pending_.size() >= options_.batch_calls;
-  if (!pending_.empty()) {
-    if (auto put = store.requests().put(pending_); !put) {
-      return std::unexpected(std::move(put.error()));
-    }
-    outcome.calls = pending_.size();
-    pending_.clear();
+  if (auto put = put_pending(store, outcome); !put) {
+    return std::unexpected(std::move(put.error()));
   }
-  if (auto forgot = forget_shipped(store); !forgot) {
-    return std::unexpected(std::move(forgot.error()));
+  if (!outcome.more) {
+    if (auto forgot = forget(store, done); !forgot) {
+      return std::unexpected(std::move(forgot.error()));
+    }
   }
   return outcome;
 }
 
-/// Removes the segments of which nothing is needed any more.
-Result<void> Shipper::forget_shipped(store::Store& store) {
-  bool durable = false;
+Result<void> Shipper::put_pending(store::Store& store, Outcome& outcome) {
+  if (pending_ends_.empty()) {
+    return {};
+  }
+  std::vector<std::string_view> records;
+  records.reserve(pending_ends_.size());
+  std::size_t begin = 0;
+  for (const std::size_t end : pending_ends_) {
+    records.push_back(std::string_view(pending_).substr(begin, end - begin));
+    begin = end;
+  }
+  // Nobody else ships what this process writes, and what it has put it does not read again.
+  if (auto put = store.requests().put(records, store::Repeats::none); !put) {
+    return put;
+  }
+  outcome.calls = records.size();
+  pending_.clear();
+  pending_ends_.clear();
+  return {};
+}
+
+Shipper::Segments Shipper::without_open_calls() const {
+  Segments found;
   for (std::size_t core = 0; core < places_.size(); ++core) {
-    for (const auto& segment : own_->cores()[core]->segments()) {
-      const bool read = segment->sealed.load(std::memory_order_acquire) &&
-                        (segment->number < places_[core].segment ||
-                         (segment->number == places_[core].segment &&
-                          places_[core].offset >= segment->written.load(std::memory_order_acquire)));
-      const auto needed_here = [&](const auto& call) {
-        return call.second.core == core && call.second.segment == segment->number;
-      };
-      if (!read || std::ranges::any_of(open_, needed_here)) {
-        continue;
+    for (auto& segment : own_->cores()[core]->segments()) {
+      if (segment->sealed.load(std::memory_order_acquire) && !segment->has_open_calls()) {
+        found.emplace_back(core, std::move(segment));
       }
-      if (!durable) {  // also against a power loss, before the journal's own copy goes
-        if (auto done = store.make_durable(); !done) {
-          return done;
-        }
-        durable = true;
+    }
+  }
+  return found;
+}
+
+bool Shipper::read_to_the_end(std::size_t core, const JournalSegment& segment) const {
+  const Place& place = places_[core];
+  return segment.number < place.segment ||
+         (segment.number == place.segment && place.offset >= segment.written.load(std::memory_order_acquire));
+}
+
+/// Removes segments of which nothing is needed any more.
+Result<void> Shipper::forget(store::Store& store, const Segments& segments) {
+  bool durable = false;
+  for (const auto& [core, segment] : segments) {
+    if (!read_to_the_end(core, *segment)) {
+      continue;
+    }
+    if (!durable) {  // also against a power loss, before the journal's own copy goes
+      if (auto done = store.make_durable(); !done) {
+        return done;
       }
-      if (auto forgot = own_->cores()[core]->forget(segment); !forgot) {
-        return forgot;
-      }
+      durable = true;
+    }
+    if (auto forgot = own_->cores()[core]->forget(segment); !forgot) {
+      return forgot;
     }
   }
   return {};
 }
 
 bool Shipper::all_shipped() const {
-  if (own_ == nullptr || !pending_.empty()) {
+  if (own_ == nullptr || !pending_ends_.empty()) {
     return own_ == nullptr;
   }
   return own_->kept_in_memory() == 0 &&
@@ -163,18 +182,23 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     return std::unexpected(std::move(names.error()));
   }
   std::map<std::string, std::string> open;  // by id: the last record of a call that was not closed
-  std::vector<store::InferenceLog> batch;
+  std::vector<std::string> batch;
+  std::size_t batch_bytes = 0;
   const auto put = [&]() -> Result<void> {
-    if (auto done = store.requests().put(batch); !done) {
+    const std::vector<std::string_view> records(batch.begin(), batch.end());
+    // Some are there already: the process had put them when it died.
+    if (auto done = store.requests().put(records, store::Repeats::possible); !done) {
       return done;
     }
     outcome.calls += batch.size();
     batch.clear();
+    batch_bytes = 0;
     return {};
   };
   const auto add = [&](std::string record) {
-    if (auto row = row_of(std::move(record))) {
-      batch.push_back(std::move(*row));
+    if (store::row_of(record)) {
+      batch_bytes += record.size();
+      batch.push_back(std::move(record));
     } else {
       ++outcome.unusable;
     }
@@ -189,14 +213,14 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     }
     JournalReader reader(*bytes);
     while (const auto frame = reader.next()) {
-      std::string id(id_of(frame->payload));
-      if (is_open(frame->payload)) {
+      std::string id(store::id_of(frame->payload));
+      if (frame->kind == FrameKind::open) {
         open.insert_or_assign(std::move(id), std::string(frame->payload));
         continue;
       }
       open.erase(id);
       add(std::string(frame->payload));
-      if (batch.size() >= options_.batch_calls) {
+      if (batch_bytes >= options_.batch_bytes) {
         if (auto done = put(); !done) {
           return done;
         }
@@ -205,7 +229,11 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
   }
   outcome.unknown += open.size();
   for (const auto& [id, record] : open) {
-    add(as_unknown(record));
+    if (auto unknown = store::as_unknown(record)) {
+      add(std::move(*unknown));
+    } else {
+      ++outcome.unusable;
+    }
   }
   if (!batch.empty()) {
     if (auto done = put(); !done) {

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "ledger/journal.hpp"
@@ -22,9 +21,9 @@ namespace weir::ledger {
 class Shipper {
  public:
   struct Options {
-    std::string directory;  // of all journals
-    std::size_t batch_calls = 500;
-    std::size_t read_bytes = std::size_t{1} << 20;
+    std::string directory;                           // of all journals
+    std::size_t batch_bytes = std::size_t{1} << 20;  // of records, for one transaction
+    std::size_t read_bytes = std::size_t{128} << 10;
   };
   /// `own` is null where this process writes none, as in a command. Both outlive the shipper.
   Shipper(platform::Files& files, Journal* own, Options options)
@@ -51,22 +50,21 @@ class Shipper {
     std::uint64_t segment = 0;  // the last that was begun
     std::size_t offset = 0;
   };
-  struct OpenCall {
-    std::size_t core;
-    std::uint64_t segment;  // in which its last record stands, which tells all that the earlier ones do
-  };
+  using Segments = std::vector<std::pair<std::size_t, std::shared_ptr<JournalSegment>>>;  // with their core
 
-  void take(std::size_t core, std::uint64_t segment, std::string_view payload, Outcome& outcome);
+  [[nodiscard]] Segments without_open_calls() const;
+  [[nodiscard]] bool read_to_the_end(std::size_t core, const JournalSegment& segment) const;
   Result<void> read_core(std::size_t core, Outcome& outcome);
-  Result<void> forget_shipped(store::Store& store);
+  Result<void> put_pending(store::Store& store, Outcome& outcome);
+  Result<void> forget(store::Store& store, const Segments& segments);
   Result<void> recover_one(store::Store& store, const std::string& directory, Outcome& outcome);
 
   platform::Files& files_;
   Journal* own_;
   const Options options_;
   std::vector<Place> places_;
-  std::unordered_map<std::string, OpenCall> open_;
-  std::vector<store::InferenceLog> pending_;  // read, and not in the store yet
+  std::string pending_;  // records that were read and are not in the store yet, one behind the other
+  std::vector<std::size_t> pending_ends_;
   bool others_live_ = false;
 };
 

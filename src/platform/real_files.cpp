@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,30 +54,40 @@ class RealAppendFile final : public AppendFile {
   std::string path_;
 };
 
-/// A file whose place on the disk was granted when it was made.
+/// A file whose place on the disk was granted when it was made. It is mapped, so that an append is a copy and no system
+/// call; that it is there for other readers, and after the process was killed, is the same page cache's doing. Its
+/// descriptor stays for sync(), which writes pages that were changed through the mapping too.
+///
+/// A disk that fails under a mapping is a signal (SIGBUS) where a page has to be read. Here pages are only written, and
+/// those behind what was written last have never left memory.
 class RealAllocatedFile final : public AppendFile {
  public:
   RealAllocatedFile(int descriptor, std::string path, std::size_t bytes)
       : descriptor_(descriptor), path_(std::move(path)), bytes_(bytes) {}
   RealAllocatedFile(const RealAllocatedFile&) = delete;
   RealAllocatedFile& operator=(const RealAllocatedFile&) = delete;
-  ~RealAllocatedFile() override { ::close(descriptor_); }
+  ~RealAllocatedFile() override {
+    if (memory_ != nullptr) {
+      ::munmap(memory_, bytes_);
+    }
+    ::close(descriptor_);
+  }
+
+  Result<void> map() {
+    void* const memory = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
+    if (memory == MAP_FAILED) {
+      return io_failure(path_);
+    }
+    memory_ = static_cast<char*>(memory);
+    return {};
+  }
 
   Result<void> append(std::string_view bytes) override {
     if (bytes.size() > bytes_ - at_) {
       return fail(Code::io_error, fmt::format("{}: its allocated space is full", path_));
     }
-    while (!bytes.empty()) {
-      const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(at_));
-      if (written < 0) {
-        if (errno == EINTR) {
-          continue;
-        }
-        return io_failure(path_);
-      }
-      at_ += static_cast<std::size_t>(written);
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
+    std::memcpy(memory_ + at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
     return {};
   }
   Result<void> sync() override {
@@ -90,6 +101,7 @@ class RealAllocatedFile final : public AppendFile {
   int descriptor_;
   std::string path_;
   std::size_t bytes_;
+  char* memory_ = nullptr;
   std::size_t at_ = 0;
 };
 
@@ -149,7 +161,7 @@ Result<std::string> RealFiles::read(const std::string& path) {
 }
 
 Result<std::unique_ptr<AppendFile>> RealFiles::create_allocated(const std::string& path, std::size_t bytes) {
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) {
     return io_failure(path);
   }
@@ -159,6 +171,10 @@ Result<std::unique_ptr<AppendFile>> RealFiles::create_allocated(const std::strin
     errno = error;
     return io_failure(path);
   }
+  if (auto mapped = file->map(); !mapped) {
+    ::unlink(path.c_str());
+    return std::unexpected(std::move(mapped.error()));
+  }
   return file;
 }
 
@@ -167,27 +183,26 @@ Result<std::string> RealFiles::read_at(const std::string& path, std::uint64_t of
   if (descriptor < 0) {
     return io_failure(path);
   }
-  std::string content(bytes_max, '\0');
-  std::size_t filled = 0;
-  while (filled < bytes_max) {
-    const ssize_t got =
-        ::pread(descriptor, content.data() + filled, bytes_max - filled, static_cast<off_t>(offset + filled));
-    if (got < 0 && errno == EINTR) {
-      continue;
+  std::string content;
+  bool failed = false;
+  content.resize_and_overwrite(bytes_max, [&](char* at, std::size_t) {
+    std::size_t filled = 0;
+    while (filled < bytes_max) {
+      const ssize_t got = ::pread(descriptor, at + filled, bytes_max - filled, static_cast<off_t>(offset + filled));
+      if (got < 0 && errno == EINTR) {
+        continue;
+      }
+      if (got <= 0) {
+        failed = got < 0;
+        break;
+      }
+      filled += static_cast<std::size_t>(got);
     }
-    if (got < 0) {
-      auto failure = io_failure(path);
-      ::close(descriptor);
-      return failure;
-    }
-    if (got == 0) {
-      break;
-    }
-    filled += static_cast<std::size_t>(got);
-  }
+    return filled;
+  });
+  auto outcome = failed ? Result<std::string>(io_failure(path)) : Result<std::string>(std::move(content));
   ::close(descriptor);
-  content.resize(filled);
-  return content;
+  return outcome;
 }
 
 Result<std::vector<std::string>> RealFiles::list(const std::string& directory) {

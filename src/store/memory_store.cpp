@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <utility>
 
 #include "base/ids.hpp"
+#include "store/call_form.hpp"
 #include "store/memory_identities.hpp"
 #include "store/store.hpp"
 
@@ -10,32 +11,34 @@ namespace weir::store {
 
 namespace {
 
-bool matches(const RequestQuery& query, const InferenceLog& call) {
-  const int most = query.status_to.value_or(query.status_from.value_or(0));
-  return (query.key_id.empty() || call.key_id == query.key_id) && (query.model.empty() || call.model == query.model) &&
-         (query.tenant.empty() || call.tenant == query.tenant) &&
-         (query.end_state.empty() || call.end_state == query.end_state) &&
-         (!query.status_from || (call.status >= *query.status_from && call.status <= most));
-}
-
 class MemoryRequestLog final : public RequestLog {
  public:
-  Result<void> put(std::span<const InferenceLog> calls) override {
-    for (const InferenceLog& call : calls) {
-      calls_.emplace(call.id, call);
+  Result<void> put(std::span<const std::string_view> records, Repeats) override {
+    std::vector<std::pair<InferenceLog, std::string>> read;
+    for (const std::string_view record : records) {
+      auto row = row_of(record);
+      auto object = as_object(record);
+      if (!row || !object) {
+        return std::unexpected(row ? object.error() : row.error());
+      }
+      read.emplace_back(std::move(*row), std::move(*object));
+    }
+    for (auto& [row, object] : read) {
+      std::string id = row.id;
+      calls_.try_emplace(std::move(id), Call{.row = std::move(row), .object = std::move(object)});
     }
     return {};
   }
   Result<std::optional<std::string>> find(std::string_view id) override {
     const auto found = calls_.find(id);
-    return found == calls_.end() ? std::nullopt : std::optional(found->second.record);
+    return found == calls_.end() ? std::nullopt : std::optional(found->second.object);
   }
   Result<RequestPage> list(const RequestQuery& query) override {
     RequestPage page;
     std::string last;
     auto at = query.after.empty() ? calls_.end() : calls_.lower_bound(query.after);
     while (at != calls_.begin() && (--at)->first >= query.from) {
-      if (!matches(query, at->second)) {
+      if (!matches(query, at->second.row)) {
         continue;
       }
       if (page.records.size() == static_cast<std::size_t>(query.limit)) {
@@ -43,48 +46,17 @@ class MemoryRequestLog final : public RequestLog {
         break;
       }
       last = at->first;
-      page.records.push_back(at->second.record);
+      page.records.push_back(at->second.object);
     }
     return page;
   }
   Result<std::vector<UsageRow>> usage(const UsageQuery& query) override {
-    std::map<std::tuple<std::string, std::string, std::string, std::string>, UsageRow> rows;
+    UsageSums sums(query);
     for (auto at = calls_.lower_bound(query.from); at != calls_.end() && (query.to.empty() || at->first < query.to);
          ++at) {
-      const InferenceLog& call = at->second;
-      if ((!query.key_id.empty() && call.key_id != query.key_id) ||
-          (!query.tenant.empty() && call.tenant != query.tenant) ||
-          (!query.model.empty() && call.model != query.model)) {
-        continue;
-      }
-      const std::string tenant = query.by_tenant ? call.tenant : "";
-      const std::string key = query.by_key ? call.key_id : "";
-      const std::string model = query.by_model ? call.model : "";
-      const std::string day = query.by_day ? call.time.substr(0, 10) : "";
-      UsageRow& row = rows[{day, tenant, key, model}];
-      row.tenant = tenant;
-      row.key_id = key;
-      row.model = model;
-      row.day = day;
-      ++row.requests;
-      row.errors += call.end_state != "complete" || call.status >= 400 ? 1 : 0;
-      row.attempts += static_cast<std::int64_t>(call.attempts.size());
-      row.cached += call.cached ? 1 : 0;
-      row.input_tokens += call.input_tokens.value_or(0);
-      row.cached_input_tokens += call.cached_input_tokens.value_or(0);
-      row.output_tokens += call.output_tokens.value_or(0);
-      row.reasoning_tokens += call.reasoning_tokens.value_or(0);
-      if (call.cost_picodollars) {
-        row.cost_picodollars = row.cost_picodollars.value_or(0) + *call.cost_picodollars;
-      } else if (!call.attempts.empty()) {
-        ++row.unpriced;
-      }
+      sums.add(at->second.row);
     }
-    std::vector<UsageRow> sorted;
-    for (auto& [group, row] : rows) {
-      sorted.push_back(std::move(row));
-    }
-    return sorted;
+    return sums.rows();
   }
   Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override {
     std::int64_t removed = 0;
@@ -97,13 +69,17 @@ class MemoryRequestLog final : public RequestLog {
   [[nodiscard]] std::int64_t bytes() const {
     std::size_t sum = 0;
     for (const auto& [id, call] : calls_) {
-      sum += sizeof call + call.record.size() + call.attempts.size() * sizeof(InferenceAttempt);
+      sum += sizeof call + call.object.size() + call.row.attempts.size() * sizeof(InferenceAttempt);
     }
     return static_cast<std::int64_t>(sum);
   }
 
  private:
-  std::map<std::string, InferenceLog, std::less<>> calls_;
+  struct Call {
+    InferenceLog row;
+    std::string object;
+  };
+  std::map<std::string, Call, std::less<>> calls_;
 };
 
 class MemoryStore final : public Store {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "store/test_record.hpp"
+
 namespace weir::store {
 namespace {
 
@@ -15,8 +17,8 @@ std::unique_ptr<Store> filled() {
   for (int hour = 0; hour < 240; ++hour) {
     InferenceLog call;
     call.id = first_id_at(now - std::chrono::hours(hour));
-    call.record = std::string(1000, 'x');
-    EXPECT_TRUE(store->requests().put(std::vector{call}).has_value());
+    call.model = std::string(1000, 'x');
+    EXPECT_TRUE(put_calls(*store, std::vector{call}).has_value());
   }
   return store;
 }

@@ -75,11 +75,11 @@ double SqliteStatement::real(int column) const {
   return sqlite3_column_double(statement_, column);
 }
 
-std::string SqliteStatement::text(int column) const {
+std::string_view SqliteStatement::view(int column) const {
   const void* const bytes = sqlite3_column_text(statement_, column);
-  return bytes == nullptr ? std::string()
-                          : std::string(static_cast<const char*>(bytes),
-                                        static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(static_cast<const char*>(bytes),
+                                             static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
 std::string SqliteStatement::bytes(int column) const {

@@ -53,7 +53,9 @@ class SqliteStatement {
   [[nodiscard]] bool is_null(int column) const;
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] double real(int column) const;
-  [[nodiscard]] std::string text(int column) const;
+  [[nodiscard]] std::string text(int column) const { return std::string(view(column)); }
+  /// Lives until the next step().
+  [[nodiscard]] std::string_view view(int column) const;
   [[nodiscard]] std::string bytes(int column) const;
 
  private:

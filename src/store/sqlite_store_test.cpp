@@ -9,6 +9,7 @@
 
 #include "store/sql_files.hpp"
 #include "store/sqlite_database.hpp"
+#include "store/test_record.hpp"
 
 namespace weir::store {
 namespace {
@@ -32,16 +33,15 @@ class SqliteStoreTest : public testing::Test {
   static InferenceLog call(const std::string& id) {
     InferenceLog made;
     made.id = id;
-    made.time = "2026-11-21T09:00:00.000Z";
+    made.time = test_day;
     made.end_state = "complete";
-    made.record = "{\"id\":\"" + id + "\"}";
     return made;
   }
 };
 
 TEST_F(SqliteStoreTest, is_there_again_after_it_was_closed) {
-  ASSERT_TRUE(open()->requests().put(std::vector{call("req_1")}).has_value());
-  EXPECT_EQ(*open()->requests().find("req_1"), "{\"id\":\"req_1\"}");
+  ASSERT_TRUE(put_calls(*open(), std::vector{call("req_1")}).has_value());
+  EXPECT_EQ(*open()->requests().find("req_1"), object_of(call("req_1")));
 }
 
 TEST_F(SqliteStoreTest, is_migrated_once) {
@@ -73,7 +73,8 @@ TEST_F(SqliteStoreTest, is_brought_from_the_first_schema_to_the_newest_with_what
   ASSERT_TRUE(report.has_value()) << report.error().message;
   EXPECT_EQ(report->before, 1);
   EXPECT_GE(report->after, 2);
-  EXPECT_EQ(*open()->requests().find("req_1"), "{}");
+  EXPECT_TRUE((*open()->requests().find("req_1"))
+                  ->contains(R"("model":"m","route":"","target":"","stream":false,"status":200)"));
   EXPECT_TRUE(open()->keys().list({})->empty());
 }
 
@@ -102,36 +103,36 @@ TEST_F(SqliteStoreTest, that_another_holds_locked_is_unavailable_and_works_when_
   const auto store = open();
   auto other = SqliteDatabase::open(options.file, options.lock_wait);
   ASSERT_TRUE((*other)->execute("BEGIN IMMEDIATE").has_value());
-  const auto refused = store->requests().put(std::vector{call("req_1")});
+  const auto refused = put_calls(*store, std::vector{call("req_1")});
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, Code::store_unavailable);
   EXPECT_TRUE(store->requests().find("req_1").has_value()) << "reading goes on";
   ASSERT_TRUE((*other)->execute("ROLLBACK").has_value());
-  EXPECT_TRUE(store->requests().put(std::vector{call("req_1")}).has_value());
+  EXPECT_TRUE(put_calls(*store, std::vector{call("req_1")}).has_value());
 }
 
 TEST_F(SqliteStoreTest, takes_a_batch_whole_or_not_at_all) {
   const auto store = open();
   auto other = SqliteDatabase::open(options.file, options.lock_wait);
   ASSERT_TRUE((*other)
-                  ->execute("CREATE TRIGGER no BEFORE INSERT ON inference_logs WHEN new.id = 'req_2' "
+                  ->execute("CREATE TRIGGER no BEFORE INSERT ON inference_blocks WHEN new.last_id = 'req_2' "
                             "BEGIN SELECT raise(ABORT, 'planted'); END")
                   .has_value());
-  EXPECT_FALSE(store->requests().put(std::vector{call("req_1"), call("req_2")}).has_value());
+  EXPECT_FALSE(put_calls(*store, std::vector{call("req_1"), call("req_2")}).has_value());
   EXPECT_EQ(*store->requests().find("req_1"), std::nullopt);
   ASSERT_TRUE((*other)->execute("DROP TRIGGER no").has_value());
-  EXPECT_TRUE(store->requests().put(std::vector{call("req_1"), call("req_2")}).has_value());
+  EXPECT_TRUE(put_calls(*store, std::vector{call("req_1"), call("req_2")}).has_value());
 }
 
 TEST_F(SqliteStoreTest, is_copied_whole_while_it_is_in_use) {
   const auto store = open();
-  ASSERT_TRUE(store->requests().put(std::vector{call("req_1")}).has_value());
+  ASSERT_TRUE(put_calls(*store, std::vector{call("req_1")}).has_value());
   const std::string copy = folder_ + "/copy.db";
   ASSERT_TRUE(store->backup(copy).has_value());
-  ASSERT_TRUE(store->requests().put(std::vector{call("req_2")}).has_value());
+  ASSERT_TRUE(put_calls(*store, std::vector{call("req_2")}).has_value());
   options.file = copy;
   const auto copied = open();
-  EXPECT_EQ(*copied->requests().find("req_1"), "{\"id\":\"req_1\"}");
+  EXPECT_EQ(*copied->requests().find("req_1"), object_of(call("req_1")));
   EXPECT_EQ(*copied->requests().find("req_2"), std::nullopt);
 }
 
@@ -151,6 +152,122 @@ TEST_F(SqliteStoreTest, gives_the_tables_that_analysts_know) {
   auto database = SqliteDatabase::open(options.file, options.lock_wait);
   for (const std::string table : {"inference_logs", "inference_attempts", "api_keys", "tenants", "audit_log"}) {
     EXPECT_EQ((*database)->number("SELECT count(*) FROM " + table), 0) << table;
+  }
+}
+
+TEST_F(SqliteStoreTest, shows_analysts_each_call_and_attempt_with_their_columns) {
+  InferenceLog full = call("req_1");
+  full.tenant = "acme";
+  full.key_id = "key_a";
+  full.endpoint = "/v1/chat/completions";
+  full.model = "smart \"x\"";
+  full.provider = "openai";
+  full.upstream_model = "org/gpt";
+  full.stream = true;
+  full.status = 200;
+  full.error_code = "e";
+  full.duration_ms = 12.5;
+  full.first_token_ms = 1.25;
+  full.added_ms = 0.75;
+  full.input_tokens = 0;
+  full.cached_input_tokens = 1;
+  full.output_tokens = 2;
+  full.reasoning_tokens = 3;
+  full.usage_source = "provider";
+  full.cost_picodollars = 250'000'000'000;
+  full.attempts.resize(2);
+  full.attempts[0] = {.provider = "a",
+                      .upstream_model = "x/y",
+                      .status = 503,
+                      .end_state = "upstream_error",
+                      .failure = "reset",
+                      .started_ms = 0.5,
+                      .first_token_ms = std::nullopt,
+                      .ended_ms = 1.5,
+                      .input_tokens = std::nullopt,
+                      .cached_input_tokens = std::nullopt,
+                      .output_tokens = std::nullopt,
+                      .reasoning_tokens = std::nullopt,
+                      .cost_picodollars = 0};
+  full.attempts[1] = {.provider = "openai",
+                      .upstream_model = "org/gpt",
+                      .status = 200,
+                      .end_state = "complete",
+                      .failure = "",
+                      .started_ms = 2.5,
+                      .first_token_ms = 3.5,
+                      .ended_ms = 4.5,
+                      .input_tokens = 0,
+                      .cached_input_tokens = 1,
+                      .output_tokens = 2,
+                      .reasoning_tokens = 3,
+                      .cost_picodollars = 250'000'000'000};
+  const InferenceLog bare = call("req_2");
+  ASSERT_TRUE(put_calls(*open(), std::vector{full, bare}).has_value());
+  const auto row = row_of(kept(full));
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->attempts.at(0).upstream_model, "x/y");
+  EXPECT_EQ(row->cost_picodollars, full.cost_picodollars);
+
+  auto database = SqliteDatabase::open(options.file, options.lock_wait);
+  const auto all = [&](const std::string& sql) {
+    const auto count = (*database)->number("SELECT count(*) FROM " + sql);
+    EXPECT_TRUE(count.has_value()) << count.error().message;
+    return *count;
+  };
+  EXPECT_EQ(all("inference_logs WHERE id = 'req_1' AND time = '2026-11-21T09:00:00.000Z' AND tenant = 'acme' AND "
+                "key_id = 'key_a' AND endpoint = '/v1/chat/completions' AND model = 'smart \"x\"' AND "
+                "provider = 'openai' AND upstream_model = 'org/gpt' AND stream = 1 AND cached = 0 AND status = 200 AND "
+                "end_state = 'complete' AND error_code = 'e' AND duration_ms = 12.5 AND first_token_ms = 1.25 AND "
+                "added_ms = 0.75 AND input_tokens = 0 AND cached_input_tokens = 1 AND output_tokens = 2 AND "
+                "reasoning_tokens = 3 AND usage_source = 'provider' AND cost_usd = 0.25 AND attempts = 2 AND "
+                "client_request_id IS NULL AND json_valid(record)"),
+            1);
+  EXPECT_EQ(all("inference_logs WHERE id = 'req_2' AND tenant IS NULL AND key_id IS NULL AND provider IS NULL AND "
+                "upstream_model IS NULL AND error_code IS NULL AND first_token_ms IS NULL AND input_tokens IS NULL AND "
+                "cached_input_tokens IS NULL AND output_tokens IS NULL AND reasoning_tokens IS NULL AND "
+                "cost_usd IS NULL AND attempts = 0"),
+            1);
+  EXPECT_EQ(all("inference_attempts WHERE request_id = 'req_1' AND number = 1 AND provider = 'a' AND "
+                "upstream_model = 'x/y' AND status = 503 AND end_state = 'upstream_error' AND failure = 'reset' AND "
+                "started_ms = 0.5 AND first_token_ms IS NULL AND ended_ms = 1.5 AND input_tokens IS NULL AND "
+                "cached_input_tokens IS NULL AND output_tokens IS NULL AND reasoning_tokens IS NULL AND cost_usd = 0"),
+            1);
+  EXPECT_EQ(all("inference_attempts WHERE request_id = 'req_1' AND number = 2 AND failure IS NULL AND "
+                "first_token_ms = 3.5 AND input_tokens = 0 AND cached_input_tokens = 1 AND output_tokens = 2 AND "
+                "reasoning_tokens = 3 AND cost_usd = 0.25"),
+            1);
+  EXPECT_EQ(all("inference_attempts"), 2);
+}
+
+TEST(CallForm, is_read_as_it_was_written_by_any_version) {
+  // Never to be changed: this is what stands in the stores of those who use weir.
+  const std::string_view first =
+      R"(["req_1",[["a/x","upstream_error",503,"reset"],["b/y","open"]],1795251600007,"/v1/chat/completions",0,0,"key_a",0,)"
+      R"("127.0.0.1",0,0,"smart","smart","b/y",1,0,"open"])";
+  EXPECT_EQ(
+      as_object(first),
+      R"({"time":"2026-11-21T09:00:00.007Z","level":"info","event":"request","id":"req_1","request_id":"req_1",)"
+      R"("endpoint":"/v1/chat/completions","key_id":"key_a","client":"127.0.0.1","model":"smart","route":"smart",)"
+      R"("target":"b/y","stream":true,"status":0,"end_state":"open","duration_ms":0.000,"weir_added_ms":0.000,)"
+      R"("request_bytes":0,"response_bytes":0,"usage_source":"","cost_usd":null,"attempts":[{"target":"a/x",)"
+      R"("end_state":"upstream_error","status":503,"failure":"reset","backoff_ms":0.000,"reused_connection":false,)"
+      R"("silent_retry":false,"cost_usd":null,"events":0,"response_bytes":0},{"target":"b/y","end_state":"open",)"
+      R"("status":0,"backoff_ms":0.000,"reused_connection":false,"silent_retry":false,"cost_usd":null,"events":0,)"
+      R"("response_bytes":0}]})");
+  const auto unknown = as_unknown(first);
+  ASSERT_TRUE(unknown.has_value());
+  EXPECT_EQ(row_of(*unknown)->end_state, "unknown");
+  EXPECT_EQ(row_of(*unknown)->attempts.at(0).end_state, "upstream_error");
+  EXPECT_EQ(row_of(*unknown)->attempts.at(1).end_state, "unknown");
+  EXPECT_EQ(row_of(*unknown)->model, "smart");
+}
+
+TEST(CallForm, refuses_what_is_no_record) {
+  for (const std::string_view text : {"", "[", "{}", "[]", "[7]", R"(["req_1"])", R"(["req_1",7])", R"(["req_1",[])"}) {
+    EXPECT_FALSE(row_of(text).has_value()) << text;
+    EXPECT_FALSE(as_object(text).has_value()) << text;
+    EXPECT_FALSE(as_unknown(text).has_value()) << text;
   }
 }
 

@@ -62,7 +62,6 @@ struct InferenceLog {
   std::string usage_source;
   std::optional<std::int64_t> cost_picodollars;  // whole 1e-12 US dollars
   std::vector<InferenceAttempt> attempts;
-  std::string record;  // everything that is known of the call, as one JSON object
 };
 
 /// Which calls: all that a member names must be so.
@@ -111,18 +110,23 @@ struct UsageRow {
   friend bool operator==(const UsageRow&, const UsageRow&) = default;
 };
 
-/// Calls that have ended, and their attempts.
+/// Whether what is put may be there already.
+enum class Repeats : std::uint8_t { possible, none };
+
+/// Calls that have ended, and their attempts. Their records are in the form of call_form.hpp.
 class RequestLog {
  public:
   virtual ~RequestLog() = default;
-  /// All or nothing. A call whose id is there already stays as it is: what is put twice is there once.
-  virtual Result<void> put(std::span<const InferenceLog> calls) = 0;
-  /// The record of one call, as JSON.
+  /// All or nothing; what has no id is an error. A call whose id is there already stays as it is: what
+  /// is put twice is there once. `Repeats::none` spares the search for it: the caller knows that none is there.
+  virtual Result<void> put(std::span<const std::string_view> records, Repeats repeats) = 0;
+  /// The record of one call, as a JSON object.
   virtual Result<std::optional<std::string>> find(std::string_view id) = 0;
   virtual Result<RequestPage> list(const RequestQuery& query) = 0;
   /// Sorted by day, tenant, key, model.
   virtual Result<std::vector<UsageRow>> usage(const UsageQuery& query) = 0;
-  /// Removes the oldest `calls_max` of the calls before the id `before`, with their attempts. How many went.
+  /// Removes the oldest of the calls before the id `before`, with their attempts: about `calls_max`, as calls that were
+  /// put together may only go together, and then when the last of them is old enough. How many went.
   virtual Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) = 0;
 };
 

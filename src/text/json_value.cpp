@@ -1,7 +1,11 @@
 #include "text/json_value.hpp"
 
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
 
 #include "text/byte_search.hpp"
 #include "text/utf8.hpp"
@@ -124,6 +128,36 @@ void append_run(std::string& out, std::string_view run, bool valid_utf8) {
   }
 }
 
+template <class Word>
+Word word_at(const char* at) {
+  Word word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/// True where a byte of the word is a quote, a backslash, a control character or not ASCII.
+template <class Word>
+bool has_special(Word word) {
+  constexpr Word ones = std::numeric_limits<Word>::max() / 0xff;  // 0x01 in each byte
+  constexpr Word tops = ones * 0x80;
+  const auto has_zero = [](Word of) { return (of - ones) & ~of; };  // in its tops, if anywhere
+  return ((word | (word - ones * 0x20) | has_zero(word ^ (ones * '"')) | has_zero(word ^ (ones * '\\'))) & tops) != 0;
+}
+
+/// For what is shorter than 16 bytes, as names and numbers are: two words that overlap.
+bool is_plain_short(std::string_view text) {
+  const char* const at = text.data();
+  const std::size_t size = text.size();
+  if (size >= sizeof(std::uint64_t)) {
+    return !has_special(word_at<std::uint64_t>(at)) && !has_special(word_at<std::uint64_t>(at + size - 8));
+  }
+  if (size >= sizeof(std::uint32_t)) {
+    return !has_special(word_at<std::uint32_t>(at)) && !has_special(word_at<std::uint32_t>(at + size - 4));
+  }
+  bool non_ascii = false;
+  return detail::find_string_stop_by_byte(at, at + size, non_ascii) == at + size && !non_ascii;
+}
+
 }  // namespace
 
 bool key_equals_escaped(std::string_view key_raw, std::string_view name) {
@@ -165,6 +199,9 @@ std::string unescape_lossy(std::string_view raw) {
 }
 
 bool is_plain(std::string_view text) {
+  if (text.size() < 2 * sizeof(std::uint64_t)) {
+    return is_plain_short(text);
+  }
   const char* end = text.data() + text.size();
   bool non_ascii = false;
   return detail::find_string_stop(text.data(), end, non_ascii) == end && !non_ascii;

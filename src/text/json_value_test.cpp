@@ -126,5 +126,22 @@ TEST(JsonValue, emptiness_ignores_white_space_inside) {
   }
 }
 
+TEST(JsonValue, a_text_is_plain_unless_any_byte_in_it_needs_more) {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    for (const char filling : {' ', '!', '#', '[', ']', 'a', '~', '\x7f'}) {
+      std::string text(size, filling);
+      EXPECT_TRUE(is_plain(text)) << size;
+      for (std::size_t at = 0; at < size; ++at) {
+        for (int byte = 0; byte < 256; ++byte) {
+          text[at] = static_cast<char>(byte);
+          const bool special = byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+          ASSERT_EQ(is_plain(text), !special) << byte << " at " << at << " of " << size;
+        }
+        text[at] = filling;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::text

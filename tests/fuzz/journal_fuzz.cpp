@@ -12,8 +12,8 @@
 
 #include "base/assert.hpp"
 #include "cuts.hpp"
-#include "ledger/call_row.hpp"
 #include "ledger/journal_frame.hpp"
+#include "store/call_form.hpp"
 
 namespace {
 
@@ -35,13 +35,15 @@ std::vector<std::string> read(std::string_view bytes, std::size_t& consumed) {
 }
 
 void read_record(const std::string& record) {
-  static_cast<void>(weir::ledger::id_of(record));
-  const bool open = weir::ledger::is_open(record);
-  const std::string closed = weir::ledger::as_unknown(record);
-  WEIR_ASSERT(!weir::ledger::is_open(closed), "an open call is unknown afterwards");
-  WEIR_ASSERT(open || closed.size() >= record.size(), "nothing is cut");
-  if (const auto row = weir::ledger::row_of(record)) {
-    WEIR_ASSERT(!row->id.empty() && row->record == record, "a row has its id and its record");
+  static_cast<void>(weir::store::id_of(record));
+  static_cast<void>(weir::store::as_object(record));
+  const auto row = weir::store::row_of(record);
+  const auto closed = weir::store::as_unknown(record);
+  WEIR_ASSERT(row.has_value() == closed.has_value(), "a record can be read, or it cannot");
+  if (row) {
+    const auto again = weir::store::row_of(*closed);
+    WEIR_ASSERT(again && again->id == row->id && !row->id.empty(), "a row has its id, also when nobody saw its end");
+    WEIR_ASSERT(again->end_state != "open" || record.contains('\\'), "an open call is unknown afterwards");
   }
 }
 
@@ -68,8 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     }
     written.push_back(input.substr(begin, end - begin));
     begin = end;
-    weir::ledger::append_journal_head(segment, written.size(), written.back());
-    segment += written.back();
+    std::string head(weir::ledger::journal_head_bytes, '\0');
+    weir::ledger::write_journal_head(head.data(), weir::ledger::FrameKind::open, written.size(), written.back());
+    segment += head + written.back();
     ends.push_back(segment.size());
   }
   WEIR_ASSERT(read(segment, consumed) == written && consumed == segment.size(), "what was written is read");

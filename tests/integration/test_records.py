@@ -232,7 +232,7 @@ def test_every_upstream_call_has_exactly_one_row_however_often_the_process_is_ki
         until(lambda: len(list((tmp_path / "data/journal").iterdir())) == 1, "what the dead left is in the store")
         assert "weir_store_unknown_calls_total" in weir.request("GET", "/metrics/prometheus").body.decode()
     with database(tmp_path) as store:
-        calls = store.execute("SELECT id, end_state, attempts, json_extract(record, '$.client_request_id') FROM inference_logs").fetchall()
+        calls = store.execute("SELECT id, end_state, attempts, client_request_id FROM inference_logs").fetchall()
         attempts = store.execute("SELECT request_id, number, end_state FROM inference_attempts").fetchall()
     marks = {identity: mark for identity, _, _, mark in calls}
     assert len(marks) == len(calls) and len(set(marks.values())) == len(calls), "a call is there twice"

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/sqlite_database.hpp"
+#include "store/store.hpp"
+
+namespace weir::store {
+
+/// Calls in SQLite, in blocks: one row holds the records of up to some hundred calls, as a JSON array. A row for each
+/// call, with its columns and those of its attempts, costs thirty times as much as what a block costs for each of its
+/// calls; what analysts ask for is made by views when they ask. `database` outlives it.
+class SqliteRequestLog final : public RequestLog {
+ public:
+  explicit SqliteRequestLog(SqliteDatabase& database) : database_(database) {}
+
+  Result<void> put(std::span<const std::string_view> records, Repeats repeats) override;
+  Result<std::optional<std::string>> find(std::string_view id) override;
+  Result<RequestPage> list(const RequestQuery& query) override;
+  Result<std::vector<UsageRow>> usage(const UsageQuery& query) override;
+  Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override;
+
+ private:
+  /// True: a call with this id is there.
+  Result<bool> has(std::string_view id);
+  Result<std::vector<std::string_view>> those_that_are_new(std::span<const std::string_view> records);
+  Result<void> put_block(std::span<const std::string_view> records);
+
+  SqliteDatabase& database_;
+  std::string block_;
+};
+
+}  // namespace weir::store
