@@ -11,6 +11,9 @@ void write_retry_headers(http::ResponseWriter& response, int status, std::option
   if (status == 401) {
     response.field("www-authenticate", "Bearer");  // RFC 9110 section 15.5.2; no browser opens a dialog for it
   }
+  if (status == 402) {
+    response.field("x-should-retry", "false");  // what is spent is spent, and the clients of OpenAI honour this
+  }
   if (status != 429 && status != 503) {
     return;
   }

@@ -2,8 +2,8 @@
 
 #include "auth/gate.hpp"
 #include "base/secret.hpp"
+#include "gateway/allowances.hpp"
 #include "ledger/price_book.hpp"
-#include "limits/limit.hpp"
 #include "net/tls_version.hpp"
 #include "providers/key_pool.hpp"
 #include "providers/mock_options.hpp"
@@ -215,7 +215,7 @@ struct Config {
   KeepAliveConfig keep_alive;
   HealthConfig health;
   LogConfig log;
-  limits::LimitSet without_key;                     // for each address that calls without a key
+  gateway::Allowances allowances;  // what callers may use
   std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one
   std::string data_dir = "./weir-data";
   StoreConfig store;

@@ -4,6 +4,7 @@
 
 #include "app/config_builder.hpp"
 #include "app/demo_keys.hpp"
+#include "auth/key_rules.hpp"
 #include "auth/key_text.hpp"
 #include "observe/json_time.hpp"
 #include "settings/url.hpp"
@@ -73,6 +74,11 @@ class KeyBuilder {
               fmt::format("\"{}\" is no time; write 2027-01-31, or 2027-01-31T18:00:00Z",
                           section_.node("expires_at")->shown()));
       }
+    }
+    gateway::Allowance allowance = build_allowance(section_, report_);
+    if (!allowance.empty()) {
+      known.rules = std::make_shared<const auth::KeyRules>(
+          auth::KeyRules{.limits = std::move(allowance.limits), .budgets = std::move(allowance.budgets)});
     }
     build_value(key);
     return bad_ ? std::nullopt : std::optional(std::move(key));

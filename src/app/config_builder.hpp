@@ -34,6 +34,8 @@ void build_prices(const settings::Section& root, settings::Report& report, Confi
 void build_store(const settings::Section& root, settings::Report& report, Config& config);
 /// What callers may ask for.
 void build_limits(const settings::Section& root, settings::Report& report, Config& config);
+/// What one owner may use: `limits`, `budgets` and `quotas` below it.
+gateway::Allowance build_allowance(const settings::Section& owner, settings::Report& report);
 /// Who may call, and whether weir may then listen where `config.listen` says; after build_server.
 void build_auth(const settings::Section& root, settings::Report& report, Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);

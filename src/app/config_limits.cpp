@@ -1,46 +1,228 @@
-#include "app/config_builder.hpp"
-
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "app/config_builder.hpp"
 #include "limits/rules.hpp"
+#include "routing/resolve.hpp"
+#include "settings/report.hpp"
+#include "settings/units.hpp"
 
 namespace weir::app {
 
 namespace {
 
+using ledger::Budget;
 using limits::Unit;
+using settings::Node;
 using settings::Report;
 using settings::Section;
 
-void add_window(const Section& who, const char* name, Unit unit, bool with_default, Report& report,
-                limits::LimitSet& set) {
+void add_windows(const Section& who, const char* name, Unit unit, bool with_default, Report& report,
+                 limits::LimitSet& set) {
   if (!who.has(name) && !with_default) {
     return;
   }
-  const std::string text = who.text(name);
-  if (text.empty() || text == "none") {
+  const auto wrong = [&](const std::string& words) { report.error(who.origin(name), who.path() + "." + name, words); };
+  for (const std::string& text : who.texts(name)) {
+    if (text.empty() || text == "none") {
+      continue;
+    }
+    const auto limit = limits::parse_window(text, unit);
+    if (!limit) {
+      wrong(fmt::format("\"{}\" is no limit; write a number and a span of time, for example 100/60s, or none", text));
+    } else if (set.windows.size() == limits::windows_max) {
+      wrong(fmt::format("there are more than {} limits", limits::windows_max));
+    } else if (std::ranges::any_of(set.windows, [&](const limits::WindowLimit& other) {
+                 return other.unit == unit && other.window == limit->window;
+               })) {
+      wrong("two limits have the same span of time");
+    } else {
+      set.windows.push_back(*limit);
+    }
+  }
+}
+
+limits::LimitSet read_limits(const Section& who, Report& report, bool with_default = false) {
+  limits::LimitSet set;
+  add_windows(who, "requests", Unit::requests, with_default, report, set);
+  add_windows(who, "tokens", Unit::tokens, false, report, set);
+  set.in_flight = who.has("in_flight") ? who.integer("in_flight") : 0;
+  return set;
+}
+
+std::optional<Budget> read_budget(const Section& item, bool is_quota, Report& report) {
+  const char* const amount_name = is_quota ? "tokens" : "usd";
+  const Node* const amount = item.node(amount_name);
+  if (amount == nullptr) {
+    if (item.node() != nullptr && item.node()->find(amount_name) == nullptr) {
+      report.error(item.origin(), item.path(),
+                   is_quota ? "tokens is missing; write {tokens: 100000, period: month}"
+                            : "usd is missing; write {usd: 1.00, period: day}");
+    }
+    return std::nullopt;
+  }
+  Budget budget;
+  if (is_quota) {
+    budget.unit = item.text("count") == "total" ? Budget::Unit::tokens : Budget::Unit::output_tokens;
+    budget.cap = settings::parse_integer(amount->text).value_or(0);
+  } else {
+    const auto money = ledger::Money::parse(amount->text);
+    if (!money || *money >= ledger::Money::most()) {
+      report.error(amount->origin, item.path() + ".usd",
+                   fmt::format("\"{}\" is no amount of US dollars, for example 1.00", amount->shown()));
+      return std::nullopt;
+    }
+    budget.cap = money->in_picodollars();
+  }
+  budget.hard = item.boolean("hard");
+  budget.substitute = item.text("substitute");
+  const auto length = ledger::parse_period_length(item.text("period"));
+  const auto period = ledger::Period::make(length.value_or(ledger::PeriodLength::month), item.integer("reset_day"),
+                                           item.text("time_zone"));
+  if (!period) {
+    report.error(item.origin(item.has("time_zone") ? "time_zone" : "reset_day"), item.path(), period.error().message);
+    return std::nullopt;
+  }
+  budget.period = *period;
+  return budget;
+}
+
+void read_budgets(const Section& items, bool is_quota, Report& report, ledger::BudgetRules& rules) {
+  const Node* const list = items.node();
+  for (std::size_t i = 0; list != nullptr && i < list->items.size(); ++i) {
+    const auto budget = read_budget(items.item(i), is_quota, report);
+    if (!budget) {
+      continue;
+    }
+    const auto wrong = [&](const std::string& words) {
+      report.error(list->items[i].origin, items.item(i).path(), words);
+    };
+    if (rules.budgets.size() == ledger::budgets_max) {
+      wrong(fmt::format("there are more than {} budgets and quotas", ledger::budgets_max));
+    } else if (std::ranges::any_of(rules.budgets, [&](const Budget& other) {
+                 return other.unit == budget->unit && other.period == budget->period;
+               })) {
+      wrong("another one counts the same in the same period");
+    } else {
+      rules.budgets.push_back(*budget);
+    }
+  }
+}
+
+/// Each name of the user's below that section.
+template <class Read>
+void for_each_name(const Section& section, const Read& read) {
+  if (section.node() == nullptr) {
     return;
   }
-  if (const auto limit = limits::parse_window(text, unit)) {
-    set.windows.push_back(*limit);
-  } else {
-    report.error(
-        who.origin(name), who.path() + "." + name,
-        fmt::format("\"{}\" is no limit; write a number and a span of time, for example 100/60s, or none", text));
+  for (const settings::Entry& entry : section.node()->entries) {
+    read(entry.key, section.named(entry.key));
+  }
+}
+
+void check_substitutes(const ledger::BudgetRules& rules, const std::string& whose, const Section& root, Report& report,
+                       const Config& config) {
+  for (const Budget& budget : rules.budgets) {
+    if (!budget.substitute.empty() && !routing::resolve(config.models, budget.substitute, false)) {
+      report.error(root.origin("budgets"), whose, fmt::format("no model is named \"{}\"", budget.substitute));
+    }
+  }
+}
+
+void check_allowances(const Section& root, Report& report, const Config& config) {
+  const gateway::Allowances& all = config.allowances;
+  check_substitutes(all.global.budgets, "budgets.global", root, report, config);
+  check_substitutes(all.per_key.budgets, "budgets.per_key", root, report, config);
+  check_substitutes(all.per_user.budgets, "budgets.per_user", root, report, config);
+  check_substitutes(all.per_tenant.budgets, "budgets.per_tenant", root, report, config);
+  for (const auto& [name, model] : all.by_model) {
+    check_substitutes(model.budgets, "budgets.by_model." + name, root, report, config);
+  }
+  for (const auto& [name, tenant] : all.tenants) {
+    check_substitutes(tenant.budgets, "tenants." + name, root, report, config);
   }
 }
 
 }  // namespace
 
 void build_limits(const Section& root, Report& report, Config& config) {
-  const Section who = root.at("limits").at("without_key");
+  gateway::Allowances& all = config.allowances;
+  const Section limits = root.at("limits");
   // Where a key is required, calls without one come from a gateway that has no keys: its owner's, on this machine.
-  add_window(who, "requests", Unit::requests, config.auth.mode == AuthMode::optional, report, config.without_key);
-  add_window(who, "tokens", Unit::tokens, false, report, config.without_key);
-  config.without_key.in_flight = who.has("in_flight") ? who.integer("in_flight") : 0;
+  all.without_key = read_limits(limits.at("without_key"), report, config.auth.mode == AuthMode::optional);
+  all.per_ip = read_limits(limits.at("per_ip"), report);
+  all.per_key.limits = read_limits(limits.at("per_key"), report);
+  all.per_user.limits = read_limits(limits.at("per_user"), report);
+  all.per_tenant.limits = read_limits(limits.at("per_tenant"), report);
+  all.global.limits = read_limits(limits.at("global"), report);
+  for (const char* const role : {"user", "operator", "admin"}) {
+    if (auto set = read_limits(limits.at("by_role").at(role), report); !set.empty()) {
+      all.by_role.emplace(role, std::move(set));
+    }
+  }
+  const auto is_model = [&](const std::string& name, const Section& who) {
+    const routing::ModelTable& models = config.models;
+    const bool known =
+        models.exact.contains(name) ||
+        std::ranges::any_of(models.patterns, [&](const routing::Pattern& one) { return one.policy.name == name; }) ||
+        std::ranges::any_of(models.forwards, [&](const routing::Forward& one) { return one.provider == name; });
+    if (!known) {
+      report.error(who.origin(), who.path(), fmt::format("no entry of models is named \"{}\"", name));
+    }
+    return known;
+  };
+  for_each_name(limits.at("by_model"), [&](const std::string& name, const Section& who) {
+    if (is_model(name, who)) {
+      all.by_model[name].limits = read_limits(who, report);
+    }
+  });
+  for (const bool is_quota : {false, true}) {
+    const Section section = root.at(is_quota ? "quotas" : "budgets");
+    read_budgets(section.at("global"), is_quota, report, all.global.budgets);
+    read_budgets(section.at("per_key"), is_quota, report, all.per_key.budgets);
+    read_budgets(section.at("per_user"), is_quota, report, all.per_user.budgets);
+    read_budgets(section.at("per_tenant"), is_quota, report, all.per_tenant.budgets);
+    for_each_name(section.at("by_model"), [&](const std::string& name, const Section& who) {
+      if (is_model(name, who)) {
+        read_budgets(who, is_quota, report, all.by_model[name].budgets);
+      }
+    });
+  }
+  all.max_output_tokens = root.at("budgets").integer("max_output_tokens");
+  for_each_name(root.at("tenants"), [&](const std::string& name, const Section& tenant) {
+    gateway::TenantAllowance& made = all.tenants[name];
+    made.parent = tenant.text("parent");
+    static_cast<gateway::Allowance&>(made) = build_allowance(tenant, report);
+  });
+  check_allowances(root, report, config);
+  for (const auto& [name, tenant] : all.tenants) {
+    std::size_t depth = 1;
+    for (const auto* up = all.parent_of(name); up != nullptr && depth <= gateway::Allowances::tenant_depth_max;
+         up = all.parent_of(up->first)) {
+      ++depth;
+    }
+    const auto wrong = [&, &at = name](const std::string& words) {
+      report.error(root.at("tenants").named(at).origin("parent"), "tenants." + at + ".parent", words);
+    };
+    if (!tenant.parent.empty() && !all.tenants.contains(tenant.parent)) {
+      wrong(fmt::format("unknown tenant \"{}\"", tenant.parent));
+    } else if (depth > gateway::Allowances::tenant_depth_max) {
+      wrong(fmt::format("tenants stand at most {} deep, and none is part of itself",
+                        gateway::Allowances::tenant_depth_max));
+    }
+  }
+}
+
+gateway::Allowance build_allowance(const Section& owner, Report& report) {
+  gateway::Allowance made;
+  made.limits = read_limits(owner.at("limits"), report);
+  read_budgets(owner.at("budgets"), false, report, made.budgets);
+  read_budgets(owner.at("quotas"), true, report, made.budgets);
+  return made;
 }
 
 }  // namespace weir::app

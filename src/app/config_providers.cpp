@@ -260,6 +260,7 @@ class ProviderBuilder {
     } else {
       provider_.quirks.idempotency_key = provider_.base_url.host == "api.openai.com";
     }
+    provider_.quirks.max_completion_tokens = provider_.base_url.host == "api.openai.com";
     if (section_.has("max_in_flight")) {
       provider_.max_in_flight = section_.integer("max_in_flight");
     }

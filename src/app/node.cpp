@@ -19,6 +19,7 @@
 #include "app/machine_roots.hpp"
 #include "app/record_keeping.hpp"
 #include "app/version.hpp"
+#include "auth/key_rules.hpp"
 #include "base/assert.hpp"
 #include "http/forwarded.hpp"
 #include "observe/metric_names.hpp"
@@ -79,6 +80,11 @@ gateway::RelayOptions relay_options(const Config& config) {
   return options;
 }
 
+/// Null where nothing is limited.
+std::shared_ptr<const gateway::Allowances> shared_allowances(const Config& config) {
+  return config.allowances.empty() ? nullptr : std::make_shared<const gateway::Allowances>(config.allowances);
+}
+
 }  // namespace
 
 /// What belongs to one core, in the order in which it is made.
@@ -93,6 +99,7 @@ struct Node::Core {
                 .relay = {},
                 .budget = &node.budget_,
                 .limiter = &node.limiter_,
+                .budgets = &node.budgets_,
                 .metrics = {}},
         dialer(loop, dialer_options(node.config_->http_client)),
         retiring(loop, on_failure(node.log_)),
@@ -101,7 +108,7 @@ struct Node::Core {
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
     use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
-                          .models = models, .without_key = node.config_->without_key, .providers = {}}));
+                          .models = models, .allowances = shared_allowances(*node.config_), .providers = {}}));
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -177,7 +184,7 @@ struct Node::Core {
     }
     if (&node_.cores_.front()->gateway == &gateway) {
       // The same on all cores: the first one tells it.
-      for (const limits::WindowLimit& limit : config->without_key.windows) {
+      for (const limits::WindowLimit& limit : config->allowances.without_key.windows) {
         if (limit.unit == limits::Unit::requests) {
           shard.cell(observe::metric::limit_requests, {}).add(static_cast<double>(limit.amount));
           shard.cell(observe::metric::limit_window, {}).add(std::chrono::duration<double>(limit.window).count());
@@ -439,10 +446,12 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
   // One table for each core: no core waits for another's memory, and none copies it on its own time.
   gates_.use(config->auth);
   const routing::ModelTable models = bound_models(*config);
+  const auto allowances = shared_allowances(*config);
+  expect_budgets(*config, allowances);
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
     snapshots.push_back(std::make_shared<gateway::Snapshot>(
-        gateway::Snapshot{.models = models, .without_key = config->without_key, .providers = {}}));
+        gateway::Snapshot{.models = models, .allowances = allowances, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
@@ -494,9 +503,49 @@ void Node::note_loaded() {
   last_reload_good_.store(true, std::memory_order_relaxed);
 }
 
+void Node::expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances) {
+  const auto expect = [&](const ledger::BudgetRules& rules) { budgets_.expect(rules); };
+  for (const CallerKey& caller : config.auth.keys) {
+    if (caller.key.rules != nullptr) {
+      expect(caller.key.rules->budgets);
+    }
+  }
+  if (allowances != nullptr) {
+    for (const gateway::Allowance* one :
+         {&allowances->global, &allowances->per_key, &allowances->per_user, &allowances->per_tenant}) {
+      expect(one->budgets);
+    }
+    for (const auto& [name, model] : allowances->by_model) {
+      expect(model.budgets);
+    }
+    for (const auto& [name, tenant] : allowances->tenants) {
+      expect(tenant.budgets);
+    }
+  }
+  const std::scoped_lock lock(tenants_mutex_);
+  tenants_of_ = std::move(allowances);
+}
+
+std::vector<std::string> Node::tenants_above(std::string tenant) {
+  const std::scoped_lock lock(tenants_mutex_);
+  std::vector<std::string> above;
+  while (tenants_of_ != nullptr && above.size() < gateway::Allowances::tenant_depth_max) {
+    const auto* const parent = tenants_of_->parent_of(tenant);
+    if (parent == nullptr) {
+      break;
+    }
+    tenant = parent->first;
+    above.push_back(tenant);
+  }
+  return above;
+}
+
 void Node::use_records(RecordKeeping& records) {
   records_ = &records;
   store_ = &records.worker();
+  records.count_for(budgets_, [this](const std::string& tenant) { return tenants_above(tenant); });
+  expect_budgets(*config_, shared_allowances(*config_));
+  budgets_.await_recount();
   for (std::size_t i = 0; i < cores_.size(); ++i) {
     cores_[i]->gateway.journal = &records.journal().core(i);
   }
@@ -512,6 +561,11 @@ void Node::expect_keys(std::shared_ptr<const auth::KeyHasher> hasher, auth::KeyT
 void Node::judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
   for (const std::string& what : rows->keys.unusable) {
     log_.message(observe::Level::error, "auth", fmt::format("a key of the store opens nothing: {}", what));
+  }
+  for (const auth::KeyTable::Entry& entry : rows->keys.entries) {
+    if (entry.key->rules != nullptr) {
+      budgets_.expect(entry.key->rules->budgets);
+    }
   }
   gates_.use_stored(rows->keys);
   const auto missing = std::make_shared<std::atomic<std::size_t>>(cores_.size());
@@ -587,6 +641,17 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
     records_->collect(merged);
   }
   merged.cell(observe::metric::limit_scopes, {}).add(static_cast<double>(limiter_.scopes()));
+  constexpr std::size_t budgets_told_max = 1000;
+  for (const ledger::Budgets::Standing& one : budgets_.standings(asking.wall_now(), budgets_told_max)) {
+    const bool money = one.unit == ledger::Budget::Unit::money;
+    const std::string_view unit = money ? "usd" : one.unit == ledger::Budget::Unit::tokens ? "tokens" : "output_tokens";
+    const double scale = money ? 1e-12 : 1;
+    const std::vector<std::string_view> labels = {ledger::to_string(one.owner), one.id, unit,
+                                                  ledger::to_string(one.period)};
+    merged.cell(observe::metric::budget_used, labels).add(static_cast<double>(one.spent) * scale);
+    merged.cell(observe::metric::budget_held, labels).add(static_cast<double>(one.held) * scale);
+    merged.cell(observe::metric::budget_cap, labels).add(static_cast<double>(one.cap) * scale);
+  }
   for (const auto& target : targets_.all()) {
     const routing::TargetState::Report report = target->report(asking.now());
     merged.cell(observe::metric::breaker_state, {report.name}).add(breaker_gauge(report.breaker));

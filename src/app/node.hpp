@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "app/reachability_checks.hpp"
 #include "gateway/model_directory.hpp"
 #include "http/server.hpp"
+#include "ledger/budgets.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/request_ring.hpp"
 #include "limits/limiter.hpp"
@@ -101,6 +103,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Upstream calls that hold a place at their target.
   [[nodiscard]] int calls_at_targets() const;
   [[nodiscard]] const platform::MemoryBudget& budget() const { return budget_; }
+  [[nodiscard]] const ledger::Budgets& budgets() const { return budgets_; }
+  [[nodiscard]] const limits::Limiter& limiter() const { return limiter_; }
   /// Connections to providers that are counted as open, on all cores.
   [[nodiscard]] std::size_t upstream_connections() { return slots_.open(); }
 
@@ -115,6 +119,8 @@ class Node final : api::MetricSource, ledger::RecordSink {
   };
   Result<Tls> prepare_tls(const Config& config) const;
   void note_loaded();
+  void expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances);
+  [[nodiscard]] std::vector<std::string> tenants_above(std::string tenant);
   /// The models of `config` with what they share over cores and reloads.
   [[nodiscard]] routing::ModelTable bound_models(const Config& config);
   [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
@@ -138,6 +144,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   platform::SharedBudget body_shares_;  // of the budget, by address
   ProviderSlots slots_;
   limits::Limiter limiter_;
+  ledger::Budgets budgets_;
+  std::mutex tenants_mutex_;
+  std::shared_ptr<const gateway::Allowances> tenants_of_;  // of the configuration in use; null: none
   http::PeerConnections peers_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

@@ -80,6 +80,7 @@ void add_auth_options(OptionTable& table) {
        .example = "2027-01-31T18:00:00Z"},
   };
   table.insert(table.end(), options.begin(), options.end());
+  add_allowance_options(table, "auth.keys[]");
 }
 
 }  // namespace weir::app

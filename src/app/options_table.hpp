@@ -2,6 +2,7 @@
 
 #include "settings/schema.hpp"
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +19,11 @@ void add_tls_options(OptionTable& table);       // tls, providers.*.tls
 void add_model_options(OptionTable& table);     // models, default_model
 void add_price_options(OptionTable& table);     // prices
 void add_store_options(OptionTable& table);     // store
-void add_limit_options(OptionTable& table);     // limits
-void add_mock_options(OptionTable& table);      // providers.*.mock
-void add_later_options(OptionTable& table);     // what is accepted but not built yet
+void add_limit_options(OptionTable& table);     // limits, budgets, quotas, tenants
+/// limits, budgets and quotas below `owner` ("tenants.*").
+void add_allowance_options(OptionTable& table, const std::string& owner);
+void add_mock_options(OptionTable& table);   // providers.*.mock
+void add_later_options(OptionTable& table);  // what is accepted but not built yet
 
 /// timeouts, retry and circuit_breaker below `prefix` ("providers.*."); the empty prefix is the level that documents
 /// them.

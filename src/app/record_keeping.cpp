@@ -45,6 +45,10 @@ RecordKeeping::RecordKeeping(platform::Files& files, const platform::Clock& cloc
                        fmt::format("the store is not available: {}. Calls go on; their records wait in the journal and "
                                    "follow once it is back",
                                    error->message));
+          if (budgets_ != nullptr) {
+            note_counted();
+            budgets_->go_on_uncounted();  // inference goes on: they begin with nothing spent until the store is back
+          }
         } else {
           log_.message(observe::Level::info, "store", "the store is available again");
         }
@@ -82,6 +86,22 @@ Result<std::unique_ptr<RecordKeeping>> RecordKeeping::open(platform::Files& file
 
 RecordKeeping::~RecordKeeping() {
   stop();
+}
+
+void RecordKeeping::count_for(ledger::Budgets& budgets, ledger::Recount::TenantsAbove above) {
+  budgets_ = &budgets;
+  recount_ = std::make_unique<ledger::Recount>(budgets, std::move(above));
+}
+
+void RecordKeeping::note_counted() {
+  const std::lock_guard lock(mutex_);
+  counted_ = true;
+  stopping_.notify_all();
+}
+
+void RecordKeeping::wait_until_counted(std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  stopping_.wait_for(lock, at_most, [&] { return counted_ || recount_ == nullptr; });
 }
 
 void RecordKeeping::start() {
@@ -155,6 +175,12 @@ Result<bool> RecordKeeping::round(store::Store& store) {
                                "they are in the store now",
                                recovered->calls, recovered->unknown));
     }
+  }
+  if (recount_ != nullptr && next_recovery_ > now) {
+    if (const auto counted = recount_->run(store.requests(), clock_.wall_now()); !counted) {
+      return std::unexpected(counted.error());
+    }
+    note_counted();
   }
   const auto shipped = shipper_->ship(store);
   if (!shipped) {

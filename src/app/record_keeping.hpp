@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -9,7 +10,9 @@
 #include <thread>
 
 #include "app/config.hpp"
+#include "ledger/budgets.hpp"
 #include "ledger/journal.hpp"
+#include "ledger/recount.hpp"
 #include "ledger/shipper.hpp"
 #include "observe/log.hpp"
 #include "observe/metrics.hpp"
@@ -42,6 +45,11 @@ class RecordKeeping {
 
   /// Work that is done before all other, on the store's thread, and tried until it succeeds. Before start().
   void begin_with(std::function<Result<void>(store::Store&)> first) { first_ = std::move(first); }
+  /// Tells these budgets what earlier processes spent, at the start and where new periods come; before start(). They
+  /// outlive the threads.
+  void count_for(ledger::Budgets& budgets, ledger::Recount::TenantsAbove above);
+  /// Behind start(): until the budgets know what was spent, or the store cannot tell. Not longer than that.
+  void wait_until_counted(std::chrono::milliseconds at_most);
   /// Starts the threads; the store is opened on its own.
   void start();
   /// Ships what is left, as far as the store takes it; the rest is for the next process.
@@ -55,6 +63,7 @@ class RecordKeeping {
  private:
   RecordKeeping(platform::Files& files, const platform::Clock& clock, observe::Log& log, const Options& options);
   void keep_journal();
+  void note_counted();
   void note_journal(const Result<void>& outcome);
   Result<bool> round(store::Store& store);
 
@@ -63,6 +72,8 @@ class RecordKeeping {
   const Options options_;
   std::unique_ptr<ledger::Journal> journal_;
   std::unique_ptr<ledger::Shipper> shipper_;  // of the store's thread
+  std::unique_ptr<ledger::Recount> recount_;  // of the store's thread; null: nobody wants to know
+  ledger::Budgets* budgets_ = nullptr;
   std::unique_ptr<store::Worker> worker_;
   std::function<Result<void>(store::Store&)> first_;  // of the store's thread; empty once it was done
   platform::Instant next_probe_{};                    // of the store's thread
@@ -76,6 +87,7 @@ class RecordKeeping {
   std::mutex mutex_;
   std::condition_variable stopping_;
   bool stopped_ = false;
+  bool counted_ = false;
   std::thread thread_;
 };
 

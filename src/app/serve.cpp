@@ -175,6 +175,8 @@ int serve(const ServeOptions& options) {
       (*log)->message(observe::Level::warn, "auth",
                       "the store does not answer: its keys are not known yet, and whoever sends one gets 503");
     }
+    // The first calls need not be refused because nobody has counted what was spent.
+    records->wait_until_counted(first_look_patience);
   }
   if (const auto listening = node.listen(); !listening) {
     fmt::print(stderr, "weir did not start: {}\n", listening.error().message);

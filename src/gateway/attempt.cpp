@@ -7,6 +7,7 @@
 #include "dialects/openai/causes.hpp"
 #include "dialects/openai/prefill.hpp"
 #include "dialects/openai/reply.hpp"
+#include "gateway/charges.hpp"
 #include "gateway/key_turn.hpp"
 #include "gateway/passthrough.hpp"
 #include "http/head_writer.hpp"
@@ -134,6 +135,14 @@ void Attempt::prepare_body() {
     edits_.add(turn_.provider.quirks().stream_usage == providers::StreamUsage::ask
                    ? openai::edit_include_usage(call.request)
                    : openai::edit_no_stream_options(call.request, call.body));
+  }
+  if (context_.charges != nullptr) {
+    if (const auto limit = context_.charges->output_limit()) {
+      openai::OutputEdits edits = openai::edit_output_limit(
+          call.request, *limit, turn_.provider.quirks().max_completion_tokens ? "max_completion_tokens" : "max_tokens");
+      edits_.add(std::move(edits.first));
+      edits_.add(std::move(edits.second));
+    }
   }
   if (turn_.resume) {
     continuation_ = std::make_unique<Continuation>(*turn_.delivered, *turn_.resume);
@@ -333,10 +342,10 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   }
   const OwnHeaders own(context_.call, context_.record, now - context_.call.received - context_.waited);
   own.append_to(head.headers, !row().upstream_request_id.empty());
-  if (context_.limit_headers != nullptr) {
+  if (context_.charges != nullptr && context_.charges->has_limits()) {
     std::erase_if(head.passing, [](const http::Header& header) { return limits::is_rate_limit_header(header.name); });
-    head.headers.insert(head.headers.end(), context_.limit_headers->headers.begin(),
-                        context_.limit_headers->headers.end());
+    head.headers.insert(head.headers.end(), context_.charges->headers().headers.begin(),
+                        context_.charges->headers().headers.end());
   }
   context_.sink.head(head);
   for (ReplyTee* tee : context_.core.tees) {

@@ -25,6 +25,8 @@ namespace weir::gateway {
 class KeyTurn;
 struct Uncounted;
 
+class Charges;
+
 /// What a provider answered with a status that is no success, kept in case it is what the caller gets.
 struct ProviderAnswer {
   int status = 0;
@@ -66,7 +68,7 @@ class Attempt {
     http::RequestEnd& end;
     ledger::RequestRecord& record;  // of the whole call; the attempt's own row is its last
     ledger::LiveCall& live;
-    const limits::RateLimitHeaders* limit_headers = nullptr;  // they replace the provider's; null: the caller has none
+    Charges* charges = nullptr;  // what bounds the call; null: nothing
     platform::Duration& waited;
     platform::Instant deadline;             // of the whole call
     bool timed = false;                     // the target is chosen by its speed

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "gateway/charges.hpp"
 #include "gateway/key_turn.hpp"
 #include "http/headers.hpp"
 #include "routing/choose.hpp"
@@ -82,6 +83,9 @@ AttemptLoop::~AttemptLoop() {
       attempt.failure = Code::internal;
       attempt.reason = "the gateway failed";
       attempt.ended = now() - context_.attempt.call.started;
+      if (context_.attempt.charges != nullptr) {
+        context_.attempt.charges->settle(attempt);
+      }
       context_.attempt.core.call_metrics.attempt_ended(label_, attempt, now());
       context_.attempt.core.call_metrics.usage_known(label_, attempt);
     }
@@ -128,9 +132,20 @@ Task<void> AttemptLoop::run() {
       co_return;
     }
   }
-  if (record().attempts.empty()) {
-    refuse();
+  if (!record().attempts.empty()) {
+    co_return;
   }
+  if (const std::string_view other = substitute(); !other.empty()) {
+    co_await ask_instead(other);
+    co_return;
+  }
+  refuse();
+}
+
+/// The model that is asked where a budget refused the one that was named; empty: none.
+std::string_view AttemptLoop::substitute() const {
+  const Charges* const charges = context_.attempt.charges;
+  return instead_ || charges == nullptr || !charges->refusal() ? std::string_view() : charges->refusal()->substitute;
 }
 
 /// All steps of the model are behind us: those of the model that answers where no other one does.
@@ -366,7 +381,20 @@ providers::Provider* AttemptLoop::provider_of(const routing::Candidate& candidat
   return nullptr;
 }
 
-void AttemptLoop::find_cost(const Attempt::Turn& turn) {
+bool AttemptLoop::reserve() {
+  if (context_.attempt.charges == nullptr) {
+    return true;
+  }
+  const auto by = context_.attempt.charges->reserve(record().attempts.back(), context_.attempt.deadline);
+  if (!by) {
+    return true;
+  }
+  record().skipped.push_back(fmt::format("{}: {}", record().attempts.back().target, *by));
+  record().attempts.pop_back();
+  return false;
+}
+
+void AttemptLoop::settle_attempt(const Attempt::Turn& turn) {
   Core& core = context_.attempt.core;
   ledger::AttemptRecord& row = record().attempts.back();
   if (context_.attempt.call.request.stream && last_.kind == AttemptResult::Kind::delivered) {
@@ -374,6 +402,9 @@ void AttemptLoop::find_cost(const Attempt::Turn& turn) {
   }
   find_usage(core, context_.attempt.call, turn.delivered, row, context_.attempt.uncounted);
   ledger::settle_cost(row, core.prices.find(row.target, record().time));
+  if (context_.attempt.charges != nullptr) {
+    context_.attempt.charges->settle(row);
+  }
 }
 
 bool AttemptLoop::has_other_members() const {
@@ -398,6 +429,9 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     row.backoff = backoff;
     row.silent_retry = fresh_connection;
     row.trial = slot.trial();
+    if (!reserve()) {
+      co_return Next::member;
+    }
     Attempt::Turn turn{.candidate = candidate,
                        .provider = provider,
                        .keys = keys,
@@ -408,7 +442,7 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     keep_text(context_.attempt.uncounted, context_.attempt.core, context_.attempt.call, turn);
     Attempt one(context_.attempt, turn);
     last_ = co_await one.run();
-    find_cost(turn);
+    settle_attempt(turn);
     if (keys.report(last_, one.limits(), now())) {
       tell_of_key(record().attempts.back());
     }

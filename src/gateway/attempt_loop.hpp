@@ -75,14 +75,18 @@ class AttemptLoop {
   bool is_in_vain(const routing::Candidate& candidate, providers::Provider& provider);
   /// The model that the configuration names for the cause of the last failure; empty: none.
   [[nodiscard]] std::string_view special_fallback() const;
+  [[nodiscard]] std::string_view substitute() const;
   WEIR_OWN_FRAME Task<void> ask_instead(std::string_view model);
   /// Asks one member, and again where that may help; how it ended is in last_.
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
   /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.
   bool end(routing::Slot& slot);
   void tell_of_key(const ledger::AttemptRecord& row);
-  /// And before it, what the attempt used.
-  void find_cost(const Attempt::Turn& turn);
+  /// Tokens and money for the attempt of the last row; false, with the reason noted and the row gone: there is not
+  /// enough for it.
+  bool reserve();
+  /// The attempt of the last row has ended: what it used and cost, and what it held.
+  void settle_attempt(const Attempt::Turn& turn);
   ledger::AttemptRecord& begin_row(const routing::Candidate& candidate);
   [[nodiscard]] bool has_other_members() const;
   [[nodiscard]] platform::Instant now() const { return context_.attempt.core.loop.now(); }

@@ -138,6 +138,14 @@ void CallMetrics::caller_refused(Code code) {
   shard_.cell(metric::callers_refused, {weir::to_string(code)}).add();
 }
 
+void CallMetrics::budget_refused(std::string_view owner, std::string_view why) {
+  shard_.cell(metric::budget_refused, {owner, why}).add();
+}
+
+void CallMetrics::budget_warning(std::string_view owner, int percent) {
+  shard_.cell(metric::budget_warnings, {owner, percent >= 100 ? "100" : "80"}).add();
+}
+
 void CallMetrics::fallback(std::string_view from, std::string_view to) {
   shard_.cell(metric::fallbacks, {from, to}).add();
 }

@@ -42,6 +42,8 @@ class CallMetrics {
   void usage_known(std::string_view label, const ledger::AttemptRecord& attempt);
   /// A call was refused by a limit.
   void limited(std::string_view scope, std::string_view unit);
+  void budget_refused(std::string_view owner, std::string_view why);
+  void budget_warning(std::string_view owner, int percent);
   void fallback(std::string_view from, std::string_view to);
   /// An attempt to go on with a stream that broke off has ended, or none was made.
   void recovery(std::string_view how, std::string_view outcome);

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "auth/gate.hpp"
+#include "gateway/allowances.hpp"
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
+#include "ledger/budgets.hpp"
 #include "ledger/journal.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/price_book.hpp"
@@ -30,7 +32,7 @@ using Providers = std::map<std::string, std::shared_ptr<providers::Provider>, st
 /// What a call is judged by, on one core. Immutable; a call keeps the one it began with for its whole life.
 struct Snapshot {
   routing::ModelTable models;
-  limits::LimitSet without_key;  // for each address that calls without a key
+  std::shared_ptr<const Allowances> allowances;  // null: nothing is limited
   Providers providers;
 };
 
@@ -61,6 +63,7 @@ struct Core {
   RelayOptions relay;
   platform::MemoryBudget* budget = nullptr;  // what is held of replies is charged to it; null: to nothing
   limits::Limiter* limiter = nullptr;        // of all cores; null: nothing is limited
+  ledger::Budgets* budgets = nullptr;        // of all cores; null: nothing has a budget
   observe::MetricShard metrics;
   CallMetrics call_metrics{metrics};
   ledger::LiveFeed live;

@@ -7,8 +7,6 @@
 #include <cmath>
 
 #include "gateway/attempt_loop.hpp"
-#include "platform/address.hpp"
-#include "tokens/estimate.hpp"
 
 namespace weir::gateway {
 
@@ -34,16 +32,6 @@ std::string words_for_caller(const AttemptResult& last, const ledger::RequestRec
 /// Rounded up, so that it is never too early.
 std::int64_t whole_seconds(Duration wait) {
   return std::chrono::ceil<std::chrono::seconds>(wait).count();
-}
-
-/// What a call may use, to be reserved: its prompt, estimated, and the most that it asks for in answer.
-std::int64_t tokens_asked(const Call& call) {
-  constexpr std::int64_t most = 100'000'000;  // of either; keeps sums in their bounds
-  const openai::Request& request = call.request;
-  const std::int64_t answer = request.max_completion_tokens.value_or(request.max_tokens.value_or(0));
-  return std::min(tokens::estimate(call.body), most) +
-         std::clamp(answer, std::int64_t{0}, most) *
-             static_cast<std::int64_t>(std::min<std::size_t>(request.choices_asked(), 128));
 }
 
 }  // namespace
@@ -160,45 +148,17 @@ Exchange::Refusal Exchange::authorize() {
 }
 
 Exchange::Refusal Exchange::admit() {
-  const limits::LimitSet& set = snapshot_->without_key;
-  if (!call_.principal.anonymous || set.empty() || core_.limiter == nullptr ||
-      call_.endpoint.limits != LimitsClass::inference) {
+  charges_ = Charges::of(core_, call_, snapshot_->allowances.get(), plan_.name);
+  if (charges_ == nullptr) {
     return std::nullopt;
   }
-  const auto address = platform::parse_address(call_.client);
-  const platform::IpAddress peer = platform::peer_key(address.value_or(platform::IpAddress{}));
-  const limits::Scope scope{.kind = limits::ScopeKind::address,
-                            .id = {reinterpret_cast<const char*>(peer.bytes.data()), peer.bytes.size()},
-                            .limits = &set};
-  const bool counts_tokens = std::ranges::any_of(
-      set.windows, [](const limits::WindowLimit& limit) { return limit.unit == limits::Unit::tokens; });
-  auto ticket = core_.limiter->take({&scope, 1},
-                                    {.requests = 1, .tokens = counts_tokens ? tokens_asked(call_) : 0, .in_flight = 1},
-                                    core_.loop.now());
-  if (ticket) {
-    ticket_ = std::move(*ticket);
-    limit_headers_ = std::make_unique<limits::RateLimitHeaders>(ticket_);
+  auto refusal = charges_->admit();
+  if (!refusal) {
     return std::nullopt;
   }
-  const limits::Refusal& refusal = ticket.error();
-  core_.call_metrics.limited(limits::to_string(refusal.scope),
-                             refusal.window ? limits::to_string(refusal.window->unit) : std::string_view("in_flight"));
-  if (!refusal.retry_after) {
-    return Error{.code = Code::invalid_request,
-                 .message = fmt::format(
-                     "This call asks for about {} tokens with its answer, and the limit of {} is {}. "
-                     "Ask for less: a shorter prompt, or a smaller max_tokens. Request id: {}.",
-                     tokens_asked(call_), limits::to_words(refusal.scope), limits::to_text(*refusal.window), call_.id)};
-  }
-  come_back_after_ = refusal.retry_after;
-  return Error{
-      .code = Code::rate_limited,
-      .message = fmt::format("The limit of {} is {}, and it is reached. Try again in {} s. Request id: {}.",
-                             limits::to_words(refusal.scope),
-                             refusal.window ? limits::to_text(*refusal.window)
-                                            : fmt::format("{} call{} at the same time", refusal.in_flight_limit,
-                                                          refusal.in_flight_limit == 1 ? "" : "s"),
-                             whole_seconds(*refusal.retry_after), call_.id)};
+  record_->refused_by = std::move(refusal->by);
+  come_back_after_ = refusal->retry_after;
+  return std::move(refusal->error);
 }
 
 Exchange::Refusal Exchange::lookup() {
@@ -214,7 +174,7 @@ Task<void> Exchange::attempts() {
                                 .end = end_,
                                 .record = *record_,
                                 .live = live_,
-                                .limit_headers = limit_headers_.get(),
+                                .charges = charges_.get(),
                                 .waited = waited_,
                                 .deadline = call_.received + plan_.timeouts.total,
                                 .uncounted = uncounted_},
@@ -283,6 +243,14 @@ void say_when_to_come_back(ReplyHead& head, const AttemptResult& last, Instant n
 Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   record_->error_code = weir::to_string(last.failure.code);
   record_->error_message = last.reason;
+  if (record_->attempts.empty() && charges_ != nullptr && charges_->refusal()) {
+    charges_->give_back_admission();
+    const Charges::Refusal& refusal = *charges_->refusal();
+    record_->refused_by = refusal.by;
+    record_->error_message = refusal.error.message;
+    co_await refuse(refusal.error, refusal.retry_after);
+    co_return;
+  }
   if (!last.answer || is_credential_refusal(last.failure.cause)) {
     const std::string_view what =
         record_->attempts.empty()
@@ -315,7 +283,7 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   ReplyHead head{.status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .headers = {}};
   bool has_type = false;
   for (const auto& [name, value] : answer.headers) {
-    if (limit_headers_ != nullptr && limits::is_rate_limit_header(name)) {
+    if (has_own_limits() && limits::is_rate_limit_header(name)) {
       continue;  // ours stand there
     }
     has_type = has_type || http::iequals(name, "content-type");
@@ -365,8 +333,9 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
 void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id,
                                   std::vector<std::pair<std::string_view, std::string_view>>& out) const {
   own.append_to(out, provider_sent_id);
-  if (limit_headers_ != nullptr) {
-    out.insert(out.end(), limit_headers_->headers.begin(), limit_headers_->headers.end());
+  if (has_own_limits()) {
+    const auto& headers = charges_->headers().headers;
+    out.insert(out.end(), headers.begin(), headers.end());
   }
 }
 
@@ -403,13 +372,8 @@ void Exchange::settle(ledger::EndState end_state) {
   if (record_->target.empty() && !record_->attempts.empty()) {
     record_->target = record_->attempts.back().target;
   }
-  if (limit_headers_ != nullptr) {
-    if (record_->attempts.empty()) {
-      ticket_.settle_tokens(0, now);
-    } else if (record_->usage.input_tokens) {
-      ticket_.settle_tokens(*record_->usage.input_tokens + record_->usage.output_tokens.value_or(0), now);
-    }
-    ticket_.release();
+  if (charges_ != nullptr) {
+    charges_->end();
   }
   core_.call_metrics.call_ended(*record_);
   for (ReplyTee* tee : core_.tees) {

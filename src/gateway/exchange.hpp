@@ -6,6 +6,7 @@
 
 #include "gateway/attempt.hpp"
 #include "gateway/call.hpp"
+#include "gateway/charges.hpp"
 #include "gateway/core.hpp"
 #include "gateway/keep_alive.hpp"
 #include "gateway/reply_sink.hpp"
@@ -58,6 +59,8 @@ class Exchange {
   void append_own_headers(const OwnHeaders& own, bool provider_sent_id,
                           std::vector<std::pair<std::string_view, std::string_view>>& out) const;
 
+  [[nodiscard]] bool has_own_limits() const { return charges_ != nullptr && charges_->has_limits(); }
+
   Core& core_;
   Call& call_;
   http::RequestEnd& end_;
@@ -69,9 +72,8 @@ class Exchange {
   routing::Plan plan_;
   platform::Duration waited_{};                        // for others: providers, back-offs
   std::optional<platform::Duration> come_back_after_;  // with a refusal by admit()
-  limits::Limiter::Ticket ticket_;                     // given back before snapshot_, which has its limits
-  std::unique_ptr<limits::RateLimitHeaders> limit_headers_;
-  std::unique_ptr<Uncounted> uncounted_;  // of the last attempt; mostly null
+  std::unique_ptr<Charges> charges_;                   // null: nothing bounds the call; goes before snapshot_
+  std::unique_ptr<Uncounted> uncounted_;               // of the last attempt; mostly null
   bool settled_ = false;
 };
 

@@ -274,18 +274,18 @@ class ExchangeTest : public testing::Test {
     auto request = openai::read_chat_request(body);
     EXPECT_TRUE(request.has_value());
     Call call{.endpoint = endpoint,
-                    .id = "req_1",
-                    .body = body,
-                    .request = *request,
-                    .headers = {},
-                    .query = {},
-                    .client = "10.0.0.2:1",
-                    .client_request_id = {},
-                    .trace = std::nullopt,
-                    .mock = {},
-                    .principal = {},
-                    .started = loop_.now(),
-                    .received = loop_.now()};
+              .id = "req_1",
+              .body = body,
+              .request = *request,
+              .headers = {},
+              .query = {},
+              .client = "10.0.0.2:1",
+              .client_request_id = {},
+              .trace = std::nullopt,
+              .mock = {},
+              .principal = {},
+              .started = loop_.now(),
+              .received = loop_.now()};
     Exchange exchange(core_, call, *sink_, end_);
     try {
       co_await exchange.run();

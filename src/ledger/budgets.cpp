@@ -202,63 +202,76 @@ std::int64_t Budgets::held_of(const State& state, WallTime now) {
 
 std::expected<Budgets::Lease, BudgetRefusal> Budgets::hold(const Purse& purse, const Spending& worst, WallTime now,
                                                            WallTime expires) {
+  Lease lease = prepare(purse, expires);
+  if (auto refusal = hold(lease, purse, worst, now)) {
+    return std::unexpected(*refusal);
+  }
+  return lease;
+}
+
+Budgets::Lease Budgets::prepare(const Purse& purse, WallTime expires) {
   Lease lease;
   if (purse.empty()) {
     return lease;
   }
-  auto hold = std::make_unique<Hold>();
-  hold->parts.reserve(purse.items_.size());
-  for (const Purse::Item& item : purse.items_) {
-    hold->parts.push_back({.state = item.state, .cap = item.budget->cap});
-  }
-  hold->expires = expires;
-  {
-    const std::scoped_lock lock(mutex_);
-    std::optional<BudgetRefusal> refusal;
-    using Kind = BudgetRefusal::Kind;
-    for (std::size_t i = 0; i < hold->parts.size(); ++i) {
-      Hold::Part& part = hold->parts[i];
-      State& state = *part.state;
-      const Budget& budget = *purse.items_[i].budget;
-      state.cap = budget.cap;
-      state.hard = budget.hard;
-      renew(state, now);
-      part.amount = amount_of(worst, budget.unit);
-      if (!budget.hard && state.typical >= 0) {
-        part.amount = std::min(part.amount, state.typical);
-      }
-      std::optional<Kind> here;
-      if (budget.hard && budget.unit == Budget::Unit::money && !worst.money) {
-        here = Kind::price_unknown;
-      } else if (part.amount == 0 && budget.hard) {
-        continue;  // what is free always fits
-      } else if (budget.hard && uncounted_) {
-        here = Kind::uncounted;
-      } else if (sum(state.spent, part.amount) > budget.cap || state.spent >= budget.cap) {
-        here = Kind::exhausted;
-      } else if (sum(sum(state.spent, held_of(state, now)), part.amount) > budget.cap) {
-        here = Kind::busy;
-      }
-      // What no waiting helps against is said before what it helps against.
-      const auto waiting_helps = [](Kind kind) { return kind == Kind::busy || kind == Kind::uncounted; };
-      if (here && (!refusal || (waiting_helps(refusal->kind) && !waiting_helps(*here)))) {
-        refusal = BudgetRefusal{.kind = *here,
-                                .owner = state.kind,
-                                .id = state.id,
-                                .budget = &budget,
-                                .asked = part.amount,
-                                .left = std::max(budget.cap - state.spent, std::int64_t{0}),
-                                .renewed = state.span.end};
-      }
-    }
-    if (refusal) {
-      return std::unexpected(*refusal);
-    }
-    take(*hold);
-  }
   lease.budgets_ = this;
-  lease.hold_ = std::move(hold);
+  lease.hold_ = std::make_unique<Hold>();
+  lease.hold_->parts.reserve(purse.items_.size());
+  for (const Purse::Item& item : purse.items_) {
+    lease.hold_->parts.push_back({.state = item.state, .cap = item.budget->cap});
+  }
+  lease.hold_->expires = expires;
   return lease;
+}
+
+std::optional<BudgetRefusal> Budgets::hold(Lease& prepared, const Purse& purse, const Spending& worst, WallTime now) {
+  if (purse.empty()) {
+    return std::nullopt;
+  }
+  Hold& hold = *prepared.hold_;
+  const std::scoped_lock lock(mutex_);
+  std::optional<BudgetRefusal> refusal;
+  using Kind = BudgetRefusal::Kind;
+  for (std::size_t i = 0; i < hold.parts.size(); ++i) {
+    Hold::Part& part = hold.parts[i];
+    State& state = *part.state;
+    const Budget& budget = *purse.items_[i].budget;
+    state.cap = budget.cap;
+    state.hard = budget.hard;
+    renew(state, now);
+    part.amount = amount_of(worst, budget.unit);
+    if (!budget.hard && state.typical >= 0) {
+      part.amount = std::min(part.amount, state.typical);
+    }
+    std::optional<Kind> here;
+    if (budget.hard && budget.unit == Budget::Unit::money && !worst.money) {
+      here = Kind::price_unknown;
+    } else if (part.amount == 0 && budget.hard) {
+      continue;  // what is free always fits
+    } else if (budget.hard && uncounted_) {
+      here = Kind::uncounted;
+    } else if (sum(state.spent, part.amount) > budget.cap || state.spent >= budget.cap) {
+      here = Kind::exhausted;
+    } else if (sum(sum(state.spent, held_of(state, now)), part.amount) > budget.cap) {
+      here = Kind::busy;
+    }
+    // What no waiting helps against is said before what it helps against.
+    const auto waiting_helps = [](Kind kind) { return kind == Kind::busy || kind == Kind::uncounted; };
+    if (here && (!refusal || (waiting_helps(refusal->kind) && !waiting_helps(*here)))) {
+      refusal = BudgetRefusal{.kind = *here,
+                              .owner = state.kind,
+                              .id = state.id,
+                              .budget = &budget,
+                              .asked = part.amount,
+                              .left = std::max(budget.cap - state.spent, std::int64_t{0}),
+                              .renewed = state.span.end};
+    }
+  }
+  if (refusal) {
+    return refusal;
+  }
+  take(hold);
+  return std::nullopt;
 }
 
 /// Holds the amounts, and links the hold into the list. Under the lock.
@@ -467,6 +480,8 @@ void Budgets::recount(std::vector<Past> past, std::vector<Orphan> orphans, WallT
   const std::scoped_lock lock(mutex_);
   uncounted_ = false;
 }
+
+Budgets::Lease::Lease() = default;
 
 Budgets::Lease::Lease(Lease&& other) noexcept
     : budgets_(std::exchange(other.budgets_, nullptr)), hold_(std::move(other.hold_)) {}

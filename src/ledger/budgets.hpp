@@ -32,6 +32,11 @@ std::string_view to_string(OwnerKind kind);
 /// "all callers together", "this tenant", "this key" ...
 std::string_view to_words(OwnerKind kind);
 
+/// A user's name is his tenant's own.
+inline std::string user_id(std::string_view tenant, std::string_view user) {
+  return std::string(tenant) + "/" + std::string(user);
+}
+
 /// Why a call may not be paid for. Views live as long as the purse.
 struct BudgetRefusal {
   enum class Kind : std::uint8_t {
@@ -83,6 +88,9 @@ class Budgets {
   /// be given back although nobody did.
   std::expected<Lease, BudgetRefusal> hold(const Purse& purse, const Spending& worst, platform::WallTime now,
                                            platform::WallTime expires);
+  /// The same in two steps: the memory, and the decision, which allocates nothing and may be a part of another one.
+  Lease prepare(const Purse& purse, platform::WallTime expires);
+  std::optional<BudgetRefusal> hold(Lease& prepared, const Purse& purse, const Spending& worst, platform::WallTime now);
 
   /// Gives back what is held by leases that are over their time. How many they were.
   std::size_t expire(platform::WallTime now);
@@ -205,12 +213,12 @@ class Budgets::Purse {
 /// What one attempt holds. Settled with what it cost, or given back whole when it is destroyed. Belongs to its call.
 class Budgets::Lease {
  public:
-  Lease() = default;
+  Lease();
   Lease(Lease&&) noexcept;
   Lease& operator=(Lease&&) noexcept;
   ~Lease();
 
-  [[nodiscard]] bool held() const { return hold_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const { return hold_ != nullptr; }
   /// Once; what was held and not spent is free again. Unknown money of a hard budget counts as the hold: what may have
   /// been spent is not given out a second time.
   std::vector<BudgetWarning> settle(const Spending& actual, platform::WallTime now);

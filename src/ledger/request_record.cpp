@@ -17,7 +17,7 @@ namespace {
 using platform::Duration;
 
 constexpr std::size_t number_bytes_max = 24;
-constexpr std::size_t fixed_bytes_max = 1024;  // keys, punctuation and numbers of one row, with room to spare
+constexpr std::size_t fixed_bytes_max = 1280;  // keys, punctuation and numbers of one row, with room to spare
 
 template <std::size_t n>
 void copy_fixed(char* to, const char* from) {
@@ -285,7 +285,7 @@ std::size_t room_for(const RequestRecord& record) {
   for (const std::string* text :
        {&record.id, &record.id, &record.endpoint, &record.tenant, &record.user, &record.key_id, &record.key,
         &record.client, &record.client_request_id, &record.trace_id, &record.model, &record.route, &record.target,
-        &record.error_code, &record.error_message, &record.recovered_from}) {
+        &record.error_code, &record.error_message, &record.recovered_from, &record.refused_by}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {
@@ -367,6 +367,23 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
               attempt.usage_source > UsageSource::provider ? to_string(attempt.usage_source) : std::string_view());
   row.text_if(",\"tier\":",
               attempt.tier.value_or(Tier::standard) != Tier::standard ? to_string(*attempt.tier) : std::string_view());
+  if (row.begin_value(",\"reserved\":", attempt.reserved != nullptr)) {
+    const Reserved& reserved = *attempt.reserved;
+    row.bytes(R"({"usd":)");
+    row.bytes(reserved.money ? reserved.money->to_text() : "null");
+    row.bytes(R"(,"tokens":)");
+    row.integer(reserved.tokens);
+    row.bytes(R"(,"output_tokens":)");
+    row.integer(reserved.output_tokens);
+    row.bytes(R"(,"until":")");
+    row.bytes(observe::rfc3339(reserved.expires));
+    row.bytes(R"("})");
+    row.end_value();
+  }
+  if (row.begin_value(",\"charged_usd\":", attempt.reserved != nullptr && attempt.reserved->charged)) {
+    row.bytes(attempt.reserved->charged->to_text());
+    row.end_value();
+  }
   if constexpr (Row::is_object) {
     row.literal("}");
   } else {
@@ -424,6 +441,7 @@ void write_rest(Row& row, const RequestRecord& record) {
     row.literal("]");
     row.end_value();
   }
+  row.text_if(",\"refused_by\":", record.refused_by);
 }
 
 template <class Row>

@@ -36,6 +36,15 @@ enum class UsageSource : std::uint8_t {
 };
 std::string_view to_string(UsageSource source);
 
+/// What an attempt held of limits and budgets while it ran.
+struct Reserved {
+  std::optional<Money> money;  // the most that it could cost; absent: no price is known
+  std::int64_t tokens = 0;     // prompt and answer
+  std::int64_t output_tokens = 0;
+  platform::WallTime expires{};  // it is free from then on, whatever became of the process
+  std::optional<Money> charged;  // what it was settled with; absent: it runs, or nobody knows
+};
+
 /// One upstream call. Times are measured from the start of the request; those that did not happen are absent.
 struct AttemptRecord {
   std::string target;  // "provider/model", as configured
@@ -65,8 +74,9 @@ struct AttemptRecord {
   std::string key;                    // the label of the key that was used, never the key; empty: none was
   // Of an attempt that was to go on with an answer that had broken off: "proven" or "prefill"; else empty.
   std::string_view recovery;
-  std::uint64_t repeated_bytes = 0;  // how much it repeated of the text that the caller had
-  bool trial = false;                // finds out whether the target is well again: its breaker was half-open
+  std::uint64_t repeated_bytes = 0;    // how much it repeated of the text that the caller had
+  std::shared_ptr<Reserved> reserved;  // null: nothing bounds the call by tokens or money
+  bool trial = false;                  // finds out whether the target is well again: its breaker was half-open
 };
 
 /// One call, from the first byte to the last. Written once, when the call has ended; shared as const afterwards.
@@ -102,6 +112,7 @@ struct RequestRecord final : observe::LogLine {
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
 
+  std::string refused_by;  // the limit or budget that refused it, or sent it to a substitute; mostly empty
   // Of the journal: as long as this is held, the file stays in which the call is told to be open.
   std::shared_ptr<const void> open_in;
 

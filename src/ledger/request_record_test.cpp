@@ -120,6 +120,7 @@ RequestRecord with_everything() {
   record.usage = {.input_tokens = 0, .output_tokens = 2, .cached_input_tokens = 3, .reasoning_tokens = 4};
   record.cost = Money::parse("0.00472");
   record.recovered_from = "b/y";
+  record.refused_by = "the budget of this key";
   record.skipped = {"c/z: no key", "d \"e\""};
   AttemptRecord& attempt = record.attempts.emplace_back();
   attempt.target = "b/y";
@@ -148,6 +149,8 @@ RequestRecord with_everything() {
   attempt.trial = true;
   attempt.usage_source = UsageSource::estimated;
   attempt.tier = Tier::flex;
+  attempt.reserved = std::make_shared<Reserved>(
+      Reserved{.money = Money::parse("0.5"), .tokens = 100, .output_tokens = 90, .charged = Money::parse("0.25")});
   return record;
 }
 

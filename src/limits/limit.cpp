@@ -34,7 +34,7 @@ std::string_view to_words(ScopeKind kind) {
     case ScopeKind::tenant: return "this tenant";
     case ScopeKind::user: return "this user";
     case ScopeKind::key: return "this key";
-    case ScopeKind::role: return "this role";
+    case ScopeKind::role: return "each key of this role";
     case ScopeKind::model: return "this model";
     case ScopeKind::address: return "this address";
   }

@@ -83,7 +83,7 @@ auto* find_window(Windows& windows, const WindowLimit& limit) {
 
 }  // namespace
 
-std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> scopes, Ask ask, Instant now) {
+std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> scopes, Ask ask, Instant now, Also* also) {
   std::array<Wanted, scopes_per_call_max> wanted;
   std::size_t count = 0;
   std::uint32_t which = 0;
@@ -101,6 +101,9 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
   }
   Ticket ticket;
   if (count == 0) {
+    if (also != nullptr && !also->take()) {
+      return std::unexpected(Refusal{.elsewhere = true});
+    }
     return ticket;
   }
   const std::span<Wanted> all(wanted.data(), count);
@@ -178,6 +181,9 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
         }
         if (refusal) {
           return std::unexpected(*refusal);
+        }
+        if (also != nullptr && !also->take()) {
+          return std::unexpected(Refusal{.elsewhere = true});
         }
         Instant at = now;  // another core's clock may have been read a moment later
         for (const Wanted& one : all) {
@@ -389,17 +395,37 @@ std::string to_reset_text(Duration duration) {
   return text + "s";
 }
 
-RateLimitHeaders::RateLimitHeaders(const Limiter::Ticket& ticket) {
-  if (const auto& requests = ticket.standing(Unit::requests)) {
-    headers.emplace_back("x-ratelimit-limit-requests", std::to_string(requests->limit));
-    headers.emplace_back("x-ratelimit-remaining-requests", std::to_string(requests->remaining));
-    headers.emplace_back("x-ratelimit-reset-requests", to_reset_text(requests->reset));
+void RateLimitHeaders::tell(const Limiter::Ticket& ticket) {
+  for (const Unit unit : {Unit::requests, Unit::tokens}) {
+    if (const auto& standing = ticket.standing(unit)) {
+      tell(unit, *standing);
+    }
   }
-  if (const auto& tokens = ticket.standing(Unit::tokens)) {
-    headers.emplace_back("x-ratelimit-limit-tokens", std::to_string(tokens->limit));
-    headers.emplace_back("x-ratelimit-remaining-tokens", std::to_string(tokens->remaining));
-    headers.emplace_back("x-ratelimit-reset-tokens", to_reset_text(tokens->reset));
+}
+
+void RateLimitHeaders::tell(const Refusal& refusal) {
+  if (refusal.window) {
+    tell(refusal.window->unit, {.limit = refusal.window->amount,
+                                .remaining = 0,
+                                .reset = refusal.retry_after.value_or(refusal.window->window)});
   }
+}
+
+void RateLimitHeaders::tell(Unit unit, const Standing& standing) {
+  using Names = std::array<std::string_view, 3>;
+  static constexpr Names of_requests = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+                                        "x-ratelimit-reset-requests"};
+  static constexpr Names of_tokens = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+                                      "x-ratelimit-reset-tokens"};
+  const Names& names = unit == Unit::requests ? of_requests : of_tokens;
+  const auto begin = std::ranges::find(headers, names[0], [](const auto& header) { return header.first; });
+  auto at = static_cast<std::size_t>(begin - headers.begin());
+  if (begin == headers.end()) {
+    headers.resize(headers.size() + names.size());
+  }
+  headers[at++] = {names[0], std::to_string(standing.limit)};
+  headers[at++] = {names[1], std::to_string(standing.remaining)};
+  headers[at] = {names[2], to_reset_text(standing.reset)};
 }
 
 }  // namespace weir::limits

@@ -23,6 +23,7 @@ struct Refusal {
   std::optional<WindowLimit> window;  // nothing: too many calls at the same time
   std::int64_t in_flight_limit = 0;
   std::optional<platform::Duration> retry_after;  // nothing: never, the call asks for more than the limit
+  bool elsewhere = false;                         // all limits grant it; what was to be decided with them did not
 };
 
 /// How a caller stands with the tightest of his limits.
@@ -46,7 +47,7 @@ class Limiter {
   Limiter& operator=(const Limiter&) = delete;
   ~Limiter() = default;
 
-  static constexpr std::size_t scopes_per_call_max = scope_kinds;
+  static constexpr std::size_t scopes_per_call_max = 12;
 
  private:
   struct Key {
@@ -127,9 +128,17 @@ class Limiter {
     std::int64_t tokens = 0;
     std::int64_t in_flight = 1;
   };
+  /// What is decided in the same moment: false, and nothing is taken. Must be short, and allocate nothing.
+  class Also {
+   public:
+    virtual ~Also() = default;
+    virtual bool take() = 0;
+  };
   /// All of it in every scope, or nothing in any. The limit sets must live as long as the ticket; at most
-  /// scopes_per_call_max scopes, each of another kind. An empty ticket where none has a limit.
-  std::expected<Ticket, Refusal> take(std::span<const Scope> scopes, Ask ask, platform::Instant now);
+  /// scopes_per_call_max scopes, each another one. An empty ticket where none has a limit. `also` is asked while nobody
+  /// else can decide, once all limits grant it.
+  std::expected<Ticket, Refusal> take(std::span<const Scope> scopes, Ask ask, platform::Instant now,
+                                      Also* also = nullptr);
 
   /// Scopes that are remembered, and calls in flight in all of them together (one call in two scopes counts twice).
   [[nodiscard]] std::size_t scopes() const;
@@ -150,8 +159,16 @@ class Limiter {
 
 /// OpenAI's headers: x-ratelimit-limit-requests and so on. Owns the texts.
 struct RateLimitHeaders {
-  explicit RateLimitHeaders(const Limiter::Ticket& ticket);
+  RateLimitHeaders() = default;
+  explicit RateLimitHeaders(const Limiter::Ticket& ticket) { tell(ticket); }
+  /// In place of what was told before of the same unit.
+  void tell(const Limiter::Ticket& ticket);
+  /// Nothing is left of the limit that refuses.
+  void tell(const Refusal& refusal);
   std::vector<std::pair<std::string_view, std::string>> headers;
+
+ private:
+  void tell(Unit unit, const Standing& standing);
 };
 /// True for x-ratelimit-*, in any case.
 bool is_rate_limit_header(std::string_view name);

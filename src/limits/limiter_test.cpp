@@ -154,6 +154,33 @@ TEST(Limiter, gives_back_what_another_part_of_the_gateway_refused) {
   }
 }
 
+TEST(Limiter, takes_nothing_where_what_is_decided_with_it_refuses) {
+  struct Other final : Limiter::Also {
+    bool grants = false;
+    int asked = 0;
+    bool take() override {
+      ++asked;
+      return grants;
+    }
+  };
+  Limiter limiter;
+  const LimitSet set{.windows = {requests(1, 60s)}, .in_flight = 1};
+  const Scope scope{ScopeKind::key, "k", &set};
+  Other other;
+  for (int i = 0; i < 5; ++i) {
+    const auto refused = limiter.take({&scope, 1}, {}, start, &other);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().elsewhere);
+  }
+  EXPECT_EQ(limiter.in_flight(), 0);
+  other.grants = true;
+  EXPECT_TRUE(limiter.take({&scope, 1}, {}, start, &other));
+  EXPECT_EQ(other.asked, 6);
+  EXPECT_FALSE(limiter.take({&scope, 1}, {}, start + 1s, &other));
+  EXPECT_EQ(other.asked, 6);  // a limit refused before
+  EXPECT_TRUE(limiter.take({}, {}, start, &other));
+}
+
 TEST(Limiter, settles_the_tokens_that_were_only_estimated) {
   Limiter limiter;
   const LimitSet set{.windows = {tokens(1000, 60s)}};

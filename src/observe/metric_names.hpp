@@ -73,6 +73,25 @@ inline const MetricFamily limited{"weir_limited_requests_total",
                                   "Calls refused by a limit, by whose and on what: requests, tokens, in_flight.",
                                   MetricKind::counter,
                                   {"scope", "unit"}};
+inline const MetricFamily budget_refused{
+    "weir_budget_refused_total",
+    "Times that a budget or quota refused a call at one target, by whose and why: exhausted, busy, price_unknown, "
+    "uncounted.",
+    MetricKind::counter,
+    {"owner", "reason"}};
+inline const MetricFamily budget_warnings{"weir_budget_warnings_total",
+                                          "Budgets and quotas of which 80 or 100 percent were used, once a period.",
+                                          MetricKind::counter,
+                                          {"owner", "percent"}};
+inline const MetricFamily budget_used{
+    "weir_budget_used",
+    "What is used of each budget in its period: US dollars, or tokens; of those that were asked since the start.",
+    MetricKind::gauge,
+    {"owner", "name", "unit", "period"}};
+inline const MetricFamily budget_held{
+    "weir_budget_held", "What calls that run hold of it.", MetricKind::gauge, {"owner", "name", "unit", "period"}};
+inline const MetricFamily budget_cap{
+    "weir_budget_limit", "How much it is.", MetricKind::gauge, {"owner", "name", "unit", "period"}};
 inline const MetricFamily limit_scopes{
     "weir_limit_scopes", "Callers whose use is counted against limits.", MetricKind::gauge, {}};
 inline const MetricFamily limit_requests{

@@ -25,6 +25,8 @@ struct Quirks {
   openai::Prefill prefill = openai::Prefill::none;
   /// It knows a repeated call by the header Idempotency-Key.
   bool idempotency_key = false;
+  /// It takes max_completion_tokens for the longest answer, and refuses max_tokens with some models.
+  bool max_completion_tokens = false;
   friend bool operator==(const Quirks&, const Quirks&) = default;
 };
 

@@ -74,6 +74,7 @@ inline constexpr auto call_members = std::to_array<CallMember>({
     {"cost_usd", Slot::money},
     {"recovered_from", Slot::optional_text},
     {"skipped", Slot::optional},
+    {"refused_by", Slot::optional_text},
 });
 inline constexpr auto attempt_members = std::to_array<CallMember>({
     {"target", Slot::text},
@@ -107,6 +108,8 @@ inline constexpr auto attempt_members = std::to_array<CallMember>({
     {"trial", Slot::optional_flag},
     {"usage_source", Slot::optional_text},
     {"tier", Slot::optional_text},
+    {"reserved", Slot::optional},
+    {"charged_usd", Slot::optional},
 });
 
 /// The call's id, without reading the rest; empty where there is none.

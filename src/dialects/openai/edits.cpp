@@ -48,6 +48,27 @@ std::optional<Edit> edit_include_usage(const Request& request) {
   return insert_member(request.stream_options->offset + 1, R"("include_usage":true)", !request.stream_options_is_empty);
 }
 
+OutputEdits edit_output_limit(const Request& request, std::int64_t limit, std::string_view member) {
+  const std::string number = std::to_string(limit);
+  const auto lowered = [&](const std::optional<std::int64_t>& asked, const std::optional<text::Span>& value) {
+    return asked && *asked > limit ? std::optional(Edit{value->offset, value->length, number}) : std::nullopt;
+  };
+  OutputEdits edits{.first = lowered(request.max_tokens, request.max_tokens_value),
+                    .second = lowered(request.max_completion_tokens, request.max_completion_tokens_value)};
+  if (request.max_tokens || request.max_completion_tokens) {
+    return edits;
+  }
+  // Named as null, it is named all the same: a second member of the name would be an error.
+  const auto& null = member == "max_tokens" ? request.max_tokens_value : request.max_completion_tokens_value;
+  if (null) {
+    edits.first = Edit{null->offset, null->length, number};
+  } else {
+    edits.first =
+        insert_member(request.members_begin, "\"" + std::string(member) + "\":" + number, request.has_members);
+  }
+  return edits;
+}
+
 std::optional<Edit> edit_no_stream_options(const Request& request, std::string_view body) {
   if (!request.stream_options) {
     return std::nullopt;

@@ -20,6 +20,7 @@ const Operation embedding{.answer = "a list of embeddings",
                           .inspect_chunk = inspect_chunk,
                           .inspect_reply = inspect_embeddings,
                           .must_adapt = has_other_encoding,
-                          .adapt = in_asked_encoding};
+                          .adapt = in_asked_encoding,
+                          .has_output = false};
 
 }  // namespace weir::openai

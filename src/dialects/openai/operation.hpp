@@ -22,6 +22,7 @@ struct Operation {
   bool (*must_adapt)(const Request& request, std::string_view start) = nullptr;
   std::expected<std::optional<std::string>, std::string_view> (*adapt)(const Request& request,
                                                                        std::string_view body) = nullptr;
+  bool has_output = true;  // tokens are generated
 };
 
 extern const Operation chat_completion;

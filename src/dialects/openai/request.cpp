@@ -86,10 +86,12 @@ class Reader {
     } else if (text::key_equals(member, "max_tokens")) {
       if (first_of(max_tokens_bit, "max_tokens")) {
         request_.max_tokens = read_integer(value, "max_tokens");
+        request_.max_tokens_value = Span::within(body_, value.raw);
       }
     } else if (text::key_equals(member, "max_completion_tokens")) {
       if (first_of(max_completion_tokens_bit, "max_completion_tokens")) {
         request_.max_completion_tokens = read_integer(value, "max_completion_tokens");
+        request_.max_completion_tokens_value = Span::within(body_, value.raw);
       }
     } else if (text::key_equals(member, "n")) {
       if (first_of(n_bit, "n")) {

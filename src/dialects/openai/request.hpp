@@ -34,6 +34,8 @@ struct Request {
   // Absent when null. An integer beyond 64 bits is held at the nearest bound.
   std::optional<std::int64_t> max_tokens;
   std::optional<std::int64_t> max_completion_tokens;
+  std::optional<text::Span> max_tokens_value;  // the members' values as sent, also null
+  std::optional<text::Span> max_completion_tokens_value;
   std::optional<std::int64_t> n;
   std::int64_t prompts = 1;                // completions: each prompt of a list gets its own `n` choices
   std::optional<text::Span> service_tier;  // the word between its quotes, as sent; absent where it is no string

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "ledger/budget_rules.hpp"
+#include "limits/limit.hpp"
+
+namespace weir::gateway {
+
+/// What one owner may use.
+struct Allowance {
+  limits::LimitSet limits;
+  ledger::BudgetRules budgets;
+  [[nodiscard]] bool empty() const { return limits.empty() && budgets.empty(); }
+  friend bool operator==(const Allowance&, const Allowance&) = default;
+};
+
+/// A group of callers. What it has itself holds in place of what each tenant has; what its parent has holds for all
+/// below together.
+struct TenantAllowance : Allowance {
+  std::string parent;  // empty: none
+  friend bool operator==(const TenantAllowance&, const TenantAllowance&) = default;
+};
+
+/// Everything that bounds what callers use, as the configuration has it. Immutable, part of a snapshot.
+struct Allowances {
+  static constexpr std::size_t tenant_depth_max = 4;
+
+  template <class T>
+  using ByName = std::map<std::string, T, std::less<>>;
+
+  Allowance global;
+  limits::LimitSet without_key;      // for each address that calls without a key
+  limits::LimitSet per_ip;           // for each address, with or without a key
+  Allowance per_key;                 // for each key that has none of its own
+  Allowance per_user;                // for each user
+  Allowance per_tenant;              // for each tenant that has none of its own
+  ByName<limits::LimitSet> by_role;  // for each key of that role, beside its own
+  ByName<Allowance> by_model;
+  ByName<TenantAllowance> tenants;
+  std::int64_t max_output_tokens = 4096;  // of a call whose budget is hard
+
+  /// What holds for this tenant alone.
+  [[nodiscard]] const Allowance& of_tenant(std::string_view name) const {
+    const auto found = tenants.find(name);
+    return found == tenants.end() || found->second.empty() ? per_tenant : found->second;
+  }
+  /// The tenant that this one is part of; null: none.
+  [[nodiscard]] const std::pair<const std::string, TenantAllowance>* parent_of(std::string_view name) const {
+    const auto found = tenants.find(name);
+    if (found == tenants.end() || found->second.parent.empty()) {
+      return nullptr;
+    }
+    const auto parent = tenants.find(found->second.parent);
+    return parent == tenants.end() ? nullptr : &*parent;
+  }
+  /// Nothing is limited: the way of a call is a branch shorter.
+  [[nodiscard]] bool empty() const {
+    return global.empty() && without_key.empty() && per_ip.empty() && per_key.empty() && per_user.empty() &&
+           per_tenant.empty() && by_role.empty() && by_model.empty() && tenants.empty();
+  }
+  friend bool operator==(const Allowances&, const Allowances&) = default;
+};
+
+}  // namespace weir::gateway
