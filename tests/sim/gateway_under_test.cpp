@@ -84,6 +84,19 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
   config->models = models_of(scenario);
   config->timeouts = scenario.timeouts;
   config->retry = scenario.retry;
+  if (scenario.metered) {
+    gateway::Allowance& all = config->allowances.global;
+    all.limits = {.windows = {{limits::Unit::requests, 1'000'000, std::chrono::hours(1)},
+                              {limits::Unit::tokens, 1'000'000'000'000, std::chrono::hours(1)}},
+                  .in_flight = 100'000};
+    all.budgets.budgets = {{.cap = metered_cap, .period = *ledger::Period::make(ledger::PeriodLength::forever)}};
+    config->prices = std::make_shared<const ledger::PriceBook>(
+        std::vector<ledger::PriceBook::Rule>{{.pattern = "*",
+                                              .rates = {.input = ledger::Money::picodollars(input_price),
+                                                        .output = ledger::Money::picodollars(output_price)},
+                                              .from = std::nullopt}},
+        ledger::PriceBook::Sources{});
+  }
   config->keep_alive = {.after = scenario.keep_alive_after, .every = scenario.keep_alive_every};
   return config;
 }
@@ -99,6 +112,11 @@ GatewayUnderTest::GatewayUnderTest(platform::SimulatedWorld& world, const Scenar
 }
 
 GatewayUnderTest::~GatewayUnderTest() = default;
+
+std::pair<std::int64_t, std::int64_t> GatewayUnderTest::spent_and_held() const {
+  const auto standings = node_->budgets().standings(platform::WallTime{}, 1);
+  return standings.empty() ? std::pair<std::int64_t, std::int64_t>{} : std::pair{standings[0].spent, standings[0].held};
+}
 
 void GatewayUnderTest::reload(const std::vector<std::string>& replaced) {
   for (const std::string& name : replaced) {

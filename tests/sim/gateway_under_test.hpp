@@ -36,6 +36,10 @@ class GatewayUnderTest {
   [[nodiscard]] std::size_t budget_used() const { return node_->budget().used(); }
   [[nodiscard]] std::size_t upstream_connections() const { return node_->upstream_connections(); }
   [[nodiscard]] int calls_at_targets() const { return node_->calls_at_targets(); }
+  [[nodiscard]] std::size_t leases() const { return node_->budgets().live_leases(); }
+  [[nodiscard]] std::int64_t limited_in_flight() const { return node_->limiter().in_flight(); }
+  /// Of the one budget of a metered scenario, in picodollars; and what is held of it.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> spent_and_held() const;
   [[nodiscard]] std::size_t connections() const { return node_->open_connections(); }
 
  private:

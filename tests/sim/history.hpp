@@ -22,6 +22,11 @@ using platform::Instant;
 /// What a provider says when a request is too long for its model.
 inline constexpr std::string_view context_window = "context_length_exceeded";
 
+// Of a metered scenario, in picodollars.
+inline constexpr std::int64_t input_price = 1'000'003;
+inline constexpr std::int64_t output_price = 2'000'029;
+inline constexpr std::int64_t metered_cap = 1'000'000'000'000'000'000;
+
 /// What an upstream means to do with one request.
 struct Intent {
   Upset upset = Upset::none;

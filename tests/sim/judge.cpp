@@ -1041,11 +1041,43 @@ class Judge {
   // --- everything
   // -----------------------------------------------------------------------------------------------------
 
+  /// What the provider told is what is paid for; what it refused, or never got, is free.
+  void judge_charge(const RequestRecord& record, const AttemptRecord& attempt) {
+    if (scenario_.metered != (attempt.reserved != nullptr)) {
+      violate("an attempt of {} is {}", record.client_request_id,
+              scenario_.metered ? "outside of the budget" : "paid for, and there is no budget");
+      return;
+    }
+    if (!scenario_.metered) {
+      return;
+    }
+    if (!attempt.reserved->charged) {
+      violate("an attempt of {} was not charged for", record.client_request_id);
+      return;
+    }
+    const std::int64_t charged = attempt.reserved->charged->in_picodollars();
+    const bool told = attempt.usage_source == ledger::UsageSource::provider && attempt.status < 300;
+    const bool free = attempt.status >= 300 || (attempt.status == 0 && !attempt.connected);
+    const std::int64_t due = free ? 0
+                                  : attempt.usage.input_tokens.value_or(0) * input_price +
+                                        attempt.usage.output_tokens.value_or(0) * output_price;
+    if ((told || free) && charged != due) {
+      violate("an attempt of {} was charged {} picodollars and cost {}", record.client_request_id, charged, due);
+    }
+    // Who sends more than he was asked for, and does not say what it was, is paid for what came.
+    if (told && charged > attempt.reserved->money.value_or(ledger::Money{}).in_picodollars()) {
+      violate("an attempt of {} was charged {} picodollars, more than it held", record.client_request_id, charged);
+    }
+  }
+
   void judge_records() {
     std::set<std::string> ids;
     for (const auto& record : history_.records) {
       if (!ids.insert(record->id).second) {
         violate("two rows have the id {}", record->id);
+      }
+      for (const AttemptRecord& attempt : record->attempts) {
+        judge_charge(*record, attempt);
       }
       if (record->end_state == EndState::open) {
         violate("the row of {} was never closed", record->client_request_id);

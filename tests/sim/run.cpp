@@ -81,6 +81,7 @@ class Run {
         history_.end_violations.push_back(
             fmt::format("{} places at targets were not given back", gateway->calls_at_targets()));
       }
+      look_at_leases(*gateway);
       gateway->shut_down(5s);
     }
     run_until("the end", 1h, [&] { return gateway->stopped(); });
@@ -94,6 +95,8 @@ class Run {
       history_.end_violations.push_back(
           fmt::format("{} places for connections to providers were not given back", gateway->upstream_connections()));
     }
+    look_at_leases(*gateway);
+    look_at_money(*gateway);
     if (gateway->budget_used() != 0) {
       history_.end_violations.push_back(
           fmt::format("{} bytes of the memory budget were not given back", gateway->budget_used()));
@@ -126,6 +129,35 @@ class Run {
   void run_until(std::string_view what, Duration at_most, const std::function<bool()>& done) {
     if (world_.run_until(done, world_.now() + at_most, steps_max) == SimulatedWorld::Stopped::out_of_steps) {
       history_.end_violations.push_back(fmt::format("{}: the gateway turns without end", what));
+    }
+  }
+
+  /// Nobody calls any more: nothing of limits and budgets is held.
+  void look_at_leases(const GatewayUnderTest& gateway) {
+    const auto [spent, held] = gateway.spent_and_held();
+    if (gateway.leases() != 0 || held != 0) {
+      history_.end_violations.push_back(
+          fmt::format("{} leases of budgets hold {} picodollars, and no call is there", gateway.leases(), held));
+    }
+    if (gateway.limited_in_flight() != 0) {
+      history_.end_violations.push_back(
+          fmt::format("{} calls count as in flight, and no call is there", gateway.limited_in_flight()));
+    }
+  }
+
+  /// What the budget says is what the rows of the attempts say, to the last digit.
+  void look_at_money(const GatewayUnderTest& gateway) {
+    std::int64_t charged = 0;
+    for (const auto& record : history_.records) {
+      for (const auto& attempt : record->attempts) {
+        if (attempt.reserved && attempt.reserved->charged) {
+          charged += attempt.reserved->charged->in_picodollars();
+        }
+      }
+    }
+    if (const std::int64_t spent = gateway.spent_and_held().first; spent != charged) {
+      history_.end_violations.push_back(
+          fmt::format("the budget has spent {} picodollars, and the attempts were charged {}", spent, charged));
     }
   }
 

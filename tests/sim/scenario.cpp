@@ -126,6 +126,7 @@ Scenario make_scenario(std::uint64_t seed) {
   Dice dice(seed ^ 0x5ce9a210U);
   Scenario scenario;
   scenario.seed = seed;
+  scenario.metered = seed % 3 != 0;
   if (dice.chance(0.2)) {
     scenario.drain_after = dice.between(500ms, 5s);
     scenario.drain_time = dice.one_of<Duration>({0ms, 500ms, 2s, 10s});

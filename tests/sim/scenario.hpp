@@ -60,6 +60,7 @@ struct Scenario {
   std::uint64_t seed = 0;
   platform::WorldFaults world;
   platform::LinkFaults client_link;
+  bool metered = false;        // every call has limits and budgets, which are never reached
   bool quiet_network = false;  // links deliver everything at once and in one piece: times can be judged exactly
   std::vector<UpstreamPlan> upstreams;
   std::map<std::string, std::vector<std::vector<std::string>>> models;  // steps of upstream names
