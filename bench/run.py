@@ -22,8 +22,10 @@ from runner import processes, rows, servers, table  # noqa: E402
 from runner.load import Load, LoadFailed  # noqa: E402
 
 PLAIN_ROWS = ["a", "b", "c", "sse", "single", "single_large", "fixed"]  # take turns on one pair of proxies
+FULL_ROWS = ["full", "full_fixed", "models", "refusal"]  # with keys, limits, journal and store
+READY_ROWS = ["ready", "full_ready"]
 HELD_ROWS = ["held", "held_many", "held_tls"]
-ALL_ROWS = [*PLAIN_ROWS, "tls", *HELD_ROWS, "memory", "ready"]
+ALL_ROWS = [*PLAIN_ROWS, "tls", *FULL_ROWS, *HELD_ROWS, "memory", "full_memory", *READY_ROWS]
 
 
 def options():
@@ -69,14 +71,15 @@ class Runner:
     def start(self):
         self.upstream.start()
 
-    def new(self, name, tls=False):
+    def new(self, name, tls=False, full=False):
         """A fresh server of this kind, started."""
         self.serial += 1
         directory = self.directory / f"{name}-{self.serial}"
         if name == "nginx":
             server = servers.Nginx(directory, self.cores.proxy, self.chosen.nginx, self.upstream, tls)
         else:
-            server = servers.Weir(directory, self.cores.proxy, self.chosen.weir, self.upstream, self.sizes.models(), tls)
+            kind = servers.FullWeir if full else servers.Weir
+            server = kind(directory, self.cores.proxy, self.chosen.weir, self.upstream, self.sizes.models(), tls)
         self.started.append(server)
         return server.start()
 
@@ -96,6 +99,7 @@ class Runner:
         result = {}
         self.take_turns([row for row in self.chosen.rows if row in PLAIN_ROWS], order, number, result)
         self.take_turns([row for row in self.chosen.rows if row == "tls"], order, number, result, tls=True)
+        self.take_turns([row for row in self.chosen.rows if row in FULL_ROWS], order, number, result, full=True)
         for row in self.chosen.rows:
             if row in HELD_ROWS:
                 result[row] = {}
@@ -106,18 +110,21 @@ class Runner:
                     self.drop(server)
         if "memory" in self.chosen.rows:
             result["memory"] = self.memory(order, number)
+        if "full_memory" in self.chosen.rows and "weir" in order:
+            result["full_memory"] = {"weir": self.full_memory(number)}
         return result
 
-    def take_turns(self, chosen, order, number, result, tls=False):
+    def take_turns(self, chosen, order, number, result, tls=False, full=False):
         """These rows, each in slices that go around the servers."""
         if not chosen:
             return
-        proxies = [self.new(name, tls) for name in order]
+        key = rows.WITH_KEY if full else ()
+        proxies = [self.new(name, tls, full) for name in order]
         for server in [self.upstream, *proxies]:
-            self.bench.warm(server)
-        rate = self.half_rate(proxies) if "fixed" in chosen else 0
+            self.bench.warm(server, *key)
+        rate = self.half_rate(proxies, *key) if {"fixed", "full_fixed"} & set(chosen) else 0
         for row in chosen:
-            with_direct = row in ("sse", "single", "single_large", "fixed") or self.chosen.direct
+            with_direct = row in ("sse", "single", "single_large", "fixed", "full_fixed") or self.chosen.direct
             turns = ([self.upstream] if with_direct else []) + proxies
             slices = {server.name: [] for server in turns}
             for _ in range(self.sizes.slices[row]):
@@ -143,13 +150,19 @@ class Runner:
             return self.bench.single(server)
         if row == "single_large":
             return self.bench.single_large(server)
-        return self.bench.fixed(server, rate)
+        if row == "full":
+            return self.bench.small(server, *rows.WITH_KEY)
+        if row == "models":
+            return self.bench.models(server)
+        if row == "refusal":
+            return self.bench.refusal(server)
+        return self.bench.fixed(server, rate, *(rows.WITH_KEY if row == "full_fixed" else ()))
 
-    def half_rate(self, proxies):
+    def half_rate(self, proxies, *key):
         """Half of what the slowest can do, so that all are asked the same and none is swamped."""
         rates = []
         for server in proxies:
-            report = self.load.run(server.chat_url(), "--connections", 64, "--requests", 2 * self.sizes.small)
+            report = self.load.run(server.chat_url(), "--connections", 64, "--requests", 2 * self.sizes.small, *key)
             rates.append(report["requests_per_s"])
         return min(rates) / 2
 
@@ -169,19 +182,29 @@ class Runner:
             self.drop(server)
         return result
 
-    def ready(self):
+    def full_memory(self, number):
+        """nginx has nothing more to switch on: its number is in the row without."""
+        server = self.new("weir", full=True)
+        time.sleep(0.5)
+        result = {"idle_mib": server.rss_kib() / 1024}
+        self.tell(number, "full_memory", server.name, result)
+        self.drop(server)
+        return result
+
+    def ready(self, row):
         """Median of several starts, as one more round of its own."""
         result = {}
+        names = self.names if row == "ready" else [name for name in self.names if name == "weir"]
         for _ in range(self.sizes.starts):
-            for name in self.names:
-                server = self.new(name)
+            for name in names:
+                server = self.new(name, full=row == "full_ready")
                 result.setdefault(name, []).append(server.ready_ms)
                 self.drop(server)
-        return [{"ready": {name: {"ready_ms": times[i]} for name, times in result.items()}} for i in range(self.sizes.starts)]
+        return [{row: {name: {"ready_ms": times[i]} for name, times in result.items()}} for i in range(self.sizes.starts)]
 
     def tell(self, number, row, name, numbers):
         said = " ".join(f"{key}={value:.2f}" if isinstance(value, float) else f"{key}={value}" for key, value in numbers.items())
-        print(f"round {number + 1}/{self.chosen.rounds} {row:7} {name:6} {said}", file=sys.stderr, flush=True)
+        print(f"round {number + 1}/{self.chosen.rounds} {row:11} {name:6} {said}", file=sys.stderr, flush=True)
 
 
 def cpu_model():
@@ -208,17 +231,20 @@ def main():
     stolen = stolen_ticks()
     results = []
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as directory:
+        if servers.filesystem_of(directory) == "tmpfs" and {*FULL_ROWS, "full_memory", "full_ready"} & set(chosen.rows):
+            warnings.append("the temporary folder is in memory: the journal's sync cost nothing there (TMPDIR names another)")
         os.chmod(directory, 0o755)  # nginx's worker gives up root and still opens its files
         runner = Runner(chosen, directory)
         try:
             runner.start()
             if runner.cores.shared:
                 warnings.append("one core for all: the proxy shared it with the load")
-            if set(chosen.rows) != {"ready"}:
+            if set(chosen.rows) - set(READY_ROWS):
                 for number in range(chosen.rounds):
                     results.append(runner.round(number))
-            if "ready" in chosen.rows:
-                results.extend(runner.ready())
+            for row in READY_ROWS:
+                if row in chosen.rows:
+                    results.extend(runner.ready(row))
         except (LoadFailed, RuntimeError, OSError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 2
@@ -230,7 +256,7 @@ def main():
         names = runner.names
     after = stolen_ticks()
     share = (after[0] - stolen[0]) / max(after[1] - stolen[1], 1)
-    slow = [one["fixed"]["direct"]["p99_us"] for one in results if "fixed" in one]
+    slow = [one[row]["direct"]["p99_us"] for one in results for row in ("fixed", "full_fixed") if row in one]
     if slow and max(slow) > 1000:
         warnings.append("the latency rows were disturbed: even without a proxy one reply in a hundred took "
                         f"{max(slow) / 1000:.1f} ms")

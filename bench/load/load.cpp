@@ -75,12 +75,18 @@ class Run {
  public:
   Run(const Options& options, Target target)
       : options_(options), target_(std::move(target)), buffer_(read_bytes), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    request_ = "POST " + target_.path + " HTTP/1.1\r\nHost: " + target_.host +
-               "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(options.body.size()) + "\r\n";
+    const bool has_body = options.method != "GET";
+    request_ = options.method + " " + target_.path + " HTTP/1.1\r\nHost: " + target_.host + "\r\n";
+    if (has_body) {
+      request_ += "Content-Type: application/json\r\nContent-Length: " + std::to_string(options.body.size()) + "\r\n";
+    }
     for (const auto& [name, value] : options.headers) {
       request_ += name + ": " + value + "\r\n";
     }
-    request_ += "\r\n" + options.body;
+    request_ += "\r\n";
+    if (has_body) {
+      request_ += options.body;
+    }
     if (target_.tls) {
       tls_ = make_tls_context();
     }
@@ -374,6 +380,15 @@ std::string problem_in(const Options& options) {
   }
   if (!(options.timeout_seconds > 0) || options.timeout_seconds > seconds_max) {
     return "the timeout must be above 0 and at most 3600 seconds";
+  }
+  if (options.method != "POST" && options.method != "GET") {
+    return "the method must be POST or GET";
+  }
+  if (options.status_expected < 200 || options.status_expected > 599) {
+    return "the expected status must be from 200 to 599";
+  }
+  if (options.stream && (options.method != "POST" || options.status_expected != 200)) {
+    return "a stream needs the method POST and the status 200";
   }
   if (options.hold && (!options.stream || options.rate > 0)) {
     return "hold needs stream and no rate";

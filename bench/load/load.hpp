@@ -17,7 +17,8 @@ namespace weir::load {
 
 /// What to send, how often, and what to expect. Every loop is bounded: by `requests`, by `seconds`, or by both.
 struct Options {
-  std::string url;  ///< http://LOOPBACK:PORT/PATH; any other host is refused
+  std::string url;              ///< http://LOOPBACK:PORT/PATH; any other host is refused
+  std::string method = "POST";  ///< or GET, which sends no body
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  ///< sent as it is, with each request; see chat_body()
 
@@ -28,6 +29,7 @@ struct Options {
   double spread_seconds = 0;  ///< closed loop: spread the connections' first requests evenly over so long
   double timeout_seconds = 30;  ///< for one reply, from its first byte sent to its last byte received
 
+  int status_expected = 200;                     ///< any other is a fault
   bool stream = false;                           ///< the reply must be an event stream that ends with [DONE]
   std::optional<std::uint64_t> events_expected;  ///< data events in each stream, without [DONE]
 
@@ -44,7 +46,7 @@ enum class Fault : std::uint8_t {
   connect,      ///< no connection
   closed,       ///< the connection ended before the reply did
   reset,        ///< the same, by RST or another socket error
-  status,       ///< not 200
+  status,       ///< not the one that was expected
   framing,      ///< not HTTP/1.1 as it must be, or bytes after the end of the reply
   body,         ///< no whole JSON object; a stream without [DONE], with events after it, or with a wrong number of them
   error_event,  ///< a stream that ended with an error event

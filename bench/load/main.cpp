@@ -47,6 +47,8 @@ int main(int argc, char** argv) {
   auto* file = app.add_option("--body-file", body_file, "send this file's bytes as the body");
   app.add_option("--body-bytes", body_bytes, "make a chat request of so many bytes")->excludes(file);
   app.add_option("--model", model, "the model that the made body names");
+  app.add_option("--method", options.method, "POST (as long as nothing else is said) or GET, which sends no body");
+  app.add_option("--expect-status", options.status_expected, "the status of a right reply, 200 to 599 (200)");
   app.add_option("--header", headers, "a header, as 'name: value'; may be repeated")->allow_extra_args(false);
   app.add_flag("--stream", options.stream, "ask for an event stream and check that it ends with [DONE]");
   app.add_option("--expect-events", events_expected, "data events in each stream, without [DONE]");

@@ -26,7 +26,7 @@ ReplyCheck::Verdict ReplyCheck::take(std::string_view bytes, TimePoint now) {
 
 void ReplyCheck::take_body(std::string_view bytes, TimePoint now) {
   report_.body_bytes += bytes.size();
-  if (parser_.status() != 200) {
+  if (parser_.status() != options_.status_expected) {
     return;
   }
   if (options_.stream) {
@@ -64,7 +64,7 @@ void ReplyCheck::take_event(std::string_view event, TimePoint now) {
 }
 
 ReplyCheck::Verdict ReplyCheck::finish() {
-  if (parser_.status() != 200) {
+  if (parser_.status() != options_.status_expected) {
     return fail(Fault::status);
   }
   if (!options_.stream) {

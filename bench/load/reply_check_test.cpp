@@ -39,6 +39,20 @@ TEST(ReplyCheck, counts_any_status_but_200_as_a_fault_of_its_own) {
   EXPECT_EQ(checked.check.fault(), Fault::status);
 }
 
+TEST(ReplyCheck, takes_the_expected_status_for_the_right_one_and_200_for_a_fault_then) {
+  Checked refused;
+  refused.options.status_expected = 401;
+  EXPECT_EQ(refused.take(sized("{\"error\":{}}", "401 Unauthorized")), Verdict::complete);
+  Checked cut;
+  cut.options.status_expected = 401;
+  EXPECT_EQ(cut.take(sized("{\"error\"", "401 Unauthorized")), Verdict::failed);
+  EXPECT_EQ(cut.check.fault(), Fault::body);
+  Checked served;
+  served.options.status_expected = 401;
+  EXPECT_EQ(served.take(sized("{}")), Verdict::failed);
+  EXPECT_EQ(served.check.fault(), Fault::status);
+}
+
 TEST(ReplyCheck, wants_done_at_the_end_of_a_stream_and_nothing_behind_it) {
   struct Case {
     std::string_view body;

@@ -5,6 +5,8 @@ Each returns a flat dictionary of numbers; `faults` counts replies that were wro
 import statistics
 import time
 
+from runner import servers
+
 STREAMS = 50
 INTERVAL_MS = 20
 HELD = 2000
@@ -17,8 +19,10 @@ class Sizes:
     def __init__(self, quick):
         # A row is cut into slices that take turns among the servers: what disturbs the machine for a second or two then meets
         # all of them, and the median over the slices forgets it.
-        self.slices = {"a": 3, "b": 3, "c": 2, "sse": 1, "single": 3, "single_large": 2, "fixed": 2, "tls": 3} if quick else \
-            {"a": 10, "b": 6, "c": 4, "sse": 4, "single": 8, "single_large": 4, "fixed": 6, "tls": 6}
+        self.slices = {"a": 3, "b": 3, "c": 2, "sse": 1, "single": 3, "single_large": 2, "fixed": 2, "tls": 3,
+                       "full": 3, "full_fixed": 2, "models": 2, "refusal": 2} if quick else \
+            {"a": 10, "b": 6, "c": 4, "sse": 4, "single": 8, "single_large": 4, "fixed": 6, "tls": 6,
+             "full": 10, "full_fixed": 6, "models": 4, "refusal": 4}
         self.small = 5_000 if quick else 10_000
         self.large = 800 if quick else 2_000
         self.huge = 80 if quick else 200
@@ -40,6 +44,9 @@ class Sizes:
 # second. Both servers wait as long; waiting costs nothing.
 SETTLE_SECONDS = 0.4
 
+WITH_KEY = ("--header", f"Authorization: Bearer {servers.KEY}")  # to all servers alike: the same bytes
+WITH_UNKNOWN_KEY = ("--header", f"Authorization: Bearer {servers.UNKNOWN_KEY}")
+
 HELD_MODEL = "bench-1000000x1000ms"  # one event per second and stream: alive, but not busy
 
 
@@ -59,13 +66,25 @@ class Bench:
         report["upstream_cpu_ns"] = after[1] - before[1]
         return report
 
-    def warm(self, server):
-        self.load.run(server.chat_url(), "--connections", 16, "--requests", 2000)
-        self.load.run(server.stream_url(), "--connections", 8, "--requests", 8, "--stream", "--model", "bench")
+    def warm(self, server, *key):
+        self.load.run(server.chat_url(), "--connections", 16, "--requests", 2000, *key)
+        self.load.run(server.stream_url(), "--connections", 8, "--requests", 8, "--stream", "--model", "bench", *key)
 
-    def small(self, server):
+    def small(self, server, *key):
         """1 KB in, 0.7 KB out, 16 callers one request after the other."""
-        report = self.measured(server, server.chat_url(), "--connections", 16, "--requests", self.sizes.small)
+        report = self.measured(server, server.chat_url(), "--connections", 16, "--requests", self.sizes.small, *key)
+        return per_request(report)
+
+    def models(self, server):
+        """The list of models, which the server answers by itself."""
+        report = self.measured(server, server.models_url(), "--connections", 16, "--requests", self.sizes.small,
+                               "--method", "GET", *WITH_KEY)
+        return per_request(report)
+
+    def refusal(self, server):
+        """As (a), with a key that nobody knows."""
+        report = self.measured(server, server.refused_url(), "--connections", 16, "--requests", self.sizes.small,
+                               "--expect-status", 401, *WITH_UNKNOWN_KEY)
         return per_request(report)
 
     def large(self, server):
@@ -108,10 +127,10 @@ class Bench:
         return latency(self.measured(server, server.chat_url(), "--connections", 1, "--requests", self.sizes.huge,
                                      "--body-bytes", 1_000_000))
 
-    def fixed(self, server, rate):
+    def fixed(self, server, rate, *key):
         """An open loop at a fixed rate; latency counts from when each request was due."""
         report = self.measured(server, server.chat_url(), "--connections", 64, "--rate", f"{rate:.0f}",
-                               "--seconds", self.sizes.fixed_seconds)
+                               "--seconds", self.sizes.fixed_seconds, *key)
         return latency(report) | {"rate": rate, "late_p99_us": report["late_us"]["p99"]}
 
     def held(self, server, streams):

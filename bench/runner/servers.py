@@ -8,6 +8,9 @@ import time
 from runner import processes
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
+# Made by `weir keys generate` for the bench alone: the first is in weir_full.yaml, the second in no configuration.
+KEY = "wr-J6XOkST4uxPeFfLWPwIwumGedPgQ6SxjlMrty230wEt1C4sJk"
+UNKNOWN_KEY = "wr-rsz5bVTP8tmduVkeqJIqSHpLev10WwtrV93gF1ICfbC1sKHTQ"
 
 
 def filled(template, values):
@@ -23,6 +26,7 @@ class Server:
     name = ""
     ready_path = "/healthz"
     stream_prefix = ""  # nginx has a location of its own for streams
+    refused_prefix = ""  # and for what it refuses: it knows no keys
 
     def __init__(self, directory, cores, tls=False):
         self.directory = pathlib.Path(directory)
@@ -60,6 +64,12 @@ class Server:
     def stream_url(self):
         return f"{self.origin()}{self.stream_prefix}/v1/chat/completions"
 
+    def models_url(self):
+        return f"{self.origin()}/v1/models"
+
+    def refused_url(self):
+        return f"{self.origin()}{self.refused_prefix}/v1/chat/completions"
+
     def origin(self):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
@@ -84,6 +94,7 @@ class Upstream(Server):
 class Nginx(Server):
     name = "nginx"
     stream_prefix = "/stream"
+    refused_prefix = "/refused"
 
     def __init__(self, directory, cores, binary, upstream, tls=False):
         super().__init__(directory, cores, tls)
@@ -102,6 +113,7 @@ class Nginx(Server):
 
 class Weir(Server):
     name = "weir"
+    config = "weir.yaml"
 
     def __init__(self, directory, cores, command, upstream, models, tls=False):
         super().__init__(directory, cores, tls)
@@ -112,12 +124,18 @@ class Weir(Server):
     def command(self):
         config = self.directory / "weir.yaml"
         models = "\n".join(f"  {model}: up/{model}" for model in self.models)
-        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "MODELS": models, "TLS": ""}
+        values = {"DIR": self.directory, "PORT": self.port, "UPSTREAM": self.upstream.port, "MODELS": models, "TLS": "", "KEY": KEY}
         if self.tls:
             certificate, key = make_certificate(self.directory)
             values["TLS"] = f"tls: {{cert_file: {certificate}, key_file: {key}}}"
-        config.write_text(filled("weir.yaml", values))
+        config.write_text(filled(self.config, values))
         return [part.replace("FILE", str(config)) for part in shlex.split(self.template)]
+
+
+class FullWeir(Weir):
+    """With keys, limits, journal and store."""
+
+    config = "weir_full.yaml"
 
 
 def make_certificate(directory):
@@ -133,6 +151,11 @@ def allow_many_descriptors():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def filesystem_of(directory):
+    """Its kind, in the kernel's words: a journal in memory (tmpfs) is synced for nothing."""
+    return subprocess.run(["stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def version_of_nginx(binary):
