@@ -187,6 +187,9 @@ Result<bool> RecordKeeping::round(store::Store& store) {
     return std::unexpected(shipped.error());
   }
   shipped_ += shipped->calls;
+  if (auto noted = shipper_->note_key_uses(store); !noted) {
+    return std::unexpected(std::move(noted.error()));
+  }
   if (shipped->unusable > 0) {
     log_.message(observe::Level::error, "store",
                  fmt::format("{} records of the journal could not be read", shipped->unusable));

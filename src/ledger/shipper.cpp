@@ -92,6 +92,7 @@ Result<void> Shipper::put_pending(store::Store& store, Outcome& outcome) {
   if (auto put = store.requests().put(records, store::Repeats::none); !put) {
     return put;
   }
+  std::ranges::for_each(records, [&](std::string_view record) { key_uses_.saw(record); });
   outcome.calls = records.size();
   pending_.clear();
   pending_ends_.clear();
@@ -190,6 +191,7 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     if (auto done = store.requests().put(records, store::Repeats::possible); !done) {
       return done;
     }
+    std::ranges::for_each(records, [&](std::string_view record) { key_uses_.saw(record); });
     outcome.calls += batch.size();
     batch.clear();
     batch_bytes = 0;

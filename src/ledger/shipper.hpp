@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ledger/journal.hpp"
+#include "ledger/key_uses.hpp"
 #include "platform/files.hpp"
 #include "store/store.hpp"
 
@@ -39,6 +40,8 @@ class Shipper {
   Result<Outcome> ship(store::Store& store);
   /// Carries everything that processes which died have left. Those that live are left alone.
   Result<Outcome> recover(store::Store& store);
+  /// Tells the store when its keys were last used, by what was carried there. Where it refuses, it is told next time.
+  Result<void> note_key_uses(store::Store& store) { return key_uses_.note(store); }
   /// True where recover() has found one that lived: it may be worth asking again.
   [[nodiscard]] bool others_live() const { return others_live_; }
   /// Everything of the own journal is in the store, and it may go.
@@ -65,6 +68,7 @@ class Shipper {
   std::vector<Place> places_;
   std::string pending_;  // records that were read and are not in the store yet, one behind the other
   std::vector<std::size_t> pending_ends_;
+  KeyUses key_uses_;
   bool others_live_ = false;
 };
 

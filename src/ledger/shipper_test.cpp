@@ -70,6 +70,7 @@ class MoodyStore final : public store::Store, store::RequestLog {
   Result<void> shrink() override { return {}; }
   Result<void> backup(const std::string&) override { return {}; }
   int schema_version() override { return 1; }
+  void on_progress(std::function<void()>) override {}
 
  private:
   Result<void> mood() const { return refuses ? Result<void>(fail(Code::store_unavailable, "locked")) : Result<void>(); }

@@ -211,6 +211,20 @@ std::string_view id_of(std::string_view record) {
   return end == std::string_view::npos ? std::string_view() : record.substr(0, end);
 }
 
+CallKey key_of(std::string_view record) {
+  CallKey key;
+  std::size_t at = 0;
+  text::for_each_element(record, [&](const JsonValue& value) {
+    if (at == of_call("time")) {
+      key.time_ms = text::to_int64(value).value_or(0);
+    } else if (at == of_call("key_id") && value.kind == JsonKind::string) {
+      key.id = value.string_raw();
+    }
+    return at++ < of_call("key_id");
+  });
+  return key;
+}
+
 Result<std::string> as_object(std::string_view record) {
   if (auto good = check(record); !good) {
     return std::unexpected(std::move(good.error()));

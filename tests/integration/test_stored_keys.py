@@ -142,6 +142,33 @@ def test_a_lost_master_key_is_no_reason_to_say_no(tmp_path):
     assert "Put it back from a backup" in failed.stderr
 
 
+def last_used(weir: Weir, identity: str) -> str | None:
+    reply = ask(weir, "GET", f"/keys/{identity}")
+    assert reply.status == 200, reply
+    return reply.json["last_used_at"]
+
+
+def test_a_key_tells_when_it_was_last_used_also_after_a_restart(tmp_path):
+    with Weir(tmp_path, config(), WEIR_ADMIN_KEY=ADMIN) as weir:
+        unused, _ = make(weir, '{"label": "unused"}')
+        identity, key = make(weir)
+        assert last_used(weir, identity) is None
+        assert outcome(weir, key) == "200"
+        give_up = time.monotonic() + PATIENCE
+        while (used := last_used(weir, identity)) is None:
+            assert time.monotonic() < give_up, "the call's record comes to the store, and its time with it"
+            time.sleep(0.05)
+        assert used >= ask(weir, "GET", f"/keys/{identity}").json["created_at"]
+        assert used in weir.command("keys", "list", "--label", "laptop", WEIR_ADMIN_KEY=ADMIN).stdout
+        assert ask(weir, "PATCH", f"/keys/{identity}", '{"label": "desk"}').json["last_used_at"] == used
+        other, text = make(weir)
+        assert outcome(weir, text) == "200", "and weir ends before it has written that"
+    with Weir(tmp_path, config(), WEIR_ADMIN_KEY=ADMIN) as weir:
+        assert last_used(weir, identity) == used
+        assert last_used(weir, other) >= used
+        assert last_used(weir, unused) is None
+
+
 HOLDER = """
 import sqlite3, sys
 books = sqlite3.connect(sys.argv[1], isolation_level=None)
