@@ -264,6 +264,22 @@ TEST_P(StoreContract, removes_the_oldest_with_their_attempts) {
   EXPECT_TRUE(store->make_durable().has_value());
 }
 
+TEST_P(StoreContract, tells_that_a_question_goes_forward) {
+  put(*store, {call(1)});
+  put(*store, {call(2)});
+  put(*store, {call(3)});
+  int told = 0;
+  store->on_progress([&] { ++told; });
+  ASSERT_TRUE(store->requests().usage({}).has_value());
+  EXPECT_GE(told, 3) << "for each part that is read";
+  told = 0;
+  ASSERT_TRUE(store->requests().list({.model = "none has it"}).has_value());
+  EXPECT_GE(told, 3);
+  told = 0;
+  ASSERT_TRUE(store->bytes().has_value());
+  EXPECT_EQ(told, 0);
+}
+
 TEST_P(StoreContract, takes_more_bytes_the_more_there_is) {
   const auto before = store->bytes();
   std::vector<InferenceLog> calls;

@@ -38,6 +38,7 @@ class MemoryRequestLog final : public RequestLog {
     std::string last;
     auto at = query.after.empty() ? calls_.end() : calls_.lower_bound(query.after);
     while (at != calls_.begin() && (--at)->first >= query.from) {
+      told_();
       if (!matches(query, at->second.row)) {
         continue;
       }
@@ -54,10 +55,12 @@ class MemoryRequestLog final : public RequestLog {
     UsageSums sums(query);
     for (auto at = calls_.lower_bound(query.from); at != calls_.end() && (query.to.empty() || at->first < query.to);
          ++at) {
+      told_();
       sums.add(at->second.row);
     }
     return sums.rows();
   }
+  void on_progress(std::function<void()> told) { told_ = std::move(told); }
   Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override {
     std::int64_t removed = 0;
     while (removed < calls_max && !calls_.empty() && calls_.begin()->first < before) {
@@ -80,6 +83,7 @@ class MemoryRequestLog final : public RequestLog {
     std::string object;
   };
   std::map<std::string, Call, std::less<>> calls_;
+  std::function<void()> told_ = [] {};
 };
 
 class MemoryStore final : public Store {
@@ -105,6 +109,7 @@ class MemoryStore final : public Store {
     return fail(Code::store_unavailable, "nothing is stored: `store.url` is none");
   }
   int schema_version() override { return 0; }
+  void on_progress(std::function<void()> told) override { requests_.on_progress(std::move(told)); }
 
  private:
   Undo undo_;

@@ -120,6 +120,14 @@ Result<void> SqliteRequestLog::put_block(std::span<const std::string_view> recor
   return statement.run();
 }
 
+Result<bool> SqliteRequestLog::next(SqliteStatement& blocks) {
+  auto row = blocks.step();
+  if (row) {
+    told_();
+  }
+  return row;
+}
+
 Result<bool> SqliteRequestLog::has(std::string_view id) {
   auto blocks = database_.statement("blocks_around");
   if (!blocks) {
@@ -127,7 +135,7 @@ Result<bool> SqliteRequestLog::has(std::string_view id) {
   }
   (*blocks)->bind(1, id);
   while (true) {
-    const auto row = (*blocks)->step();
+    const auto row = next(**blocks);
     if (!row) {
       return std::unexpected(row.error());
     }
@@ -166,7 +174,7 @@ Result<std::optional<std::string>> SqliteRequestLog::find(std::string_view id) {
   }
   (*blocks)->bind(1, id);
   while (true) {
-    const auto row = (*blocks)->step();
+    const auto row = next(**blocks);
     if (!row) {
       return std::unexpected(row.error());
     }
@@ -205,7 +213,7 @@ Result<RequestPage> SqliteRequestLog::list(const RequestQuery& query) {
   const auto limit = static_cast<std::size_t>(std::max(query.limit, 0));
   Newest newest(limit + 1);
   while (true) {
-    const auto row = (*blocks)->step();
+    const auto row = next(**blocks);
     if (!row) {
       return std::unexpected(row.error());
     }
@@ -251,7 +259,7 @@ Result<std::vector<UsageRow>> SqliteRequestLog::usage(const UsageQuery& query) {
   (*blocks)->bind(2, query.from);
   UsageSums sums(query);
   while (true) {
-    const auto row = (*blocks)->step();
+    const auto row = next(**blocks);
     if (!row) {
       return std::unexpected(row.error());
     }

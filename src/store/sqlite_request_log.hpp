@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/sqlite_database.hpp"
@@ -18,6 +20,8 @@ class SqliteRequestLog final : public RequestLog {
  public:
   explicit SqliteRequestLog(SqliteDatabase& database) : database_(database) {}
 
+  void on_progress(std::function<void()> told) { told_ = std::move(told); }
+
   Result<void> put(std::span<const std::string_view> records, Repeats repeats) override;
   Result<std::optional<std::string>> find(std::string_view id) override;
   Result<RequestPage> list(const RequestQuery& query) override;
@@ -28,10 +32,13 @@ class SqliteRequestLog final : public RequestLog {
   /// True: a call with this id is there.
   Result<bool> has(std::string_view id);
   Result<std::vector<std::string_view>> those_that_are_new(std::span<const std::string_view> records);
+  /// The next row; false: there is none.
+  Result<bool> next(SqliteStatement& blocks);
   Result<void> put_block(std::span<const std::string_view> records);
 
   SqliteDatabase& database_;
   std::string block_;
+  std::function<void()> told_ = [] {};
 };
 
 }  // namespace weir::store

@@ -47,6 +47,7 @@ class SqliteStore final : public Store {
   Result<void> shrink() override { return database_->execute("PRAGMA incremental_vacuum"); }
   Result<void> backup(const std::string& file) override { return database_->copy_to(file); }
   int schema_version() override { return version_; }
+  void on_progress(std::function<void()> told) override { requests_.on_progress(std::move(told)); }
 
  private:
   std::unique_ptr<SqliteDatabase> database_;

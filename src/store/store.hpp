@@ -151,6 +151,9 @@ class Store {
   /// A copy that is consistent in itself, while others go on writing. The file must not be there.
   virtual Result<void> backup(const std::string& file) = 0;
   [[nodiscard]] virtual int schema_version() = 0;
+  /// `told` is called again and again, on the same thread, while a question to requests() that has much to read goes
+  /// forward: a long question is then told from a store that is stuck.
+  virtual void on_progress(std::function<void()> told) = 0;
 };
 
 /// The first id that a call of that moment can have: where a span of time begins.

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int rounds_before_questions = 20;
 constexpr int failures_before_reopening = 10;
-constexpr std::int64_t stuck_after_us = 2'000'000;
 
 std::int64_t now_us() {
   return std::chrono::duration_cast<std::chrono::microseconds>(platform::RealClock().now().time_since_epoch()).count();
@@ -63,8 +62,17 @@ bool Worker::post(Job job) {
 }
 
 bool Worker::answers() const {
-  const std::int64_t since = busy_since_us_.load(std::memory_order_relaxed);
-  return available() && (since == 0 || now_us() - since < stuck_after_us);
+  const std::int64_t since = progress_us_.load(std::memory_order_relaxed);
+  return available() && (since == 0 || std::chrono::microseconds(now_us() - since) < options_.stuck_after);
+}
+
+void Worker::note_progress() {
+  progress_us_.store(now_us(), std::memory_order_relaxed);
+}
+
+void Worker::use(std::unique_ptr<Store> opened) {
+  store_ = std::move(opened);
+  store_->on_progress([this] { note_progress(); });
 }
 
 void Worker::note(const Error* error) {
@@ -82,7 +90,7 @@ bool Worker::do_round() {
       note(&opened.error());
       return false;
     }
-    store_ = std::move(*opened);
+    use(std::move(*opened));
   }
   const auto more = round_(*store_);
   note(more ? nullptr : &more.error());
@@ -91,7 +99,7 @@ bool Worker::do_round() {
     // It may be another file by now, put there by the operator.
     failures_ = 0;
     if (auto fresh = open_()) {
-      store_ = std::move(*fresh);
+      use(std::move(*fresh));
     }
   }
   return more && *more;
@@ -110,11 +118,11 @@ void Worker::run() {
     // Before the questions: their answers then hold what had happened when they were asked.
     bool more = !ending;
     for (int rounds = 0; more && rounds < rounds_before_questions; ++rounds) {
-      busy_since_us_.store(now_us(), std::memory_order_relaxed);
+      note_progress();
       more = do_round();
     }
     for (Job& job : jobs) {
-      busy_since_us_.store(now_us(), std::memory_order_relaxed);
+      note_progress();
       if (store_ != nullptr) {
         job(store_.get());
       } else {
@@ -122,7 +130,7 @@ void Worker::run() {
       }
     }
     jobs.clear();
-    busy_since_us_.store(0, std::memory_order_relaxed);
+    progress_us_.store(0, std::memory_order_relaxed);
     lock.lock();
     nudged_ = nudged_ || more;
     wake_.wait_for(lock, available_ ? options_.pause : options_.retry, [&] { return stopping_ || !jobs_.empty(); });

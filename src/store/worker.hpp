@@ -34,10 +34,11 @@ class Worker {
   using OnChange = std::function<void(const Error*)>;
   using Job = std::move_only_function<void(Result<Store*>)>;
   struct Options {
-    std::size_t queued_max = 64;                  // questions
-    std::chrono::milliseconds pause{50};          // at least, between two rounds: news come in batches
-    std::chrono::milliseconds retry{500};         // after a failure
-    std::chrono::milliseconds idle_round{5'000};  // a round without news
+    std::size_t queued_max = 64;                   // questions
+    std::chrono::milliseconds pause{50};           // at least, between two rounds: news come in batches
+    std::chrono::milliseconds retry{500};          // after a failure
+    std::chrono::milliseconds idle_round{5'000};   // a round without news
+    std::chrono::milliseconds stuck_after{2'000};  // without any progress in what it was asked
   };
   Worker(Open open, Round round, OnChange on_change, Options options);
   Worker(const Worker&) = delete;
@@ -61,6 +62,8 @@ class Worker {
  private:
   void run();
   bool do_round();
+  void use(std::unique_ptr<Store> opened);
+  void note_progress();
   void note(const Error* error);
 
   const Open open_;
@@ -70,7 +73,7 @@ class Worker {
   std::unique_ptr<Store> store_;  // of the thread
   int failures_ = 0;              // of the thread: of rounds, since the last good one
   std::atomic<bool> available_ = true;
-  std::atomic<std::int64_t> busy_since_us_ = 0;  // the machine's clock; 0: nothing is being done
+  std::atomic<std::int64_t> progress_us_ = 0;  // the machine's clock; 0: nothing is being done
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;

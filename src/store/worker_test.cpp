@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <thread>
+
+#include "store/test_record.hpp"
 
 namespace weir::store {
 namespace {
@@ -117,6 +120,25 @@ TEST(StoreWorker, refuses_questions_beyond_its_bound_and_answers_all_others_at_i
     EXPECT_FALSE(ask());
   }
   EXPECT_EQ(answers, (std::vector<std::string>{"The gateway stops.", "The gateway stops."}));
+}
+
+TEST(StoreWorker, a_question_that_goes_forward_is_not_stuck_however_long_it_takes) {
+  Surroundings around;
+  Worker worker = around.make({.pause = 1ms, .retry = 1ms, .idle_round = 1h, .stuck_after = 1s});
+  worker.start();
+  std::promise<bool> answers_again;
+  const bool posted = worker.post([&](Result<Store*> store) {
+    ASSERT_TRUE(store.has_value());
+    ASSERT_TRUE(put_calls(**store, {{InferenceLog{.id = "req_1"}}}).has_value());
+    while (worker.answers()) {  // until it counts as stuck
+      std::this_thread::yield();
+    }
+    ASSERT_TRUE((*store)->requests().usage({}).has_value());
+    answers_again.set_value(worker.answers());
+  });
+  ASSERT_TRUE(posted);
+  EXPECT_TRUE(answers_again.get_future().get());
+  EXPECT_TRUE(worker.available());
 }
 
 TEST(StoreWorker, finishes_what_there_is_to_do) {
