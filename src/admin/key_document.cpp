@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/configured_keys.hpp"
 #include "admin/document_members.hpp"
 #include "platform/address.hpp"
 #include "settings/json_members.hpp"
@@ -21,10 +22,10 @@ constexpr std::size_t name_bytes_max = 200;
 constexpr auto overlap_default = std::chrono::hours(1);
 constexpr auto overlap_max = std::chrono::hours(24 * 90);
 constexpr std::array<std::string_view, 4> roles = {"user", "operator", "admin", "bootstrap"};
-constexpr std::array<std::string_view, 10> set_by_weir = {"id",           "object",     "key",
+constexpr std::array<std::string_view, 11> set_by_weir = {"id",           "object",     "key",
                                                           "prefix",       "created_at", "updated_at",
                                                           "last_used_at", "revoked_at", "previous_key_expires_at",
-                                                          "notices"};
+                                                          "notices",      "source"};
 
 std::string_view any_name(std::string_view) {
   return {};
@@ -137,6 +138,7 @@ std::string open_key_json(const store::ApiKey& key) {
   std::string out = "{";
   append_text(out, "id", key.id);
   append_text(out, "object", "key");
+  append_text(out, "source", key.id.starts_with(configured_key_prefix) ? "config" : "store");
   append_string(out, "label", key.label);
   append_string(out, "role", key.role);
   append_string(out, "tenant", key.tenant);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "admin/configured_keys.hpp"
 #include "admin/document_members.hpp"
 #include "admin/identity_replies.hpp"
 #include "admin/key_document.hpp"
@@ -94,19 +95,26 @@ Task<void> list(api::ApiRequest& request, Identities& identities) {
     co_await api::reply_error(request, query.error());
     co_return;
   }
-  const auto body = co_await ask(
-      request, identities, [query = *std::move(query)](store::Store& store) mutable -> Result<std::string> {
-        const int limit = query.limit++;
-        const auto rows = store.keys().list(query);
-        if (!rows) {
-          return std::unexpected(rows.error());
-        }
-        return list_of(*rows, limit, key_to_json, [](const store::ApiKey& key) { return key.id; });
-      });
+  const auto body =
+      co_await ask(request, identities,
+                   [query = *std::move(query),
+                    configured = identities.configured()](store::Store& store) mutable -> Result<std::string> {
+                     const int limit = query.limit++;
+                     auto rows = store.keys().list(query);
+                     if (!rows) {
+                       return std::unexpected(std::move(rows.error()));
+                     }
+                     add_configured(*rows, query, configured);
+                     return list_of(*rows, limit, key_to_json, [](const store::ApiKey& key) { return key.id; });
+                   });
   co_await reply_read(request, body);
 }
 
 Task<void> show(api::ApiRequest& request, Identities& identities) {
+  if (const auto key = find_configured(identities.configured(), id_in(request))) {
+    co_await api::reply_json(request, 200, key_to_json(*key));
+    co_return;
+  }
   const auto body =
       co_await ask(request, identities, [id = id_in(request)](store::Store& store) -> Result<std::string> {
         const auto key = find_key(store, id);
@@ -115,7 +123,19 @@ Task<void> show(api::ApiRequest& request, Identities& identities) {
   co_await reply_read(request, body);
 }
 
+/// True: the key is one of the configuration, and the reply says so.
+Task<bool> refused_as_configured(api::ApiRequest& request, Identities& identities) {
+  const auto refusal = refuse_configured(identities.configured(), id_in(request));
+  if (refusal) {
+    co_await api::reply_error(request, *refusal);
+  }
+  co_return refusal.has_value();
+}
+
 Task<void> change(api::ApiRequest& request, Identities& identities) {
+  if (co_await refused_as_configured(request, identities)) {
+    co_return;
+  }
   const auto body =
       co_await ask(request, identities,
                    [actor = actor_of(request), id = id_in(request),
@@ -132,6 +152,9 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
 }
 
 Task<void> rotate(api::ApiRequest& request, Identities& identities) {
+  if (co_await refused_as_configured(request, identities)) {
+    co_return;
+  }
   const auto overlap = read_rotation(request.http.body);
   if (!overlap) {
     co_await reply_refusal(request, overlap.error());
@@ -156,6 +179,9 @@ Task<void> rotate(api::ApiRequest& request, Identities& identities) {
 }
 
 Task<void> revoke(api::ApiRequest& request, Identities& identities) {
+  if (co_await refused_as_configured(request, identities)) {
+    co_return;
+  }
   const auto body =
       co_await ask(request, identities,
                    [actor = actor_of(request), id = id_in(request)](store::Store& store) -> Result<std::string> {
@@ -172,7 +198,8 @@ void add_key_endpoints(api::Registry& registry, Identities* const& identities) {
   add_endpoints(registry, identities,
                 {{"POST", "/admin/v1/keys", create, "Makes a caller key; its text is shown in this reply alone."},
                  {"GET", "/admin/v1/keys", list,
-                  "Caller keys, the newest first: `?tenant=&user=&label=&role=&active=&revoked=&limit=&after=`."},
+                  "Caller keys, the newest first, those of the configuration last: "
+                  "`?tenant=&user=&label=&role=&active=&revoked=&limit=&after=`."},
                  {"POST", "/admin/v1/keys/{id}/rotate", rotate,
                   R"(A new text for a key; the one before opens for an hour more, or as `{"overlap":"10m"}` says.)"},
                  {"GET", "/admin/v1/keys/{id}", show, "A caller key, without its text."},

@@ -41,6 +41,11 @@ void Gates::use(const AuthConfig& auth) {
     had_admin_key_ = true;
   }
   mode_ = auth.mode;
+  Keys keys;
+  for (const auth::KeyTable::Entry& entry : entries) {
+    keys.push_back(entry.key);
+  }
+  configured_keys_ = std::make_shared<const Keys>(std::move(keys));
   configured_ = std::move(entries);
   make_table();
 }
@@ -92,6 +97,11 @@ void Gates::make_table() {
 std::shared_ptr<const auth::KeyHasher> Gates::hasher() const {
   const std::lock_guard lock(mutex_);
   return hasher_;
+}
+
+std::shared_ptr<const Gates::Keys> Gates::configured() const {
+  const std::lock_guard lock(mutex_);
+  return configured_keys_;
 }
 
 std::size_t Gates::keys() const {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "app/config.hpp"
 #include "auth/stored_keys.hpp"
@@ -28,6 +29,9 @@ class Gates {
   void use_stored(auth::StoredKeys keys);
   [[nodiscard]] std::shared_ptr<const auth::KeyHasher> hasher() const;
   [[nodiscard]] std::size_t keys() const;
+  /// The keys of the configuration, that of /admin among them; never null.
+  using Keys = std::vector<std::shared_ptr<const auth::Key>>;
+  [[nodiscard]] std::shared_ptr<const Keys> configured() const;
 
   /// For one core, of what holds now; null: nobody is asked who he is.
   [[nodiscard]] std::shared_ptr<const auth::Gate> for_core() const;
@@ -40,6 +44,7 @@ class Gates {
   std::shared_ptr<const auth::KeyHasher> hasher_ = auth::KeyHasher::for_this_process();
   auth::Mode mode_ = auth::Mode::required;
   std::vector<auth::KeyTable::Entry> configured_;
+  std::shared_ptr<const Keys> configured_keys_ = std::make_shared<const Keys>();
   bool admin_key_configured_ = false;
   auth::KeyTable::StoreAnswers store_answers_;
   bool store_unread_ = false;

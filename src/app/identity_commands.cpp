@@ -202,9 +202,15 @@ std::string state_of(const json::object& key) {
   return cell(key, "active") == "true" ? "active" : "inactive";
 }
 
+/// A key of the configuration tells nothing of its text: it may be short.
+std::string prefix_of(const json::object& key) {
+  const std::string prefix = cell(key, "prefix");
+  return prefix.empty() ? prefix : prefix + "...";
+}
+
 /// The id of the key that `name` is the id or the label of.
 std::optional<std::string> key_id(std::string_view command, const Options& options) {
-  if (options.id.starts_with("key_")) {
+  if (options.id.starts_with("key_") || options.id.starts_with("config:")) {
     return options.id;
   }
   std::string path = "/admin/v1/keys?limit=2";
@@ -251,11 +257,12 @@ int list_keys(const Options& options) {
   add_parameter(path, "limit", std::to_string(options.limit));
   const auto body = ask_as_command("keys list", options.url, http::Method::get, path);
   return body ? print_list("keys list", *body, options.json,
-                           {"ID", "LABEL", "ROLE", "TENANT", "USER", "KEY", "STATE", "EXPIRES", "LAST USED"},
+                           {"ID", "LABEL", "ROLE", "TENANT", "USER", "KEY", "SOURCE", "STATE", "EXPIRES", "LAST USED"},
                            [](const json::object& key) -> std::vector<std::string> {
-                             return {cell(key, "id"),     cell(key, "label"),      cell(key, "role"),
-                                     cell(key, "tenant"), cell(key, "user"),       cell(key, "prefix") + "...",
-                                     state_of(key),       cell(key, "expires_at"), cell(key, "last_used_at")};
+                             return {cell(key, "id"),          cell(key, "label"), cell(key, "role"),
+                                     cell(key, "tenant"),      cell(key, "user"),  prefix_of(key),
+                                     cell(key, "source"),      state_of(key),      cell(key, "expires_at"),
+                                     cell(key, "last_used_at")};
                            })
               : 1;
 }

@@ -1,7 +1,9 @@
 #include "app/identity_store.hpp"
 
+#include <algorithm>
 #include <limits>
 
+#include "admin/configured_keys.hpp"
 #include "auth/key_text.hpp"
 #include "platform/signal.hpp"
 
@@ -37,8 +39,8 @@ Result<std::shared_ptr<const IdentityRows>> read_identities(store::Store& store)
   return std::make_shared<const IdentityRows>(std::move(rows));
 }
 
-IdentityStore::IdentityStore(store::Worker* lasting, std::shared_ptr<const auth::KeyHasher> hasher, Publish publish)
-    : lasting_(lasting), hasher_(std::move(hasher)), publish_(std::move(publish)) {
+IdentityStore::IdentityStore(store::Worker* lasting, const Gates& gates, Publish publish)
+    : lasting_(lasting), gates_(gates), hasher_(gates.hasher()), publish_(std::move(publish)) {
   if (lasting_ == nullptr) {
     own_ = std::make_unique<store::Worker>(
         []() -> Result<std::unique_ptr<store::Store>> { return store::make_memory_store(); },
@@ -51,6 +53,15 @@ void IdentityStore::start() {
   if (own_ != nullptr) {
     own_->start();
   }
+}
+
+std::vector<store::ApiKey> IdentityStore::configured() const {
+  std::vector<store::ApiKey> rows;
+  for (const auto& key : *gates_.configured()) {
+    rows.push_back(admin::row_of_configured(*key));
+  }
+  std::ranges::sort(rows, std::greater<>(), &store::ApiKey::id);
+  return rows;
 }
 
 Result<admin::Identities::NewKey> IdentityStore::make_key() {

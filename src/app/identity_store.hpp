@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "admin/identities.hpp"
+#include "app/gates.hpp"
 #include "auth/stored_keys.hpp"
 
 namespace weir::app {
@@ -28,17 +29,20 @@ class IdentityStore final : public admin::Identities {
   using Publish = std::function<void(std::shared_ptr<const IdentityRows> rows, std::function<void()> done)>;
 
   /// `lasting`: the records' worker, which outlives this; null: in memory.
-  IdentityStore(store::Worker* lasting, std::shared_ptr<const auth::KeyHasher> hasher, Publish publish);
+  /// `gates`: who knows the keys of the configuration, and how texts are hashed by now; outlives this.
+  IdentityStore(store::Worker* lasting, const Gates& gates, Publish publish);
 
   void start();
 
   store::Worker& worker() override { return own_ != nullptr ? *own_ : *lasting_; }
   [[nodiscard]] bool lasting() const override { return own_ == nullptr; }
+  [[nodiscard]] std::vector<store::ApiKey> configured() const override;
   Result<NewKey> make_key() override;
   Task<Result<void>> settle(platform::Loop& loop, platform::Until until) override;
 
  private:
   store::Worker* const lasting_;
+  const Gates& gates_;
   const std::shared_ptr<const auth::KeyHasher> hasher_;
   const Publish publish_;
   std::unique_ptr<store::Worker> own_;

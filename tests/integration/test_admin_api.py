@@ -118,6 +118,29 @@ def test_a_wrong_document_is_refused_with_its_path_and_what_is_allowed(weir, doc
     assert ask(weir, "GET", "/keys?limit=1").json == before
 
 
+def test_keys_of_the_configuration_are_shown_and_changed_there_alone(weir):
+    listed = ask(weir, "GET", "/keys?role=operator&label=watcher").json
+    assert [(key["id"], key["source"], key["prefix"], key["last_used_at"]) for key in listed["data"]] == [("config:watcher", "config", "", None)]
+    assert ask(weir, "GET", "/keys/config:watcher").json == listed["data"][0]
+    made = make(weir, "/keys", label="beside")
+    assert made["source"] == "store"
+    ids = [key["id"] for key in ask(weir, "GET", "/keys?limit=1000").json["data"]]
+    assert made["id"] in ids and ids[-2:] == ["config:watcher", "config:admin_key"]
+    for method, path, document in (("PATCH", "", {"active": False}), ("DELETE", "", None), ("POST", "/rotate", {})):
+        refused = ask(weir, method, f"/keys/config:watcher{path}", document)
+        assert (refused.status, refused.json["error"]["code"]) == (409, "conflict"), refused
+        assert "auth.keys" in refused.json["error"]["message"] and "weir reload" in refused.json["error"]["message"]
+        assert "WEIR_ADMIN_KEY" in ask(weir, method, f"/keys/config:admin_key{path}", document).json["error"]["message"]
+        assert ask(weir, method, f"/keys/config:gone{path}", document).status == 404
+    assert ask(weir, "GET", "/keys", key="the-operator-key-0002").status == 200, "it opens as before"
+    for text in (ADMIN, "the-operator-key-0002"):
+        assert text not in ask(weir, "GET", "/keys?limit=1000").body.decode()
+    table = weir.command("keys", "list", WEIR_ADMIN_KEY=ADMIN).stdout
+    assert "SOURCE" in table and "config:watcher" in table
+    revoke = weir.command("keys", "revoke", "watcher", WEIR_ADMIN_KEY=ADMIN)
+    assert revoke.returncode == 1 and "auth.keys" in revoke.stderr
+
+
 def test_keys_are_listed_page_by_page(weir):
     ids = [make(weir, "/keys", label="paged", tenant="pages")["id"] for _ in range(5)]
     seen, after = [], ""

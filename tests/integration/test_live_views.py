@@ -125,7 +125,7 @@ def test_usage_is_a_chart_and_a_table_by_key_model_or_day(browser, weir):
     rows = "[...document.querySelectorAll('#usage-table tbody tr')].map(row => [...row.children].map(cell => cell.textContent))"
     assert [row[:2] for row in page.evaluate(rows)][:2] == [["gpt-4o", "2"], ["small", "1"]], "the dearest first"
     page.evaluate("(group => { group.value = 'key'; group.dispatchEvent(new Event('change')); })(document.getElementById('usage-group'))")
-    page.wait_for("document.querySelector('#usage-table tbody th').textContent === 'config:fixed'")
+    page.wait_for("document.querySelector('#usage-table tbody th').textContent === 'fixed'")
     page.evaluate("(what => { what.value = 'requests'; what.dispatchEvent(new Event('change')); })(document.getElementById('usage-measure'))")
     page.wait_for("document.querySelector('#usage-chart svg').getAttribute('aria-label').startsWith('Requests by day, the highest 4')")
     assert no_errors(page)

@@ -36,7 +36,8 @@ function shown(key) {
 
 export async function showKeys() {
   try {
-    keys = await askAll(`/admin/v1/keys${element("keys-revoked").checked ? "?revoked=true" : ""}`);
+    const all = await askAll(`/admin/v1/keys${element("keys-revoked").checked ? "?revoked=true" : ""}`);
+    keys = all.filter((key) => key.source !== "config"); // those cannot be changed here
     showProblem("keys-problem", null);
   } catch (problem) {
     keys = [];
