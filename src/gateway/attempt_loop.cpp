@@ -55,6 +55,12 @@ std::string sticky_key(const routing::PlanStep& step, const Call& call) {
   return {};
 }
 
+std::string why_keys_rest(Instant until, Instant now) {
+  return until == platform::never ? std::string("it has no usable key")
+                                  : fmt::format("all its keys are out for another {:.1f} s",
+                                                std::chrono::duration<double>(until - now).count());
+}
+
 std::string why(const routing::Refused& refused, Instant now) {
   using Why = routing::Refused::Why;
   switch (refused.why) {
@@ -202,9 +208,7 @@ bool AttemptLoop::is_in_vain(const routing::Candidate& candidate, providers::Pro
   }
   back_at_ = std::min(back_at_, *until);
   resting_.push_back({.target = candidate.target, .until = *until});
-  return skip(*until == platform::never ? std::string("it has no usable key")
-                                        : fmt::format("all its keys are out for another {:.1f} s",
-                                                      std::chrono::duration<double>(*until - now()).count()));
+  return skip(why_keys_rest(*until, now()));
 }
 
 std::string_view AttemptLoop::special_fallback() const {
@@ -417,6 +421,36 @@ ledger::AttemptRecord& AttemptLoop::begin_row(const routing::Candidate& candidat
   return row;
 }
 
+Task<AttemptLoop::Pause> AttemptLoop::wait_to_ask_again(const routing::Candidate& candidate,
+                                                        const providers::KeyPool* pool, Instant until) {
+  const Instant began = now();
+  const Instant longest = began + candidate.target->retry.backoff_max;
+  while (true) {
+    const auto woke = co_await platform::sleep(context_.attempt.core.loop, {until, &context_.attempt.end.cancellation});
+    const auto rests_until =
+        pool != nullptr ? pool->closed_until(candidate.upstream_model, now()) : std::optional<Instant>();
+    const bool goes_on = woke != platform::Wake::cancelled && rests_until && *rests_until <= longest &&
+                         *rests_until < context_.attempt.deadline;
+    if (goes_on) {
+      until = *rests_until;
+      continue;
+    }
+    context_.attempt.waited += now() - began;
+    if (woke == platform::Wake::cancelled) {
+      last_ = {.kind = AttemptResult::Kind::caller_left};
+      co_return Pause::caller_left;
+    }
+    if (rests_until) {
+      back_at_ = std::min(back_at_, *rests_until);
+      note_wish();
+      record().skipped.push_back(fmt::format("{}/{}, again: {}", candidate.target->provider, candidate.upstream_model,
+                                             why_keys_rest(*rests_until, now())));
+      co_return Pause::in_vain;
+    }
+    co_return Pause::over;
+  }
+}
+
 Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, providers::Provider& provider,
                                          routing::Slot slot) {
   platform::Loop& loop = context_.attempt.core.loop;
@@ -493,13 +527,11 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     if (decision.step == NextStep::next_target || opened || failed + decision.wait >= context_.attempt.deadline) {
       co_return Next::member;
     }
-    if (co_await platform::sleep(loop, {failed + decision.wait, &context_.attempt.end.cancellation}) ==
-        platform::Wake::cancelled) {
-      last_ = {.kind = AttemptResult::Kind::caller_left};
-      co_return Next::nothing;
+    if (const Pause pause = co_await wait_to_ask_again(candidate, provider.keys(), failed + decision.wait);
+        pause != Pause::over) {
+      co_return pause == Pause::in_vain ? Next::member : Next::nothing;
     }
     backoff = now() - failed;
-    context_.attempt.waited += backoff;
     ++tries;
     if (!take_again(candidate, slot)) {
       co_return Next::member;

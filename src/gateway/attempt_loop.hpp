@@ -77,6 +77,11 @@ class AttemptLoop {
   [[nodiscard]] std::string_view special_fallback() const;
   [[nodiscard]] std::string_view substitute() const;
   WEIR_OWN_FRAME Task<void> ask_instead(std::string_view model);
+  enum class Pause : std::uint8_t { over, in_vain, caller_left };
+  /// Before another attempt at the same member: waits, and longer where other calls have learned meanwhile that none of
+  /// its keys serves yet. In vain, with the reason noted: none will serve for long.
+  WEIR_OWN_FRAME Task<Pause> wait_to_ask_again(const routing::Candidate& candidate, const providers::KeyPool* pool,
+                                               platform::Instant until);
   /// Asks one member, and again where that may help; how it ended is in last_.
   WEIR_OWN_FRAME Task<Next> ask(const routing::Candidate& candidate, providers::Provider& provider, routing::Slot slot);
   /// Gives the slot back with what the last attempt says of its target. True: its breaker opened.
