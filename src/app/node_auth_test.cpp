@@ -325,6 +325,62 @@ TEST_F(NodeWithOneRequest, refuses_the_second_at_every_endpoint_that_calls_a_mod
   EXPECT_GE(limited, 4);
 }
 
+/// What a table of docs/errors.md says a code is answered with; 0: the page does not know it.
+int documented_status(std::string_view code) {
+  std::ifstream page(std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "docs/errors.md");
+  const std::string cell = fmt::format("| `{}` | ", code);
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with(cell)) {
+      return std::atoi(line.c_str() + cell.size());
+    }
+  }
+  return 0;
+}
+
+class NodeWithSpentKeys : public NodeAuth {
+ protected:
+  NodeWithSpentKeys()
+      : NodeAuth(
+            "auth:\n"
+            "  keys:\n"
+            "    - {name: limited, value: the-limited-key, limits: {requests: 1/1h}}\n"
+            "    - {name: spent, value: the-spent-key, quotas: [{tokens: 1, period: day, count: total}]}\n"
+            "    - {name: good, value: the-good-key}\n") {}
+};
+
+TEST_F(NodeWithSpentKeys, are_refused_at_every_endpoint_that_calls_a_model_and_nowhere_else) {
+  EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-limited-key"), chat).status, 200);
+  struct Row {
+    std::string_view key;
+    std::string_view code;
+    std::string_view type;
+    std::string_view field;  // that says when to come back, or not to
+  };
+  const Row rows[] = {{"the-limited-key", "rate_limit_exceeded", "rate_limit_error", "retry-after-ms: "},
+                      {"the-spent-key", "quota_exhausted", "insufficient_quota", "x-should-retry: false"}};
+  int refused = 0;
+  for (const api::Registry::Entry& entry : node_.registry().entries()) {
+    const gateway::Endpoint& endpoint = entry.endpoint;
+    EXPECT_NE(ask(endpoint, with("the-good-key")).status, 429);
+    for (const Row& row : rows) {
+      const auto where = fmt::format("{} {} with {}", endpoint.method, endpoint.path, row.key);
+      const Reply reply = ask(endpoint, with(row.key));
+      if (endpoint.operation == nullptr) {
+        EXPECT_TRUE(reply.status != 402 && reply.status != 429) << where << " calls no model";
+        continue;
+      }
+      ++refused;
+      EXPECT_EQ(reply.code(), row.code) << where;
+      EXPECT_EQ(reply.status, documented_status(row.code)) << where;
+      EXPECT_NE(reply.body.find(fmt::format(R"("type":"{}")", row.type)), std::string::npos) << reply.body;
+      for (const std::string_view field : {row.field, std::string_view("x-weir-request-id: req_")}) {
+        EXPECT_NE(reply.head.find(field), std::string::npos) << where << ": " << reply.head;
+      }
+    }
+  }
+  EXPECT_GE(refused, 8);
+}
+
 class NodeWithoutKeys : public NodeAuth {
  protected:
   NodeWithoutKeys() : NodeAuth("") {}
