@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "app/commands.hpp"
@@ -18,6 +19,17 @@ constexpr auto lock_wait = std::chrono::seconds(10);  // a running weir holds it
 std::optional<std::string> file_of(std::string_view command, const std::string& config_path, bool make_folder) {
   const Start start = read_start(config_path);
   if (!start.outcome.config) {
+    fmt::print(stderr, "weir {}: the configuration cannot be used; nothing was done.\n", command);
+    const bool admin_key = std::ranges::any_of(start.outcome.errors, [](const auto& error) {
+      return fmt::format("{}", error).contains("WEIR_ADMIN_KEY: auth.admin_key: has the same value");
+    });
+    if (admin_key) {
+      fmt::print(
+          stderr,
+          "WEIR_ADMIN_KEY holds a key that the configuration names too, as is right for `weir keys` and the like. "
+          "Run this one without it: env -u WEIR_ADMIN_KEY weir {} ...\n",
+          command);
+    }
     return std::nullopt;
   }
   const Config& config = *start.outcome.config;

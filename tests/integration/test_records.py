@@ -151,6 +151,18 @@ def test_migrate_and_backup_work_on_the_file(tmp_path, a):
     assert copy.execute("SELECT request_id, number, end_state FROM inference_attempts").fetchall() == [(identity, 1, "complete")]
 
 
+def test_migrate_and_backup_say_what_to_do_about_an_admin_key_that_is_a_callers(tmp_path, a):
+    key = "the-operator-key-0001"
+    text = config(a).replace("auth: {mode: none}", f"auth: {{keys: [{{name: ops, value: {key}, role: operator}}]}}")
+    with Weir(tmp_path, text):
+        pass
+    for command in (["migrate"], ["backup", "copy.db"]):
+        failed = run_weir(*command, directory=tmp_path, WEIR_ADMIN_KEY=key)
+        assert failed.returncode == 2, failed
+        assert f"env -u WEIR_ADMIN_KEY weir {command[0]}" in failed.stderr and key not in failed.stderr
+        assert run_weir(*command, directory=tmp_path).returncode == 0
+
+
 def test_a_locked_store_delays_no_call_and_catches_up(tmp_path, a):
     with Weir(tmp_path, config(a)) as weir:
         weir.chat("smart")
