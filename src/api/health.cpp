@@ -52,6 +52,7 @@ struct ProviderHealth {
   std::vector<routing::TargetState::Report> targets;
   std::string keys = "{}";  // JSON, by label
   std::string reachability = "null";
+  std::string probes = "{}";  // JSON, by target
 };
 
 using Reports = std::vector<routing::TargetState::Report>;
@@ -138,6 +139,21 @@ std::string reachability_to_json(const providers::Reachability& all, const std::
   return object.str();
 }
 
+std::string probes_to_json(const providers::Reachability& all, std::string_view provider, platform::Instant now) {
+  JsonObject object;
+  for (const providers::Reachability::Probed& probed : all.probes()) {
+    if (is_target_of(probed.target, provider)) {
+      object.raw(probed.target, JsonObject()
+                                    .flag("answered", probed.answered)
+                                    .number("succeeded", static_cast<double>(probed.succeeded))
+                                    .number("failed", static_cast<double>(probed.failed))
+                                    .number("seconds_ago", std::chrono::duration<double>(now - probed.at).count())
+                                    .str());
+    }
+  }
+  return object.str();
+}
+
 std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observe::MetricShard& shard,
                                          const routing::TargetStates& states,
                                          const providers::Reachability& reachability) {
@@ -150,6 +166,7 @@ std::vector<ProviderHealth> providers_of(const ApiRequest& request, const observ
     for (const auto& [name, provider] : request.core.snapshot->providers) {
       providers.push_back(health_of(shard, name, targets));
       providers.back().reachability = reachability_to_json(reachability, name, request.core.loop.now());
+      providers.back().probes = probes_to_json(reachability, name, request.core.loop.now());
       if (const providers::KeyPool* pool = provider->keys()) {
         providers.back().keys = keys_to_json(*pool, request.core.loop.now());
       }
@@ -189,7 +206,7 @@ std::string to_json(const ProviderHealth& provider) {
                                  .str());
   }
   object.text("breaker", routing::to_string(worst)).raw("targets", targets.str()).raw("keys", provider.keys);
-  object.raw("reachability", provider.reachability);
+  object.raw("reachability", provider.reachability).raw("probes", provider.probes);
   return object.str();
 }
 

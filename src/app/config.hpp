@@ -180,12 +180,14 @@ struct KeepAliveConfig {
   std::chrono::milliseconds every{20'000};
 };
 
-/// Free checks of the providers' addresses.
+/// Free checks of the providers' addresses, and paid probes.
 struct HealthConfig {
   enum class Check : std::uint8_t { none, connect, tls };
   Check check = Check::none;
   std::chrono::milliseconds interval{30'000};
   std::chrono::milliseconds timeout{5'000};
+  bool probe = false;  // paid, of targets that are due for a trial
+  int probes_per_day = 50;
 };
 
 /// Where calls are kept over the end of the process.

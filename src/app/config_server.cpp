@@ -178,7 +178,9 @@ void build_server(const Section& root, Report& report, Config& config) {
                             : check == "tls"   ? HealthConfig::Check::tls
                                                : HealthConfig::Check::none,
                    .interval = health.duration("interval"),
-                   .timeout = health.duration("timeout")};
+                   .timeout = health.duration("timeout"),
+                   .probe = health.boolean("probe"),
+                   .probes_per_day = health.integer("probes_per_day")};
 }
 
 }  // namespace weir::app

@@ -290,6 +290,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     live_.add(*loop, cores_.back()->gateway.live);
   }
   checks_ = std::make_unique<ReachabilityChecks>(cores_.front()->gateway.loop, reachability_, log_);
+  probes_ = std::make_unique<Probes>(cores_.front()->gateway, reachability_);
   if (config_->listen_tls) {
     for (http::ServerCore* server : servers) {
       server->use_tls(tls_.server);
@@ -372,6 +373,13 @@ void Node::check_reachability(const Config& config) {
     plan.providers.push_back({.name = provider.name, .connect = std::move(connect)});
   }
   checks_->use(std::move(plan));
+  Probes::Plan probing{.per_day = config.health.probes_per_day, .providers = {}};
+  for (const ProviderConfig& provider : config.providers) {
+    if (config.health.probe && provider.enabled && provider.dialect != "mock") {
+      probing.providers.insert(provider.name);
+    }
+  }
+  probes_->use(std::move(probing));
 }
 
 std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, net::Dialer& dialer,
@@ -634,6 +642,10 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
     merged.cell(observe::metric::provider_checks, {found.provider, "ok"}).add(static_cast<double>(found.succeeded));
     merged.cell(observe::metric::provider_checks, {found.provider, "failed"}).add(static_cast<double>(found.failed));
   }
+  for (const providers::Reachability::Probed& probed : reachability_.probes()) {
+    merged.cell(observe::metric::probes, {probed.target, "ok"}).add(static_cast<double>(probed.succeeded));
+    merged.cell(observe::metric::probes, {probed.target, "failed"}).add(static_cast<double>(probed.failed));
+  }
   merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
   merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
   merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
@@ -686,6 +698,7 @@ Task<void> Node::stop_all(ShutDown how, std::function<void()> done) {
     core->gateway.loop.post([&server = core->server] { server.start_draining(); });
   }
   co_await checks_->close();
+  co_await probes_->close();
   co_await platform::sleep(first, {first.now() + how.accept_for});
   for (const auto& listener : listeners_) {
     listener->remove_file(!how.handed_over);

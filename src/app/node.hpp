@@ -16,6 +16,7 @@
 #include "app/gates.hpp"
 #include "app/identity_store.hpp"
 #include "app/key_pools.hpp"
+#include "app/probes.hpp"
 #include "app/provider_slots.hpp"
 #include "app/reachability_checks.hpp"
 #include "gateway/model_directory.hpp"
@@ -164,6 +165,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   Tls tls_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::unique_ptr<ReachabilityChecks> checks_;  // on the first core
+  std::unique_ptr<Probes> probes_;              // likewise
   std::unique_ptr<http::Acceptor> acceptor_;
   std::unique_ptr<http::Acceptor> tls_acceptor_;  // null: plain HTTP
   std::vector<std::unique_ptr<platform::Listener>> listeners_;

@@ -12,6 +12,7 @@
 #include "http/headers.hpp"
 #include "observe/trace_context.hpp"
 #include "platform/clock.hpp"
+#include "routing/policy.hpp"
 
 namespace weir::gateway {
 
@@ -40,6 +41,8 @@ struct Call {
   Principal principal;          // set by Exchange::authenticate
   platform::Instant started;    // its first byte
   platform::Instant received;   // its last byte
+  // Weir's own question to this target and nobody else; null: a caller's. As long-lived as the call.
+  const routing::Target* probe = nullptr;
 
   /// What is asked for: an endpoint without one never becomes a call.
   [[nodiscard]] const openai::Operation& operation() const { return *endpoint.operation; }

@@ -109,7 +109,9 @@ Task<void> Exchange::turn_away(const Error& error, std::string_view reply) {
 
 // Stages with nothing behind them yet pass the call on: gateway/README.md says what will stand there.
 Exchange::Refusal Exchange::authenticate() {
-  if (gate_ != nullptr) {
+  if (call_.probe != nullptr) {
+    record_->key = probe_label;
+  } else if (gate_ != nullptr) {
     auto principal = gate_->caller(call_.credential,
                                    {.endpoint = call_.endpoint.path, .client = call_.client, .now = record_->time});
     if (!principal) {
@@ -126,6 +128,11 @@ Exchange::Refusal Exchange::authenticate() {
 }
 
 Exchange::Refusal Exchange::resolve() {
+  if (call_.probe != nullptr) {
+    plan_ = routing::plan_of(*call_.probe);
+    plan_.owned.front().retry.attempts = 1;  // each one may cost money
+    return std::nullopt;
+  }
   auto plan = routing::resolve(snapshot_->models, call_.request.model, call_.mock_asked);
   if (!plan) {
     // Which names there are is not for a key that may not use them.
@@ -138,6 +145,9 @@ Exchange::Refusal Exchange::resolve() {
 }
 
 Exchange::Refusal Exchange::authorize() {
+  if (call_.probe != nullptr) {
+    return std::nullopt;
+  }
   // The name that the caller gave decides, or, where he gave none, that of the default model.
   const std::string_view model = call_.request.model.empty() ? std::string_view(plan_.name) : call_.request.model;
   auto refusal = auth::refuse_model(call_.principal, model);
@@ -148,6 +158,9 @@ Exchange::Refusal Exchange::authorize() {
 }
 
 Exchange::Refusal Exchange::admit() {
+  if (call_.probe != nullptr) {
+    return std::nullopt;  // has a limit of its own, and nobody to charge
+  }
   charges_ = Charges::of(core_, call_, snapshot_->allowances.get(), plan_.name);
   if (charges_ == nullptr) {
     return std::nullopt;

@@ -19,6 +19,9 @@ namespace weir::gateway {
 
 class Recovery;
 
+/// In the place of the caller's key, in records of weir's own questions (Call::probe).
+inline constexpr std::string_view probe_label = "weir-probe";
+
 /// One call from authenticate to settle; the only way to a provider.
 ///
 /// Life: one per call, on the stack of whoever received it; call, sink and end outlive it. Settles exactly once, at the

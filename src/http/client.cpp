@@ -343,8 +343,8 @@ Task<Result<Client::ConnectionPtr>> Client::connect(const SendOptions& options, 
     ++statistics_.reused;
   }
   facts.connected = loop_.now();
-  if (options.on_connected != nullptr) {
-    (*options.on_connected)(*facts.connected);
+  if (options.on_connected != nullptr && !(*options.on_connected)(*facts.connected)) {
+    co_return fail(Code::cancelled, "nothing was sent");
   }
   co_return connection;
 }

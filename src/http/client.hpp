@@ -96,8 +96,9 @@ class Client {
   struct SendOptions {
     Method method = Method::post;
     platform::Instant connect_deadline = platform::never;
-    bool fresh_connection = false;                                         // not a kept-alive one
-    const std::function<void(platform::Instant)>* on_connected = nullptr;  // called when a connection is there
+    bool fresh_connection = false;  // not a kept-alive one
+    // Called when a connection is there; false: nothing is to be sent after all, which ends as `cancelled`.
+    const std::function<bool(platform::Instant)>* on_connected = nullptr;
   };
   Task<Result<std::unique_ptr<ClientResponse>>> send(const std::string& head, std::span<const std::string_view> body,
                                                      SendOptions options, ClientFacts& facts, platform::Until until);

@@ -157,6 +157,10 @@ inline const MetricFamily provider_reachable{"weir_provider_reachable",
                                              {"provider"}};
 inline const MetricFamily provider_checks{
     "weir_provider_checks_total", "Free checks of a provider's address.", MetricKind::counter, {"provider", "outcome"}};
+inline const MetricFamily probes{"weir_probes_total",
+                                 "Weir's own paid questions to targets whose circuit breaker was due for a trial.",
+                                 MetricKind::counter,
+                                 {"target", "outcome"}};
 inline const MetricFamily key_out{"weir_provider_key_out",
                                   "1: the key is out: refused, spent, or taken out by hand; 0: it is in use.",
                                   MetricKind::gauge,

@@ -120,14 +120,19 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
     const UpstreamRequest& request;
     std::optional<KeyPool::Lease> own_key = std::nullopt;
     std::string head = {};
+    bool keyless = false;  // it has keys, and gave none
 
-    void connected(platform::Instant now) {
+    bool connected(platform::Instant now) {
       if (request.on_connected) {
         request.on_connected(now);
       }
       const KeyPool::Lease* const key = request.choose_key ? request.choose_key(now) : take_key(now);
       WEIR_ASSERT(key == nullptr || key->pool() == provider.keys(), "a key goes to its own provider and to no other");
-      head = provider.head_of(request, key);
+      keyless = key == nullptr && provider.keys() != nullptr;
+      if (!keyless) {
+        head = provider.head_of(request, key);
+      }
+      return !keyless;
     }
     const KeyPool::Lease* take_key(platform::Instant now) {
       KeyPool* const pool = provider.keys();
@@ -138,8 +143,8 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
     }
   };
   Sending sending{.provider = *this, .request = request};
-  const std::function<void(platform::Instant)> on_connected = [&sending](platform::Instant now) {
-    sending.connected(now);
+  const std::function<bool(platform::Instant)> on_connected = [&sending](platform::Instant now) {
+    return sending.connected(now);
   };
   http::ClientFacts client_facts;
   auto response = co_await client_.send(sending.head, request.body,
@@ -150,6 +155,11 @@ Task<Result<std::unique_ptr<UpstreamReply>>> OpenAiProvider::send(const Upstream
   facts = {.connected = client_facts.connected,
            .reused_connection = client_facts.reused_connection,
            .closed_before_reply = client_facts.closed_before_reply};
+  if (sending.keyless) {
+    // An operator took the last key out while the call waited for a connection.
+    co_return fail(Code::upstream_credentials,
+                   "no key of this provider can be used now, and it is not asked without one");
+  }
   if (!response) {
     co_return std::unexpected(std::move(response.error()));
   }

@@ -132,6 +132,36 @@ TEST_F(OpenAi, uses_its_keys_in_turn) {
   close(provider);
 }
 
+TEST_F(OpenAi, sends_nothing_where_its_last_key_is_taken_out_while_the_call_waits_for_a_connection) {
+  for (const bool chosen_by_caller : {true, false}) {
+    OpenAiProvider provider(loop_, options({"sk-1"}));
+    Code ended = Code::internal;
+    const auto ask = [&]() -> Task<void> {
+      UpstreamFacts facts;
+      static constexpr std::string_view slices[] = {"{}"};
+      UpstreamRequest request{.path = "/chat/completions", .body = slices, .body_bytes = 2};
+      request.on_connected = [&](platform::Instant) { provider.keys()->open_by_hand(0); };
+      if (chosen_by_caller) {
+        request.choose_key = [](platform::Instant) -> const KeyPool::Lease* { return nullptr; };
+      }
+      auto reply = co_await provider.send(request, facts, {.deadline = loop_.now() + 10s});
+      EXPECT_FALSE(reply.has_value());
+      if (!reply) {
+        ended = reply.error().code;
+      }
+    };
+    heard_.clear();
+    const platform::Running running(loop_, ask());
+    world_.run_until([&] { return running.done(); }, world_.now() + 1h);
+    EXPECT_EQ(ended, Code::upstream_credentials);
+    EXPECT_EQ(heard_, "");
+    EXPECT_EQ(provider.keys()->states(loop_.now())[0].in_flight, 0);
+    provider.keys()->close_by_hand(0);
+    EXPECT_TRUE(wire(provider, {}).contains("Bearer sk-1")) << "and the next call is as any other";
+    close(provider);
+  }
+}
+
 TEST_F(OpenAi, takes_its_keys_out_of_words_that_echo_them) {
   const OpenAiProvider provider(loop_, options({"sk-1", "", "sk-22"}));
   std::string words = "Bearer sk-1 is wrong; sk-22, too: sk-1";

@@ -39,4 +39,22 @@ std::vector<Reachability::Found> Reachability::all() const {
   return all;
 }
 
+void Reachability::note_probe(std::string_view target, bool answered, platform::Instant now) {
+  const std::lock_guard lock(mutex_);
+  Probed& probed = probed_[std::string(target)];
+  probed.target = target;
+  probed.answered = answered;
+  probed.at = now;
+  ++(answered ? probed.succeeded : probed.failed);
+}
+
+std::vector<Reachability::Probed> Reachability::probes() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Probed> all;
+  for (const auto& [name, probed] : probed_) {
+    all.push_back(probed);
+  }
+  return all;
+}
+
 }  // namespace weir::providers

@@ -66,6 +66,15 @@ const Forward* find_forward(const ModelTable& table, std::string_view provider) 
 
 }  // namespace
 
+Plan plan_of(const Target& target) {
+  Plan plan{.name = {}, .timeouts = target.timeouts};
+  plan.owned.push_back(target);
+  plan.name = plan.owned.back().provider;
+  plan.steps.emplace_back().members.push_back(
+      {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
+  return plan;
+}
+
 Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock) {
   constexpr std::string_view mock_prefix = "mock/";
   if (!table.mock_provider.empty() && (mock || model.starts_with(mock_prefix))) {

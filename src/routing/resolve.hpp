@@ -41,6 +41,9 @@ struct Plan {
 /// Errors: model_required, model_not_found.
 Result<Plan> resolve(const ModelTable& table, std::string_view model, bool mock);
 
+/// That target and nobody else; it has a name for the model.
+Plan plan_of(const Target& target);
+
 /// Puts the steps of `plan`'s fallback behind its own, but for targets that it has already; from then on it has no
 /// fallback. False: nobody was added.
 bool add_fallback(Plan& plan, const ModelTable& table);

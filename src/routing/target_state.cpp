@@ -89,6 +89,11 @@ Duration TargetState::expected_first_token(Instant now) const {
   return first_token_.value(now);
 }
 
+bool TargetState::trial_due(const BreakerOptions& options, Instant now) const {
+  const std::scoped_lock lock(mutex_);
+  return breaker_.state(now) == BreakerState::half_open && breaker_.admits(options, now);
+}
+
 TargetState::Report TargetState::report(Instant now) const {
   const std::scoped_lock lock(mutex_);
   return {.name = name_,

@@ -64,6 +64,9 @@ class TargetState {
   [[nodiscard]] int in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
   [[nodiscard]] platform::Duration expected_first_token(platform::Instant now) const;
 
+  /// An open breaker whose trials may begin, and of which one is still to be had.
+  [[nodiscard]] bool trial_due(const BreakerOptions& options, platform::Instant now) const;
+
   struct Report {
     std::string name;
     BreakerState breaker = BreakerState::closed;

@@ -200,6 +200,8 @@ FAULTS = [
     Fault("FIN within a tool call", "content", "transport", "end_of_stream", (200, "upstream_broken"), Behaviour("cut_fin", after=3, tools=True),
           whole=False, repeats=False, moves_on=False),
     Fault("silence after content", "content", "slow", "timeout", (200, "upstream_timeout"), Behaviour("stall", after=2), whole=False, repeats=False, slow=True),
+    Fault("an event that trickles in without end, after content", "content", "slow", "timeout", (200, "upstream_timeout"),
+          Behaviour("drip", after=2, seconds=0.05), whole=False, repeats=False, slow=True),
 ]  # fmt: skip
 
 

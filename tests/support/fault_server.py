@@ -60,6 +60,7 @@ KINDS = {
     "cut_fin": "FIN after `after` content events, the framing unfinished (not streamed: in the middle of the body)",
     "end_early": "a properly framed end after `after` content events, with no finish reason and no [DONE]",
     "stall": "nothing more after `after` content events (not streamed: from the middle of the body)",
+    "drip": "after `after` content events one event that never ends, a byte at a time, with `seconds` between two (streamed)",
     "malformed": "broken JSON as the event after `after` content events, then the rest (not streamed: as the body)",
     "error_event": "an error object as the event after `after` content events, then the end (not streamed: as the body)",
     "error_after_finish": "an error object as the event after the finish reason, then [DONE]",
@@ -636,6 +637,10 @@ class Connection:
                 await asyncio.sleep(behaviour.seconds)
             if kind == "stall":
                 await self._hold()
+            if kind == "drip":
+                while True:
+                    await self._write(frame(b":"))
+                    await asyncio.sleep(behaviour.seconds)
             if kind in {"cut_rst", "cut_fin"}:
                 raise Broken(reset=kind == "cut_rst")
             if kind == "cut_event":
