@@ -1,5 +1,6 @@
 """Paid probes: weir itself asks a target that is due for a trial, within a cap, and it stands in the record."""
 
+import signal
 import time
 
 from fault_server import FaultServer, provider_error
@@ -91,3 +92,14 @@ def test_nobody_is_asked_without_the_option(tmp_path):
         fail_once(weir, server)
         wait_until(lambda: provider(weir)["breaker"] == "half_open")
         assert provider(weir)["probes"] == {} and len(server.requests) == 1
+
+
+def test_a_probe_that_hangs_does_not_hold_up_the_end(tmp_path):
+    with FaultServer("a") as server, start(tmp_path, server, "probe: true") as weir:
+        server.plan(provider_error("500"))
+        assert weir.chat("m").status == 500
+        server.always("silence")
+        wait_until(lambda: len(server.requests) == 2)
+        weir.process.send_signal(signal.SIGTERM)
+        assert weir.process.wait(PATIENCE) == 0
+        server.wait_for(lambda: server.requests[1].state == "cancelled", "the probe's end")
