@@ -149,6 +149,7 @@ void add_provider_options(OptionTable& table) {
       {.path = "health.probes_per_day",
        .type = Type::integer,
        .fallback = "50",
+       .form = "probes",
        .min = "1",
        .max = "100000",
        .sentence = "The most probes of one provider in a day (UTC, counted from the start of weir).",
