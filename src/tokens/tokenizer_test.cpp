@@ -192,6 +192,16 @@ TEST(Tokens, of_prompts_and_inputs_in_every_form) {
   EXPECT_EQ(count_prompt(tokenizer, R"({"input":7})", "prompt").tokens, 0);
 }
 
+TEST(Tokens, are_estimated_alike_wherever_a_character_lies) {
+  for (std::size_t before = 0; before < 130; ++before) {
+    for (const std::size_t behind : {0, 1, 63, 64, 65, 200}) {
+      const std::string text = std::string(before, 'a') + "\u00e4\u20ac" + std::string(behind, 'b');
+      const auto twentieths = static_cast<std::int64_t>((before + behind) * 5 + 2 * 16);
+      ASSERT_EQ(estimate(text), (twentieths + 19) / 20) << before << " " << behind;
+    }
+  }
+}
+
 TEST(Tokens, are_estimated_from_bytes) {
   EXPECT_EQ(estimate(""), 0);
   EXPECT_EQ(estimate("abcd"), 1);
