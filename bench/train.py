@@ -13,17 +13,18 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from runner import processes, servers  # noqa: E402
+from runner import processes, rows, servers  # noqa: E402
 from runner.load import Load  # noqa: E402
 
 STREAM_MODEL = "bench-200x1ms"
 
 
-def train(build, directory, counts):
+def train(server, build, directory, counts):
+    directory.mkdir()
     cores = processes.Cores()
     load = Load(build / "weir-load", cores.load)
     upstream = servers.Upstream(directory / "upstream", cores.upstream, build / "weir-mock-upstream")
-    weir = servers.Weir(directory / "weir", cores.proxy, f"{build / 'weir'} serve --config FILE", upstream, ["bench", STREAM_MODEL])
+    weir = server(directory / "weir", cores.proxy, f"{build / 'weir'} serve --config FILE", upstream, ["bench", STREAM_MODEL])
     faults = 0
     try:
         upstream.start()
@@ -35,7 +36,7 @@ def train(build, directory, counts):
             (weir.chat_url(), ("--connections", 16, "--requests", 1_000, "--body-bytes", 100_000)),
             (weir.stream_url(), ("--connections", 50, "--requests", 100, "--stream", "--model", STREAM_MODEL)),
         ):
-            faults += load.run(url, *options)["errors"]
+            faults += load.run(url, *options, *rows.WITH_KEY)["errors"]
     finally:
         load.stop()
         weir.stop()  # in order: it writes its counts when it ends
@@ -51,10 +52,12 @@ def main():
     chosen = parser.parse_args()
     servers.allow_many_descriptors()
     with tempfile.TemporaryDirectory() as directory:
-        counts = pathlib.Path(directory) / "weir.profraw"
-        os.environ["LLVM_PROFILE_FILE"] = os.devnull
-        train(chosen.build, pathlib.Path(directory), counts)
-        subprocess.run(["llvm-profdata-19", "merge", "-sparse", "-o", str(chosen.out), str(counts)], check=True)
+        counts = []
+        for server in (servers.Weir, servers.FullWeir):  # without and with keys, limits and the ledger
+            os.environ["LLVM_PROFILE_FILE"] = os.devnull
+            counts.append(pathlib.Path(directory) / f"{server.__name__}.profraw")
+            train(server, chosen.build, pathlib.Path(directory) / server.__name__, counts[-1])
+        subprocess.run(["llvm-profdata-19", "merge", "-sparse", "-o", str(chosen.out), *map(str, counts)], check=True)
     print(f"{chosen.out}: {chosen.out.stat().st_size // 1024} KiB")
 
 
