@@ -217,7 +217,7 @@ struct Config {
   KeepAliveConfig keep_alive;
   HealthConfig health;
   LogConfig log;
-  gateway::Allowances allowances;  // what callers may use
+  gateway::Allowances allowances;                   // what callers may use
   std::shared_ptr<const ledger::PriceBook> prices;  // null: no target has one
   std::string data_dir = "./weir-data";
   StoreConfig store;

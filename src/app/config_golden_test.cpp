@@ -87,10 +87,9 @@ std::string describe(const Config& config) {
   for (const CallerKey& caller : config.auth.keys) {
     const auth::Key& key = caller.key;
     out += fmt::format("caller {} {} of {} bytes, {}, tenant {}, user {}, models {}, endpoints {}, {} networks{}{}\n",
-                       key.id, key.label, caller.value.reveal().size(), auth::to_string(key.role), key.tenant,
-                       key.user, fmt::join(key.models, " "), fmt::join(key.endpoints, " "), key.ip_allow.size(),
-                       key.active ? "" : ", off",
-                       key.expires_at ? ", until " + observe::rfc3339(*key.expires_at) : "");
+                       key.id, key.label, caller.value.reveal().size(), auth::to_string(key.role), key.tenant, key.user,
+                       fmt::join(key.models, " "), fmt::join(key.endpoints, " "), key.ip_allow.size(),
+                       key.active ? "" : ", off", key.expires_at ? ", until " + observe::rfc3339(*key.expires_at) : "");
   }
   if (!config.auth.admin_key.empty()) {
     out += fmt::format("admin key of {} bytes\n", config.auth.admin_key.reveal().size());
