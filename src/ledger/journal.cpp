@@ -181,7 +181,7 @@ Result<void> CoreJournal::empty_memory() {
     }
     auto written = target->file->append(taken);
     if (written) {
-      target->in_use = std::move(in_use);
+      target->in_use = in_use;
       target->written.store(taken.size(), std::memory_order_release);
     }
     target->sealed.store(true, std::memory_order_release);
