@@ -136,6 +136,7 @@ TEST_F(OpenAi, sends_nothing_where_its_last_key_is_taken_out_while_the_call_wait
   for (const bool chosen_by_caller : {true, false}) {
     OpenAiProvider provider(loop_, options({"sk-1"}));
     Code ended = Code::internal;
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): it lives as long as `running`
     const auto ask = [&]() -> Task<void> {
       UpstreamFacts facts;
       static constexpr std::string_view slices[] = {"{}"};
