@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <tuple>
 
 #include "observe/json_time.hpp"
@@ -123,7 +124,9 @@ void append_member(std::string& out, const CallMember& member, const JsonValue* 
     case Slot::time:
     case Slot::optional_time:
       if (const auto microseconds = value == nullptr ? std::nullopt : text::to_int64(*value)) {
-        add(observe::milliseconds(std::chrono::microseconds(*microseconds)));
+        // A damaged number may be anything; a century of nanoseconds fits.
+        constexpr std::int64_t century = 3'155'760'000'000'000;
+        add(observe::milliseconds(std::chrono::microseconds(std::clamp(*microseconds, -century, century))));
       } else if (member.slot == Slot::time) {
         add("0.000");
       }
@@ -185,6 +188,8 @@ InferenceAttempt attempt_of(std::string_view attempt) {
   row.cost_picodollars = values.money(of_attempt("cost_usd"));
   return row;
 }
+
+constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
 
 /// `array` with "unknown" for the "open" at `state_place`, its other values as they are but for that at `replaced`.
 std::string closed(std::string_view array, std::size_t state_place, std::size_t replaced,
@@ -260,7 +265,7 @@ Result<std::string> as_unknown(std::string_view record) {
   text::for_each_element(Values(record).at(attempts_place).raw, [&](const JsonValue& attempt) {
     if (attempt.kind == JsonKind::array) {
       attempts += attempts.size() == 1 ? "" : ",";
-      attempts += closed(attempt.raw, of_attempt("end_state"), attempt_members.size(), {});
+      attempts += closed(attempt.raw, of_attempt("end_state"), nowhere, {});
     }
   });
   attempts += ']';
