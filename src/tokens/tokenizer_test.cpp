@@ -194,7 +194,7 @@ TEST(Tokens, of_prompts_and_inputs_in_every_form) {
 
 TEST(Tokens, are_estimated_alike_wherever_a_character_lies) {
   for (std::size_t before = 0; before < 130; ++before) {
-    for (const std::size_t behind : {0, 1, 63, 64, 65, 200}) {
+    for (const std::size_t behind : {0U, 1U, 63U, 64U, 65U, 200U}) {
       const std::string text = std::string(before, 'a') + "\u00e4\u20ac" + std::string(behind, 'b');
       const auto twentieths = static_cast<std::int64_t>((before + behind) * 5 + 2 * 16);
       ASSERT_EQ(estimate(text), (twentieths + 19) / 20) << before << " " << behind;
