@@ -22,7 +22,6 @@
 #include "auth/key_rules.hpp"
 #include "base/assert.hpp"
 #include "http/forwarded.hpp"
-#include "observe/metric_names.hpp"
 #include "platform/random.hpp"
 #include "providers/mock_provider.hpp"
 #include "providers/openai_provider.hpp"
@@ -62,15 +61,6 @@ net::Dialer::Options dialer_options(const HttpClientConfig& config) {
                           .count = config.tcp_keepalive_count};
   }
   return options;
-}
-
-double breaker_gauge(routing::BreakerState state) {
-  switch (state) {
-    case routing::BreakerState::closed: return 0;
-    case routing::BreakerState::half_open: return 1;
-    case routing::BreakerState::open: return 2;
-  }
-  return 0;
 }
 
 gateway::RelayOptions relay_options(const Config& config) {
@@ -175,47 +165,15 @@ struct Node::Core {
     };
   }
 
-  /// A copy of this core's numbers, with those that are read only now.
+  /// What this core counted, now.
   [[nodiscard]] observe::MetricShard numbers() {
-    observe::MetricShard shard = gateway.metrics;
-    gateway.call_metrics.collect(shard, gateway.loop.now());
-    for (const providers::Provider* provider : open_providers) {
-      provider->collect(shard);
-    }
-    if (&node_.cores_.front()->gateway == &gateway) {
-      // The same on all cores: the first one tells it.
-      for (const limits::WindowLimit& limit : config->allowances.without_key.windows) {
-        if (limit.unit == limits::Unit::requests) {
-          shard.cell(observe::metric::limit_requests, {}).add(static_cast<double>(limit.amount));
-          shard.cell(observe::metric::limit_window, {}).add(std::chrono::duration<double>(limit.window).count());
-          break;
-        }
-      }
-    }
-    const auto open = static_cast<double>(server.load().load(std::memory_order_relaxed));
-    const auto active = static_cast<double>(server.statistics().active);
-    shard.cell(observe::metric::connections, {"active"}).add(active);
-    shard.cell(observe::metric::connections, {"idle"}).add(std::max(0.0, open - active));
-    const net::DialerStatistics& names = dialer.statistics();
-    for (const auto& [outcome, count] : {std::pair{"asked", names.lookups},
-                                         {"failed", names.failed_lookups},
-                                         {"cached", names.cache_hits},
-                                         {"stale", names.stale_hits}}) {
-      shard.cell(observe::metric::dns_lookups, {outcome}).add(static_cast<double>(count));
-    }
-    if (node_.config_->listen_tls) {
-      const net::TlsStatistics tls = server.tls_statistics();
-      for (const auto& [outcome, count] :
-           {std::pair{"full", tls.handshakes - tls.resumed}, {"resumed", tls.resumed}, {"failed", tls.failed}}) {
-        shard.cell(observe::metric::client_tls_handshakes, {outcome}).add(static_cast<double>(count));
-      }
-    }
-    shard.cell(observe::metric::accepted, {}).add(static_cast<double>(server.statistics().accepted));
-    shard.cell(observe::metric::connections_refused, {"full"})
-        .add(static_cast<double>(server.statistics().refused_full));
-    shard.cell(observe::metric::connections_refused, {"address"})
-        .add(static_cast<double>(server.statistics().refused_address));
-    return shard;
+    const bool first = &node_.cores_.front()->gateway == &gateway;
+    return read_numbers({.gateway = gateway,
+                         .providers = open_providers,
+                         .server = server,
+                         .dialer = dialer,
+                         .serves_tls = node_.config_->listen_tls.has_value(),
+                         .same_on_all_cores = first ? config.get() : nullptr});
   }
 
   Node& node_;
@@ -299,7 +257,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   }
   acceptor_ = std::make_unique<http::Acceptor>(std::move(servers));
   peers_.limit(config_->server.connections_per_ip);
-  note_loaded();
+  reloads_.note_loaded(cores_.front()->gateway.loop.wall_now());
 }
 
 Node::~Node() = default;
@@ -359,8 +317,8 @@ http::Connector::Options Node::connector_options(net::Dialer& dialer, const Prov
   return options;
 }
 
-/// On the first loop, or before it runs.
-void Node::check_reachability(const Config& config) {
+/// From now on, the providers of `config` are checked and probed as it says. On the first loop, or before it runs.
+void Node::watch_providers(const Config& config) {
   ReachabilityChecks::Plan plan{.interval = config.health.interval, .timeout = config.health.timeout, .providers = {}};
   for (const ProviderConfig& provider : config.providers) {
     if (config.health.check == HealthConfig::Check::none || !provider.enabled || provider.dialect == "mock") {
@@ -432,7 +390,7 @@ Result<void> Node::listen() {
                                          : (*listener)->address());
     listeners_.push_back(std::move(*listener));
   }
-  check_reachability(*config_);
+  watch_providers(*config_);
   ready_ = true;
   return {};
 }
@@ -468,13 +426,13 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
       commit();
     }
     peers_.limit(config->server.connections_per_ip);
-    check_reachability(*config);
+    watch_providers(*config);
     auto missing = std::make_shared<std::size_t>(cores_.size());
-    auto arrived = std::make_shared<std::function<void()>>([this, missing, done = std::move(done)] {
+    auto arrived = std::make_shared<std::function<void()>>([this, &first, missing, done = std::move(done)] {
       if (--*missing == 0) {
         directory_.forget();
-        reloads_applied_.fetch_add(1, std::memory_order_relaxed);
-        note_loaded();
+        reloads_.count_applied();
+        reloads_.note_loaded(first.wall_now());
         done();
       }
     });
@@ -501,14 +459,7 @@ routing::ModelTable Node::bound_models(const Config& config) {
 }
 
 void Node::count_rejected_reload() {
-  reloads_rejected_.fetch_add(1, std::memory_order_relaxed);
-  last_reload_good_.store(false, std::memory_order_relaxed);
-}
-
-void Node::note_loaded() {
-  const auto now = cores_.front()->gateway.loop.wall_now().time_since_epoch();
-  loaded_at_us_.store(std::chrono::duration_cast<std::chrono::microseconds>(now).count(), std::memory_order_relaxed);
-  last_reload_good_.store(true, std::memory_order_relaxed);
+  reloads_.count_rejected();
 }
 
 void Node::expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances) {
@@ -621,57 +572,18 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
     co_return std::nullopt;
   }
   observe::MetricShard merged = gathering->merged;
-  merged.cell(observe::metric::build_info, {version}).add();
-  const auto relaxed = std::memory_order_relaxed;
-  merged.cell(observe::metric::config_reloads, {"applied"}).add(static_cast<double>(reloads_applied_.load(relaxed)));
-  merged.cell(observe::metric::config_reloads, {"rejected"}).add(static_cast<double>(reloads_rejected_.load(relaxed)));
-  merged.cell(observe::metric::config_good, {}).add(last_reload_good_.load(relaxed) ? 1 : 0);
-  merged.cell(observe::metric::config_loaded, {}).add(static_cast<double>(loaded_at_us_.load(relaxed)) / 1e6);
-  for (const auto& pool : key_pools_.all()) {
-    for (const providers::KeyPool::State& key : pool->states(asking.now())) {
-      merged.cell(observe::metric::key_calls, {pool->provider(), key.label}).add(static_cast<double>(key.calls));
-      merged.cell(observe::metric::key_failures, {pool->provider(), key.label}).add(static_cast<double>(key.failures));
-      merged.cell(observe::metric::key_out, {pool->provider(), key.label}).add(key.out_until ? 1 : 0);
-      merged.cell(observe::metric::key_breaker, {pool->provider(), key.label}).add(breaker_gauge(key.breaker));
-      merged.cell(observe::metric::key_breaker_trips, {pool->provider(), key.label})
-          .add(static_cast<double>(key.trips));
-    }
-  }
-  for (const providers::Reachability::Found& found : reachability_.all()) {
-    merged.cell(observe::metric::provider_reachable, {found.provider}).add(found.failure ? 0 : 1);
-    merged.cell(observe::metric::provider_checks, {found.provider, "ok"}).add(static_cast<double>(found.succeeded));
-    merged.cell(observe::metric::provider_checks, {found.provider, "failed"}).add(static_cast<double>(found.failed));
-  }
-  for (const providers::Reachability::Probed& probed : reachability_.probes()) {
-    merged.cell(observe::metric::probes, {probed.target, "ok"}).add(static_cast<double>(probed.succeeded));
-    merged.cell(observe::metric::probes, {probed.target, "failed"}).add(static_cast<double>(probed.failed));
-  }
-  merged.cell(observe::metric::body_bytes, {"held"}).add(static_cast<double>(budget_.used()));
-  merged.cell(observe::metric::body_bytes, {"most"}).add(static_cast<double>(body_budget_bytes));
-  merged.cell(observe::metric::log_dropped, {}).add(static_cast<double>(log_.dropped()));
-  if (records_ != nullptr) {
-    records_->collect(merged);
-  }
-  merged.cell(observe::metric::limit_scopes, {}).add(static_cast<double>(limiter_.scopes()));
-  constexpr std::size_t budgets_told_max = 1000;
-  for (const ledger::Budgets::Standing& one : budgets_.standings(asking.wall_now(), budgets_told_max)) {
-    const bool money = one.unit == ledger::Budget::Unit::money;
-    const std::string_view unit = money ? "usd" : one.unit == ledger::Budget::Unit::tokens ? "tokens" : "output_tokens";
-    const double scale = money ? 1e-12 : 1;
-    const std::vector<std::string_view> labels = {ledger::to_string(one.owner), one.id, unit,
-                                                  ledger::to_string(one.period)};
-    merged.cell(observe::metric::budget_used, labels).add(static_cast<double>(one.spent) * scale);
-    merged.cell(observe::metric::budget_held, labels).add(static_cast<double>(one.held) * scale);
-    merged.cell(observe::metric::budget_cap, labels).add(static_cast<double>(one.cap) * scale);
-  }
-  for (const auto& target : targets_.all()) {
-    const routing::TargetState::Report report = target->report(asking.now());
-    merged.cell(observe::metric::breaker_state, {report.name}).add(breaker_gauge(report.breaker));
-    merged.cell(observe::metric::breaker_trips, {report.name}).add(static_cast<double>(report.trips));
-    merged.cell(observe::metric::target_in_flight, {report.name}).add(report.in_flight);
-  }
-  merged.cell(observe::metric::live_watchers, {}).add(live_.watchers());
-  merged.cell(observe::metric::live_dropped, {}).add(static_cast<double>(live_.lost()));
+  add_numbers_of_all({.reloads = reloads_,
+                      .key_pools = key_pools_,
+                      .reachability = reachability_,
+                      .targets = targets_,
+                      .bodies = budget_,
+                      .bodies_bytes_max = body_budget_bytes,
+                      .log = log_,
+                      .records = records_,
+                      .limiter = limiter_,
+                      .budgets = budgets_,
+                      .live = live_},
+                     asking, merged);
   co_return merged;
 }
 

@@ -16,6 +16,7 @@
 #include "app/gates.hpp"
 #include "app/identity_store.hpp"
 #include "app/key_pools.hpp"
+#include "app/node_metrics.hpp"
 #include "app/probes.hpp"
 #include "app/provider_slots.hpp"
 #include "app/reachability_checks.hpp"
@@ -119,7 +120,6 @@ class Node final : api::MetricSource, ledger::RecordSink {
     net::TlsServer::Options server;
   };
   Result<Tls> prepare_tls(const Config& config) const;
-  void note_loaded();
   void expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances);
   [[nodiscard]] std::vector<std::string> tenants_above(std::string tenant);
   /// The models of `config` with what they share over cores and reloads.
@@ -129,7 +129,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
                                                                    const ProviderConfig& provider);
   /// What a connection to this provider is made by.
   [[nodiscard]] http::Connector::Options connector_options(net::Dialer& dialer, const ProviderConfig& provider) const;
-  void check_reachability(const Config& config);
+  void watch_providers(const Config& config);
   Task<void> stop_all(ShutDown how, std::function<void()> done);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
 
@@ -155,10 +155,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   RecordKeeping* records_ = nullptr;
   store::Worker* store_ = nullptr;  // of records_
   admin::Identities* identities_ = nullptr;
-  std::atomic<std::uint64_t> reloads_applied_ = 0;
-  std::atomic<std::uint64_t> reloads_rejected_ = 0;
-  std::atomic<bool> last_reload_good_ = true;
-  std::atomic<std::int64_t> loaded_at_us_ = 0;  // wall clock
+  ReloadCounts reloads_;
   Gates gates_;
   api::Registry registry_;
   const net::TlsTicketKeys ticket_keys_ = net::make_ticket_keys();
