@@ -34,9 +34,24 @@ if(WEIR_PROFILE STREQUAL "generate")
   target_compile_options(weir_flags INTERFACE -fprofile-generate)
   target_link_options(weir_flags INTERFACE -fprofile-generate)
 elseif(WEIR_PROFILE)
+  if(NOT EXISTS "${WEIR_PROFILE}")
+    message(FATAL_ERROR "WEIR_PROFILE names ${WEIR_PROFILE}, which does not exist: run ./dev profile, or leave it empty.")
+  endif()
+  # The compiler lists the profile in no dependency file. A copy that is named after its content makes another profile
+  # another command line, so that everything is compiled again, and a touched one no reason to compile anything.
+  set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${WEIR_PROFILE}")
+  file(SHA256 "${WEIR_PROFILE}" profile_hash)
+  string(SUBSTRING ${profile_hash} 0 12 profile_hash)
+  set(profile ${CMAKE_BINARY_DIR}/weir-${profile_hash}.profdata)
+  file(GLOB old_profiles ${CMAKE_BINARY_DIR}/weir-*.profdata)
+  list(REMOVE_ITEM old_profiles ${profile})
+  if(old_profiles)
+    file(REMOVE ${old_profiles})
+  endif()
+  file(COPY_FILE "${WEIR_PROFILE}" ${profile} ONLY_IF_DIFFERENT)
   # Code that is newer than the profile is compiled without one.
   target_compile_options(weir_flags INTERFACE
-    -fprofile-use=${WEIR_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date -Wno-backend-plugin)
+    -fprofile-use=${profile} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date -Wno-backend-plugin)
 endif()
 
 if(WEIR_SANITIZE)
