@@ -8,7 +8,7 @@ One line for each model, sorted by name as bytes:
   NAME <tab> PROVIDER <tab> INPUT_MAX <tab> OUTPUT_MAX <tab> RATES [<tab> CONDITION: RATES]...
 
 A rate is a letter and US dollars per million tokens: i input, c cached input, w cache write, h cache write for an hour,
-o output, r reasoning. A condition is a tier (batch, flex, priority), a threshold of prompt tokens that has to be exceeded
+a audio in the input, p pictures in it, o output, r reasoning, s spoken output, q pictures in the output. A condition is a tier (batch, flex, priority), a threshold of prompt tokens that has to be exceeded
 (>200000; xAI's has to be reached: >=128000), both ("priority >200000"), or a band of prompt tokens ((0,256000]).
 Left out: models without a price for input tokens, Databricks' units, and prices above 0.001 dollars per token, which are
 mistakes of the source.
@@ -24,8 +24,12 @@ FIELDS = {
     "cache_read_input_token_cost": "c",
     "cache_creation_input_token_cost": "w",
     "cache_creation_input_token_cost_above_1hr": "h",
+    "input_cost_per_audio_token": "a",
+    "input_cost_per_image_token": "p",
     "output_cost_per_token": "o",
     "output_cost_per_reasoning_token": "r",
+    "output_cost_per_audio_token": "s",
+    "output_cost_per_image_token": "q",
 }
 SUFFIX = re.compile(r"^(?:_above_([0-9]+)k_tokens)?(?:_(priority|flex|batches))?$")
 HIGHEST = decimal.Decimal("0.001")
@@ -53,7 +57,7 @@ def limit(entry: dict, *names: str) -> str:
 
 
 def rates(fields: dict) -> str:
-    return " ".join(f"{letter}={fields[letter]}" for letter in "icwhor" if letter in fields)
+    return " ".join(f"{letter}={fields[letter]}" for letter in "icwhaporsq" if letter in fields)
 
 
 def line(name: str, entry: dict) -> str | None:

@@ -6,11 +6,13 @@
 #include <optional>
 #include <string>
 
+#include "admin/document_members.hpp"
+#include "admin/identity_replies.hpp"
 #include "api/numbers.hpp"
 #include "api/reply.hpp"
 #include "http/target.hpp"
 #include "observe/json_time.hpp"
-#include "text/json_scan.hpp"
+#include "settings/json_members.hpp"
 #include "text/json_value.hpp"
 
 namespace weir::admin {
@@ -124,30 +126,41 @@ struct Change {
   Instant until = platform::never;
 };
 
-/// Nothing: it is not said rightly.
-std::optional<Change> read_change(std::string_view body, Instant now) {
+Result<Change> read_change(std::string_view body, Instant now) {
   constexpr std::int64_t longest = std::int64_t{30} * 86400;
-  if (!text::scan_object(body, [](const text::JsonMember&) {})) {
-    return std::nullopt;
+  constexpr std::string_view example =
+      R"(say {"state":"open"}, {"state":"open","seconds":600} (whole, at most 30 days) or {"state":"closed"})";
+  if (auto valid = check_document(body); !valid) {
+    return std::unexpected(std::move(valid.error()));
   }
-  const auto state = text::find_member(body, "state");
-  const std::string word =
-      state && state->kind == text::JsonKind::string ? text::unescape_lossy(state->string_raw()) : std::string();
-  if (word != "open" && word != "closed") {
-    return std::nullopt;
+  Change change;
+  bool said = false;
+  std::optional<std::int64_t> seconds;
+  const auto read = settings::read_members(
+      body, "", {"state", "seconds"}, [&](std::string_view name, const text::JsonValue& value) -> Result<void> {
+        if (name == "state") {
+          change.open = value.raw == R"("open")";
+          said = change.open || value.raw == R"("closed")";
+          return said ? Result<void>() : fail(Code::invalid_request, fmt::format("state: {}", example));
+        }
+        seconds = text::to_int64(value);
+        return value.kind == text::JsonKind::null || (seconds && *seconds >= 1 && *seconds <= longest)
+                   ? Result<void>()
+                   : fail(Code::invalid_request, fmt::format("seconds: {}", example));
+      });
+  if (!read) {
+    return std::unexpected(read.error());
   }
-  Change change{.open = word == "open"};
-  if (const auto seconds = text::find_member(body, "seconds"); seconds && seconds->kind != text::JsonKind::null) {
-    const auto value = text::to_int64(*seconds);
-    if (!value || *value < 1 || *value > longest || !change.open) {
-      return std::nullopt;
-    }
-    change.until = now + std::chrono::seconds(*value);
+  if (!said || (seconds && !change.open)) {
+    return fail(Code::invalid_request, fmt::format("{}: {}", said ? "seconds" : "state", example));
+  }
+  if (seconds) {
+    change.until = now + std::chrono::seconds(*seconds);
   }
   return change;
 }
 
-Task<void> change(api::ApiRequest& request, const routing::TargetStates& targets) {
+Task<void> change(api::ApiRequest& request, const routing::TargetStates& targets, Identities* identities) {
   const platform::Loop& loop = request.core.loop;
   std::string name;
   const bool readable = http::percent_decode(request.rest, name);
@@ -169,12 +182,13 @@ Task<void> change(api::ApiRequest& request, const routing::TargetStates& targets
   }
   const auto wanted = read_change(request.http.body, loop.now());
   if (!wanted) {
-    co_await api::reply_error(request,
-                              {.code = Code::invalid_request,
-                               .message = R"(Say {"state":"open"}, {"state":"open","seconds":600} (whole, at most )"
-                                          R"(30 days) or {"state":"closed"}.)"});
+    co_await reply_refusal(request, wanted.error());
     co_return;
   }
+  const auto shown = [&] {
+    return target != nullptr ? to_json(*target, loop) : to_json(*pool, pool->states(loop.now())[*key], loop);
+  };
+  std::string before = shown();
   if (target != nullptr) {
     wanted->open ? target->open_by_hand(wanted->until) : target->close_by_hand();
   } else {
@@ -183,14 +197,20 @@ Task<void> change(api::ApiRequest& request, const routing::TargetStates& targets
   request.core.log.message(
       observe::Level::info, "admin",
       fmt::format("the circuit breaker of {} was set to {} by hand", name, wanted->open ? "open" : "closed"));
-  const std::string body =
-      target != nullptr ? to_json(*target, loop) : to_json(*pool, pool->states(loop.now())[*key], loop);
+  const std::string body = shown();
+  co_await note_done(request, identities,
+                     {.action = wanted->open ? "open" : "close",
+                      .object = "breaker",
+                      .object_id = name,
+                      .before = std::move(before),
+                      .after = body});
   co_await api::reply_json(request, 200, body);
 }
 
 }  // namespace
 
-void add_breaker_endpoints(api::Registry& registry, const routing::TargetStates& targets) {
+void add_breaker_endpoints(api::Registry& registry, const routing::TargetStates& targets,
+                           Identities* const& identities) {
   registry.add({.method = "GET",
                 .path = "/admin/v1/breakers",
                 .upstream_path = "",
@@ -205,7 +225,7 @@ void add_breaker_endpoints(api::Registry& registry, const routing::TargetStates&
                 .limits = gateway::LimitsClass::admin,
                 .summary = R"(Opens or closes one by hand: {"state":"open"} holds until {"state":"closed"}, or for )"
                            R"("seconds". A key is `provider#label`.)"},
-               [&targets](api::ApiRequest& request) { return change(request, targets); });
+               [&targets, &identities](api::ApiRequest& request) { return change(request, targets, identities); });
 }
 
 }  // namespace weir::admin

@@ -140,6 +140,9 @@ Result<store::RequestQuery> read_request_query(std::string_view query) {
     }
     *into = std::move(*text);
   }
+  if (!read.after.empty() && !read.after.starts_with("req_")) {
+    return refuse("`after` is the `next` of the page before.");
+  }
   const auto status = parameter(query, "status");
   if (!status) {
     return std::unexpected(status.error());

@@ -53,7 +53,7 @@ store::ApiKey row_of_configured(const auth::Key& key) {
   }
   row.ip_allow = texts_json(networks);
   if (key.rules != nullptr) {
-    row.limits = limits::to_json(key.rules->limits);
+    row.limits = key.rules->limits_as_written.empty() ? "{}" : key.rules->limits_as_written;
     row.budgets = ledger::budgets_to_json(key.rules->budgets);
     row.quotas = ledger::quotas_to_json(key.rules->budgets);
   }

@@ -41,15 +41,16 @@ TEST(ConfiguredKeys, are_shown_with_all_that_is_known_and_nothing_secret) {
                   *platform::parse_network("fd00::/8")};
   key.expires_at = observe::parse_rfc3339("2027-01-31");
   key.rules = std::make_shared<const auth::KeyRules>(
-      auth::KeyRules{.limits = *limits::parse_rules(R"({"requests":"5/1s"})"),
-                     .budgets = *ledger::parse_budget_rules(R"([{"usd":1}])", R"([{"tokens":7}])")});
+      auth::KeyRules{.limits = *limits::parse_rules(R"({"requests":"300/1m"})"),
+                     .budgets = *ledger::parse_budget_rules(R"([{"usd":1}])", R"([{"tokens":7}])"),
+                     .limits_as_written = R"({"requests":"300/60s"})"});
   const store::ApiKey shown = row_of_configured(key);
   EXPECT_EQ(shown.role, "operator");
   EXPECT_FALSE(shown.active);
   EXPECT_EQ(shown.models, R"(["gpt-*","a\"b"])");
   EXPECT_EQ(shown.endpoints, R"(["/v1/*"])");
   EXPECT_EQ(shown.ip_allow, R"(["10.0.0.0/8","192.0.2.7","fd00::/8"])");
-  EXPECT_EQ(shown.limits, R"({"requests":"5/1s"})");
+  EXPECT_EQ(shown.limits, R"({"requests":"300/60s"})");
   EXPECT_TRUE(shown.budgets.contains(R"("usd":1)")) << shown.budgets;
   EXPECT_TRUE(shown.quotas.contains(R"("tokens":7)")) << shown.quotas;
   EXPECT_EQ(shown.expires_at, "2027-01-31T00:00:00.000Z");

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t list_max = 256;
 constexpr std::size_t list_text_bytes_max = 256;
+constexpr std::size_t moment_bytes_max = 100;
 
 std::unexpected<Error> refuse(std::string_view path, std::string_view what) {
   return fail(Code::invalid_request, fmt::format("{} {}", path, what));
@@ -59,6 +60,14 @@ Result<void> read_text(const text::JsonValue& value, std::string_view path, std:
   return {};
 }
 
+Result<void> read_name_or_null(const text::JsonValue& value, std::string_view path, std::size_t bytes_max,
+                               std::string& into) {
+  auto read = read_text(value, path, bytes_max, "", into);
+  return read && into.empty() && value.kind != text::JsonKind::null
+             ? refuse(path, "is empty: write null where there is to be none")
+             : read;
+}
+
 Result<void> read_flag(const text::JsonValue& value, std::string_view path, bool fallback, bool& into) {
   const auto flag = text::to_bool(value);
   if (!flag && value.kind != text::JsonKind::null) {
@@ -68,13 +77,15 @@ Result<void> read_flag(const text::JsonValue& value, std::string_view path, bool
   return {};
 }
 
-Result<void> read_moment(const text::JsonValue& value, std::string_view path, std::string& into) {
+Result<void> read_moment(const text::JsonValue& value, std::string_view path, std::string& into, std::string& written) {
+  written.clear();
   if (value.kind == text::JsonKind::null) {
     into.clear();
     return {};
   }
-  const auto time =
-      value.kind == text::JsonKind::string ? parse_time(text::unescape_lossy(value.string_raw())) : std::nullopt;
+  const bool is_text = value.kind == text::JsonKind::string && value.raw.size() <= moment_bytes_max;
+  written = is_text ? text::unescape_lossy(value.string_raw()) : std::string();
+  const auto time = parse_time(written);
   if (!time) {
     return refuse(path, "is no moment: write 2027-01-31T09:30:00Z, or a day, 2027-01-31");
   }

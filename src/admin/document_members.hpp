@@ -20,9 +20,12 @@ Result<void> check_document(std::string_view json);
 /// A text for people or a name: without control characters.
 Result<void> read_text(const text::JsonValue& value, std::string_view path, std::size_t bytes_max,
                        std::string_view fallback, std::string& into);
+/// The same for what is never empty: only a null, which is nothing, makes it so.
+Result<void> read_name_or_null(const text::JsonValue& value, std::string_view path, std::size_t bytes_max,
+                               std::string& into);
 Result<void> read_flag(const text::JsonValue& value, std::string_view path, bool fallback, bool& into);
-/// A moment; as observe::rfc3339 writes it.
-Result<void> read_moment(const text::JsonValue& value, std::string_view path, std::string& into);
+/// A moment; as observe::rfc3339 writes it, and as it was written.
+Result<void> read_moment(const text::JsonValue& value, std::string_view path, std::string& into, std::string& written);
 /// A list of texts, each of which `check` may refuse: it gives what is allowed, or nothing where the text is good. Kept
 /// as it was written.
 Result<void> read_list(const text::JsonValue& value, std::string_view path, std::string_view fallback,

@@ -37,17 +37,12 @@ Result<Row> as_one_step(store::Store& store, const std::function<Result<Row>()>&
 
 Result<void> note(store::Store& store, const Actor& actor, std::string_view action, std::string_view object,
                   std::string_view id, std::string before, std::string after) {
-  return store.audit().add({.time = observe::rfc3339(actor.now),
-                            .actor = actor.label,
-                            .actor_key_id = actor.key_id,
-                            .actor_role = actor.role,
-                            .address = actor.address,
-                            .request_id = actor.request_id,
-                            .action = std::string(action),
-                            .object = std::string(object),
-                            .object_id = std::string(id),
-                            .before = std::move(before),
-                            .after = std::move(after)});
+  return write_down(store, actor,
+                    {.action = std::string(action),
+                     .object = std::string(object),
+                     .object_id = std::string(id),
+                     .before = std::move(before),
+                     .after = std::move(after)});
 }
 
 std::unexpected<Error> no_such(std::string_view what, std::string_view id) {
@@ -67,6 +62,20 @@ Result<Row> there(Result<std::optional<Row>> found, std::string_view what, std::
 }
 
 }  // namespace
+
+Result<void> write_down(store::Store& store, const Actor& actor, AuditNote note) {
+  return store.audit().add({.time = observe::rfc3339(actor.now),
+                            .actor = actor.label,
+                            .actor_key_id = actor.key_id,
+                            .actor_role = actor.role,
+                            .address = actor.address,
+                            .request_id = actor.request_id,
+                            .action = std::move(note.action),
+                            .object = std::move(note.object),
+                            .object_id = std::move(note.object_id),
+                            .before = std::move(note.before),
+                            .after = std::move(note.after)});
+}
 
 Result<store::ApiKey> find_key(store::Store& store, std::string_view id) {
   return there(store.keys().find(id), "key", id);

@@ -27,6 +27,16 @@ struct KeyMark {
   std::string prefix;
 };
 
+/// A line of the audit log about a change. `before` and `after`: JSON; empty where there was or is nothing.
+struct AuditNote {
+  std::string action;
+  std::string object;
+  std::string object_id;
+  std::string before;
+  std::string after;
+};
+Result<void> write_down(store::Store& store, const Actor& actor, AuditNote note);
+
 Result<store::ApiKey> find_key(store::Store& store, std::string_view id);
 Result<store::Tenant> find_tenant(store::Store& store, std::string_view id);
 

@@ -1,5 +1,7 @@
 #include "admin/identity_replies.hpp"
 
+#include <fmt/format.h>
+
 #include "api/reply.hpp"
 #include "dialects/openai/errors.hpp"
 #include "http/target.hpp"
@@ -87,6 +89,27 @@ Task<void> reply_changed(api::ApiRequest& request, Identities& identities, int s
     co_return;
   }
   co_await api::reply_json(request, status, *body);
+}
+
+Task<void> note_done(api::ApiRequest& request, Identities* identities, AuditNote note) {
+  constexpr auto at_most = std::chrono::seconds(2);  // who opens a breaker has no time for a store that hangs
+  const Actor actor = actor_of(request);
+  const std::string done = fmt::format("{} {} {}", note.action, note.object, note.object_id);
+  Result<std::string> noted = fail(Code::store_unavailable, "there is no store");
+  if (identities != nullptr) {
+    noted = co_await store::ask<std::string>(
+        identities->worker(), request.core.loop,
+        [actor, note = std::move(note)](store::Store& store) mutable -> Result<std::string> {
+          const auto added = write_down(store, actor, std::move(note));
+          return added ? Result<std::string>("") : std::unexpected(added.error());
+        },
+        {request.core.loop.now() + at_most, &request.end.cancellation});
+  }
+  if (!noted) {
+    request.core.log.message(observe::Level::warn, "admin",
+                             fmt::format("not in the audit log, as the store is away: {}, by {} ({}) from {}", done,
+                                         actor.label, actor.key_id, actor.address));
+  }
 }
 
 std::string close_with(std::string body, const std::vector<std::string>& notices) {

@@ -44,6 +44,10 @@ std::string list_of(const std::vector<Row>& rows, int limit, const Write& write,
   return body;
 }
 
+/// Writes down what was done and is in force whatever becomes of this: where the store does not take the line soon, the
+/// log has it. `identities` may be null.
+Task<void> note_done(api::ApiRequest& request, Identities* identities, AuditNote note);
+
 /// Ends an open object, with `notices` where there are any.
 [[nodiscard]] std::string close_with(std::string body, const std::vector<std::string>& notices);
 

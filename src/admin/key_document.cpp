@@ -86,7 +86,7 @@ Result<void> read_key_document(std::string_view json, store::ApiKey& key) {
           return given && key.tenant.empty() ? fail(Code::invalid_request, "tenant is empty") : given;
         }
         if (name == "user") {
-          return read_text(value, name, name_bytes_max, "", key.user);
+          return read_name_or_null(value, name, name_bytes_max, key.user);
         }
         if (name == "active") {
           return read_flag(value, name, true, key.active);
@@ -101,7 +101,7 @@ Result<void> read_key_document(std::string_view json, store::ApiKey& key) {
           return read_list(value, name, "[]", a_network, key.ip_allow);
         }
         if (name == "expires_at") {
-          return read_moment(value, name, key.expires_at);
+          return read_moment(value, name, key.expires_at, key.expires_at_written);
         }
         if (name == "metadata") {
           return read_object(value, name, key.metadata);
@@ -150,7 +150,11 @@ std::string open_key_json(const store::ApiKey& key) {
   append_raw(out, "limits", key.limits);
   append_raw(out, "budgets", key.budgets);
   append_raw(out, "quotas", key.quotas);
-  append_moment(out, "expires_at", key.expires_at);
+  if (key.expires_at_written.empty()) {
+    append_moment(out, "expires_at", key.expires_at);
+  } else {
+    append_text(out, "expires_at", key.expires_at_written);
+  }
   append_raw(out, "ip_allow", key.ip_allow);
   append_raw(out, "metadata", key.metadata);
   append_moment(out, "created_at", key.created_at);

@@ -126,13 +126,18 @@ TEST(KeyDocument, says_where_it_is_wrong_and_what_is_allowed) {
   EXPECT_TRUE(error_of(many + "]}").contains("256 entries"));
 }
 
-TEST(KeyDocument, takes_moments_of_any_zone_and_shows_them_in_utc) {
-  for (const auto& [given, shown] : {std::pair{"2027-01-31T10:30:00+01:00", "2027-01-31T09:30:00Z"},
-                                     {"2027-01-31", "2027-01-31T00:00:00Z"},
-                                     {"2027-01-31T09:30:00.25Z", "2027-01-31T09:30:00.250Z"}}) {
+TEST(KeyDocument, takes_moments_of_any_zone_keeps_them_in_utc_and_shows_them_as_they_were_written) {
+  for (const auto& [given, kept] : {std::pair{"2027-01-31T10:30:00+01:00", "2027-01-31T09:30:00.000Z"},
+                                    {"2027-01-31", "2027-01-31T00:00:00.000Z"},
+                                    {"2027-01-31T09:30:00.25Z", "2027-01-31T09:30:00.250Z"}}) {
     store::ApiKey key = default_key();
     ASSERT_TRUE(read_key_document(std::string(R"({"expires_at": ")") + given + "\"}", key).has_value());
-    EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at"), shown);
+    EXPECT_EQ(key.expires_at, kept);
+    EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at"), given);
+    key.expires_at_written.clear();  // a row of an older version
+    EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at").as_string().back(), 'Z');
+    ASSERT_TRUE(read_key_document(R"({"expires_at": null})", key).has_value());
+    EXPECT_TRUE(json::parse(key_to_json(key)).at("expires_at").is_null());
   }
 }
 

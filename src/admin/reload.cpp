@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "admin/identity_replies.hpp"
 #include "api/reply.hpp"
 #include "platform/signal.hpp"
 #include "text/json_value.hpp"
@@ -25,7 +26,7 @@ void append_list(std::string& out, std::string_view name, const std::vector<std:
   out += ']';
 }
 
-Task<void> reload(api::ApiRequest& request, Reloading* reloading) {
+Task<void> reload(api::ApiRequest& request, Reloading* reloading, Identities* identities) {
   if (reloading == nullptr) {
     co_await api::reply_error(request, {.code = Code::not_found,
                                         .message = "This gateway was not started from a configuration that it could "
@@ -51,6 +52,9 @@ Task<void> reload(api::ApiRequest& request, Reloading* reloading) {
     co_return;
   }
   const std::string body = to_json(waiting->outcome);
+  co_await note_done(
+      request, identities,
+      {.action = "reload", .object = "configuration", .object_id = "configuration", .before = "", .after = body});
   co_await api::reply_json(request, waiting->outcome.applied ? 200 : 422, body);
 }
 
@@ -75,14 +79,14 @@ std::string to_json(const ReloadOutcome& outcome) {
   return out;
 }
 
-void add_reload_endpoint(api::Registry& registry, Reloading* const& reloading) {
+void add_reload_endpoint(api::Registry& registry, Reloading* const& reloading, Identities* const& identities) {
   registry.add({.method = "POST",
                 .path = "/admin/v1/reload",
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
                 .summary = "Loads the configuration anew; a bad one changes nothing and is answered with its errors."},
-               [&reloading](api::ApiRequest& request) { return reload(request, reloading); });
+               [&reloading, &identities](api::ApiRequest& request) { return reload(request, reloading, identities); });
 }
 
 }  // namespace weir::admin

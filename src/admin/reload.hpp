@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/identities.hpp"
 #include "api/registry.hpp"
 
 namespace weir::admin {
@@ -26,7 +27,7 @@ class Reloading {
 };
 
 /// Adds `POST /admin/v1/reload`. `reloading` is asked when a request comes; it may be null where there is nothing to
-/// reload, and outlives the registry.
-void add_reload_endpoint(api::Registry& registry, Reloading* const& reloading);
+/// reload, and outlives the registry; so it is with `identities`, for the audit log.
+void add_reload_endpoint(api::Registry& registry, Reloading* const& reloading, Identities* const& identities);
 
 }  // namespace weir::admin

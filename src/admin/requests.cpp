@@ -17,54 +17,85 @@ namespace weir::admin {
 namespace {
 
 // A caller may ask for a call's record the moment its last byte arrives, which is an instant before the call is
-// settled.
+// settled. Only where a core has the call is there anything to wait for.
 constexpr auto settling_time = std::chrono::milliseconds(50);
 constexpr int settling_looks = 10;  // so often: where the provider told no usage, its tokens are counted first
-constexpr auto patience = std::chrono::seconds(10);  // with the store
+constexpr auto cores_time = std::chrono::seconds(1);  // a core that takes longer has other cares
+constexpr auto patience = std::chrono::seconds(10);   // with the store
 constexpr std::size_t ring_calls_max = 1000;
 
-/// The JSON of one call: from memory, or else from the store. Nothing: it is not known.
-Task<Result<std::optional<std::string>>> find_record(api::ApiRequest& request, const ledger::RequestRing& ring,
-                                                     store::Worker* worker) {
+struct Found {
+  std::optional<std::string> json;  // nothing: there is no record
+  bool running = false;
+};
+
+/// Whether a core has the call, as LiveFeed::has() tells.
+Task<bool> is_known(api::ApiRequest& request, const ledger::LiveHub& calls) {
+  struct Answer {
+    explicit Answer(platform::Loop& loop) : come(loop) {}
+    platform::Signal come;
+    bool found = false;
+  };
+  platform::Loop& loop = request.core.loop;
+  const auto answer = std::make_shared<Answer>(loop);
+  calls.find(loop, std::string(request.rest), [answer](bool found) {
+    answer->found = found;
+    answer->come.notify();
+  });
+  static_cast<void>(co_await answer->come.wait({loop.now() + cores_time, &request.end.cancellation}));
+  co_return answer->found;
+}
+
+/// The JSON of one call: from memory, or else from the store.
+Task<Result<Found>> find_record(api::ApiRequest& request, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
+                                store::Worker* worker) {
   platform::Loop& loop = request.core.loop;
   if (const ledger::RecordPtr record = ring.find(request.rest)) {
-    co_return ledger::to_json(*record);
+    co_return Found{.json = ledger::to_json(*record)};
   }
   if (worker != nullptr && request.rest != "last") {
     auto found = co_await store::ask<std::optional<std::string>>(
         *worker, loop, [id = std::string(request.rest)](store::Store& store) { return store.requests().find(id); },
         {loop.now() + patience, &request.end.cancellation});
-    if (!found || *found) {
-      co_return found;
+    if (!found) {
+      co_return std::unexpected(std::move(found.error()));
+    }
+    if (*found) {
+      co_return Found{.json = std::move(*found)};
     }
   }
-  for (int looks = 0; looks < settling_looks; ++looks) {
-    if (co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation}) ==
-        platform::Wake::cancelled) {
-      break;
-    }
+  for (int looks = 0;; ++looks) {
+    const bool running = co_await is_known(request, calls);
+    // Behind the question: a call that no core has any more is in the ring.
     if (const ledger::RecordPtr record = ring.find(request.rest)) {
-      co_return ledger::to_json(*record);
+      co_return Found{.json = ledger::to_json(*record)};
+    }
+    if (!running || looks == settling_looks ||
+        co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation}) ==
+            platform::Wake::cancelled) {
+      co_return Found{.running = running};
     }
   }
-  co_return std::nullopt;
 }
 
-Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
-  auto found = co_await find_record(request, ring, worker);
+Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
+                       store::Worker* worker) {
+  auto found = co_await find_record(request, ring, calls, worker);
   if (!found) {
     co_await api::reply_error(request, found.error());
     co_return;
   }
-  if (!*found) {
-    co_await api::reply_error(
-        request, {.code = Code::not_found,
-                  .message = fmt::format("No call `{}` is known: {}.", request.rest,
-                                         worker == nullptr ? "the last 1,000 calls that ended are kept"
-                                                           : "it has not ended, or it was too old to be kept")});
+  if (!found->json) {
+    std::string message = fmt::format("The call `{}` has not ended yet: ask again when it has.", request.rest);
+    if (!found->running) {
+      message = fmt::format("No call `{}` is known: {}.", request.rest,
+                            worker == nullptr ? "the last 1,000 calls that ended are kept"
+                                              : "there was none, or it was too old to be kept");
+    }
+    co_await api::reply_error(request, {.code = Code::not_found, .message = std::move(message)});
     co_return;
   }
-  std::string body = std::move(**found);
+  std::string body = *std::move(found->json);
   if (http::query_parameter(request.http.head.target.query, "story") == "true") {
     if (const auto story = story_of(body)) {
       body.back() = ',';  // the object goes on
@@ -143,7 +174,8 @@ Task<void> list_requests(api::ApiRequest& request, const ledger::RequestRing& ri
 
 }  // namespace
 
-void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store) {
+void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
+                           store::Worker* const& store) {
   registry.add({.method = "GET",
                 .path = "/admin/v1/requests/{id}",
                 .upstream_path = "",
@@ -151,7 +183,7 @@ void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& r
                 .limits = gateway::LimitsClass::admin,
                 .summary = "What happened in a call: each attempt, why it was left, timings; "
                            "with `?story=true` also told in words."},
-               [&ring, &store](api::ApiRequest& request) { return one_request(request, ring, store); });
+               [&ring, &calls, &store](api::ApiRequest& request) { return one_request(request, ring, calls, store); });
   registry.add(
       {.method = "GET",
        .path = "/admin/v1/requests",

@@ -71,10 +71,10 @@ Result<void> read_tenant_document(std::string_view json, store::Tenant& tenant) 
           return given;
         }
         if (name == "name") {
-          return read_text(value, name, name_bytes_max, "", tenant.name);
+          return read_name_or_null(value, name, name_bytes_max, tenant.name);
         }
         if (name == "parent") {
-          return read_text(value, name, id_bytes_max, "", tenant.parent);
+          return read_name_or_null(value, name, id_bytes_max, tenant.parent);
         }
         if (name == "metadata") {
           return read_object(value, name, tenant.metadata);

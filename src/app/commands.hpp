@@ -58,6 +58,20 @@ struct UsageOptions {
 };
 int usage(const UsageOptions& options);
 
+struct AuditOptions {
+  std::string url;  // empty: WEIR_URL, else http://127.0.0.1:8000
+  std::string actor;
+  std::string action;
+  std::string object;
+  std::string object_id;
+  std::string from;
+  std::string to;
+  std::string after;
+  int limit = 20;
+  bool json = false;
+};
+int audit(const AuditOptions& options);
+
 /// These two work on the store itself, whether a weir runs or not.
 struct MigrateOptions {
   std::string config;

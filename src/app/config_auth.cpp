@@ -8,6 +8,7 @@
 #include "auth/key_text.hpp"
 #include "observe/json_time.hpp"
 #include "settings/url.hpp"
+#include "text/json_value.hpp"
 
 namespace weir::app {
 
@@ -31,6 +32,28 @@ std::string_view unfit(std::string_view value) {
     return "begins with wr- and is not a key that weir made: a part is missing or mistyped";
   }
   return "";
+}
+
+/// Limits as JSON in the words of the configuration: who wrote 100/60s is not told 100/1m.
+std::string written_limits(const Section& limits) {
+  std::string out = "{";
+  for (const char* const name : {"requests", "tokens"}) {
+    std::string texts;
+    std::size_t count = 0;
+    for (const std::string& text : limits.texts(name)) {
+      if (!text.empty() && text != "none") {
+        texts += count++ == 0 ? "" : ",";
+        text::append_json_string(texts, text);
+      }
+    }
+    if (count > 0) {
+      out += fmt::format(R"({}"{}":{})", out.size() > 1 ? "," : "", name, count == 1 ? texts : "[" + texts + "]");
+    }
+  }
+  if (limits.has("in_flight") && limits.integer("in_flight") > 0) {
+    out += fmt::format(R"({}"in_flight":{})", out.size() > 1 ? "," : "", limits.integer("in_flight"));
+  }
+  return out + "}";
 }
 
 /// auth.keys[i].
@@ -78,7 +101,9 @@ class KeyBuilder {
     gateway::Allowance allowance = build_allowance(section_, report_);
     if (!allowance.empty()) {
       known.rules = std::make_shared<const auth::KeyRules>(
-          auth::KeyRules{.limits = std::move(allowance.limits), .budgets = std::move(allowance.budgets)});
+          auth::KeyRules{.limits = std::move(allowance.limits),
+                         .budgets = std::move(allowance.budgets),
+                         .limits_as_written = written_limits(section_.at("limits"))});
     }
     build_value(key);
     return bad_ ? std::nullopt : std::optional(std::move(key));

@@ -93,6 +93,7 @@ std::vector<std::string> needs_restart(const Config& started, const Config& now)
   restart.compare("store.journal_segment", started.store.journal_segment, now.store.journal_segment);
   restart.compare("store.retention.age", started.store.retention.age.count(), now.store.retention.age.count());
   restart.compare("store.retention.size", started.store.retention.bytes, now.store.retention.bytes);
+  restart.compare("store.retention.audit", started.store.retention.audit.count(), now.store.retention.audit.count());
   return std::move(restart).lines();
 }
 

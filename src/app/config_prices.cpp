@@ -92,8 +92,13 @@ Rates rates_of(const Section& one, Report& report) {
   return {.input = per_token(one, "input", report),
           .cached_input = per_token(one, "cached_input", report),
           .cache_write = per_token(one, "cache_write", report),
+          .cache_write_hour = per_token(one, "cache_write_1h", report),
+          .audio_input = per_token(one, "audio_input", report),
+          .image_input = per_token(one, "image_input", report),
           .output = per_token(one, "output", report),
-          .reasoning = per_token(one, "reasoning", report)};
+          .reasoning = per_token(one, "reasoning", report),
+          .audio_output = per_token(one, "audio_output", report),
+          .image_output = per_token(one, "image_output", report)};
 }
 
 }  // namespace

@@ -35,7 +35,8 @@ void build_store(const Section& root, Report& report, Config& config) {
   config.store.journal_segment = store.bytes("journal_segment");
   const Section retention = store.at("retention");
   config.store.retention = {.age = retention.duration("age"),
-                            .bytes = static_cast<std::int64_t>(retention.bytes("size"))};
+                            .bytes = static_cast<std::int64_t>(retention.bytes("size")),
+                            .audit = retention.duration("audit")};
 }
 
 }  // namespace weir::app

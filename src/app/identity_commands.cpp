@@ -8,8 +8,10 @@
 #include <memory>
 
 #include "app/admin_command.hpp"
+#include "app/raw_document.hpp"
 #include "app/table.hpp"
 #include "base/result.hpp"
+#include "text/json_value.hpp"
 
 namespace weir::app {
 
@@ -43,38 +45,48 @@ int fail_with(std::string_view command, std::string_view message) {
   return 2;
 }
 
-json::value one_or_list(const std::vector<std::string>& texts) {
-  return texts.size() == 1 ? json::value(texts.front()) : json::value_from(texts);
-}
-
-/// "1.00/day" as a budget or quota.
-Result<json::object> allowance(const std::string& text, std::string_view unit) {
+/// "1.00/day" as a budget or quota, the amount in the words in which it was given; `more` is another member of it.
+Result<std::string> allowance(const std::string& text, std::string_view unit, std::string_view more) {
   const std::size_t slash = text.find('/');
+  const std::string amount = text.substr(0, slash);
   boost::system::error_code failed;
-  const json::value amount = json::parse(text.substr(0, slash), failed);
-  if (slash == std::string::npos || failed || !amount.is_number()) {
+  const json::value parsed = json::parse(amount, failed);
+  if (slash == std::string::npos || failed || !parsed.is_number()) {
     return fail(Code::invalid_request, fmt::format("`{}` is no {}; write {}", text, unit == "usd" ? "budget" : "quota",
                                                    unit == "usd" ? "1.00/day" : "100000/month"));
   }
-  return json::object{{unit, amount}, {"period", text.substr(slash + 1)}};
+  std::string json = fmt::format(R"({{"{}":{},"period":)", unit, amount);
+  text::append_json_string(json, std::string_view(text).substr(slash + 1));
+  return json.append(",").append(more).append("}");
+}
+
+RawDocument limits_of(const Options& options) {
+  RawDocument limits;
+  for (const auto& [name, texts] : {std::pair{"requests", &options.requests}, {"tokens", &options.tokens}}) {
+    if (texts->size() == 1) {
+      limits.set_text(name, texts->front());
+    } else if (!texts->empty()) {
+      limits.set_texts(name, *texts);
+    }
+  }
+  if (options.in_flight != 0) {
+    limits.set("in_flight", std::to_string(options.in_flight));
+  }
+  return limits;
 }
 
 /// What the options say, on top of what `--body` says.
-Result<json::object> document_of(const Options& options) {
-  json::object document;
-  const auto given = [](const std::string& text, const char* option) -> Result<json::object> {
-    boost::system::error_code failed;
-    const json::value parsed = json::parse(text, failed);
-    return failed || !parsed.is_object()
-               ? Result<json::object>(fail(Code::invalid_request, fmt::format("{} is no JSON object", option)))
-               : parsed.get_object();
+Result<RawDocument> document_of(const Options& options) {
+  RawDocument document;
+  const auto no_object = [](const char* option) {
+    return fail(Code::invalid_request, fmt::format("{} is no JSON object", option));
   };
   if (!options.body.empty()) {
-    auto body = given(options.body, "--body");
+    auto body = RawDocument::parse(options.body);
     if (!body) {
-      return body;
+      return no_object("--body");
     }
-    document = std::move(*body);
+    document = *std::move(body);
   }
   for (const auto& [name, text] : {std::pair{"label", &options.label},
                                    {"role", &options.role},
@@ -84,59 +96,45 @@ Result<json::object> document_of(const Options& options) {
                                    {"name", &options.name},
                                    {"parent", &options.parent}}) {
     if (!text->empty()) {
-      document[name] = *text;
+      document.set_text(name, *text);
     }
   }
   for (const auto& [name, texts] :
        {std::pair{"models", &options.models}, {"endpoints", &options.endpoints}, {"ip_allow", &options.addresses}}) {
     if (!texts->empty()) {
-      document[name] = json::value_from(*texts);
+      document.set_texts(name, *texts);
     }
   }
-  json::object limits;
-  if (!options.requests.empty()) {
-    limits["requests"] = one_or_list(options.requests);
+  if (const RawDocument limits = limits_of(options); !limits.empty()) {
+    document.set("limits", limits.to_json());
   }
-  if (!options.tokens.empty()) {
-    limits["tokens"] = one_or_list(options.tokens);
-  }
-  if (options.in_flight != 0) {
-    limits["in_flight"] = options.in_flight;
-  }
-  if (!limits.empty()) {
-    document["limits"] = std::move(limits);
-  }
-  json::array budgets;
-  json::array quotas;
-  for (const auto& [texts, unit, list, member, value] :
-       {std::tuple{&options.budgets, "usd", &budgets, "hard", json::value(true)},
-        {&options.soft_budgets, "usd", &budgets, "hard", json::value(false)},
-        {&options.quotas, "tokens", &quotas, "count", json::value("output")},
-        {&options.total_quotas, "tokens", &quotas, "count", json::value("total")}}) {
+  std::string budgets;
+  std::string quotas;
+  for (const auto& [texts, unit, list, more] : {std::tuple{&options.budgets, "usd", &budgets, R"("hard":true)"},
+                                                {&options.soft_budgets, "usd", &budgets, R"("hard":false)"},
+                                                {&options.quotas, "tokens", &quotas, R"("count":"output")"},
+                                                {&options.total_quotas, "tokens", &quotas, R"("count":"total")"}}) {
     for (const std::string& text : *texts) {
-      auto read = allowance(text, unit);
+      auto read = allowance(text, unit, more);
       if (!read) {
-        return read;
+        return std::unexpected(std::move(read.error()));
       }
-      (*read)[member] = value;
-      list->push_back(std::move(*read));
+      *list += (list->empty() ? "" : ",") + *read;
     }
   }
-  if (!budgets.empty()) {
-    document["budgets"] = std::move(budgets);
-  }
-  if (!quotas.empty()) {
-    document["quotas"] = std::move(quotas);
+  for (const auto& [name, list] : {std::pair{"budgets", &budgets}, {"quotas", &quotas}}) {
+    if (!list->empty()) {
+      document.set(name, "[" + *list + "]");
+    }
   }
   if (!options.metadata.empty()) {
-    auto metadata = given(options.metadata, "--metadata");
-    if (!metadata) {
-      return metadata;
+    if (!RawDocument::parse(options.metadata)) {
+      return no_object("--metadata");
     }
-    document["metadata"] = std::move(*metadata);
+    document.set("metadata", options.metadata);
   }
   if (options.activate || options.deactivate) {
-    document["active"] = options.activate;
+    document.set("active", options.activate ? "true" : "false");
   }
   return document;
 }
@@ -236,7 +234,7 @@ int send(std::string_view command, const Options& options, http::Method method, 
 
 int send_document(std::string_view command, const Options& options, http::Method method, const std::string& path) {
   const auto document = document_of(options);
-  return document ? send(command, options, method, path, json::serialize(*document))
+  return document ? send(command, options, method, path, document->to_json())
                   : fail_with(command, document.error().message);
 }
 
@@ -351,7 +349,7 @@ void add_key_commands(Commands keys) {
   });
   const auto [update, updated] = keys.add("update", "Change what is given", [](auto name, const Options& options) {
     const auto document = document_of(options);
-    return document ? with_key(name, options, http::Method::patch, "", json::serialize(*document))
+    return document ? with_key(name, options, http::Method::patch, "", document->to_json())
                     : fail_with(name, document.error().message);
   });
   add_key_members(*update, *updated);
@@ -377,14 +375,12 @@ void add_tenant_commands(Commands tenants) {
   const auto [create, created] = tenants.add("create", "Make a tenant", [](auto name, const Options& options) {
     Options given = options;
     if (!given.id.empty()) {
-      boost::system::error_code failed;
-      const json::value parsed = given.body.empty() ? json::value(json::object()) : json::parse(given.body, failed);
-      if (failed || !parsed.is_object()) {
+      auto body = RawDocument::parse(given.body.empty() ? "{}" : std::string_view(given.body));
+      if (!body) {
         return fail_with(name, "--body is no JSON object");
       }
-      json::object body = parsed.get_object();
-      body["id"] = given.id;
-      given.body = json::serialize(body);
+      body->set_text("id", given.id);
+      given.body = body->to_json();
     }
     return send_document(name, given, http::Method::post, "/admin/v1/tenants");
   });

@@ -71,6 +71,21 @@ int main(int argc, char** argv) {
   auto* usage_json = usage_command->add_flag("--json", usage_options.json, "Print the answer as JSON");
   usage_command->add_flag("--csv", usage_options.csv, "Print it as CSV")->excludes(usage_json);
 
+  AuditOptions audit_options;
+  auto* audit_command = program.add_subcommand("audit", "List who changed what, the newest first");
+  audit_command->add_option("--actor", audit_options.actor, "By the key with this label");
+  audit_command->add_option("--action", audit_options.action,
+                            "create, update, rotate, revoke, delete, open, close or reload");
+  audit_command->add_option("--object", audit_options.object, "Of a key, tenant, breaker or the configuration");
+  audit_command->add_option("--id", audit_options.object_id, "Of the one with this id");
+  audit_command->add_option("--from", audit_options.from, "Since a day or moment (2026-11-21, RFC 3339)");
+  audit_command->add_option("--to", audit_options.to, "Until then, without it");
+  audit_command->add_option("--after", audit_options.after, "Go on behind this one");
+  audit_command->add_option("--limit", audit_options.limit, "How many, up to 1000")->capture_default_str();
+  audit_command->add_option("--url", audit_options.url,
+                            "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)");
+  audit_command->add_flag("--json", audit_options.json, "Print the answer as JSON");
+
   MigrateOptions migrate_options;
   auto* migrate_command = program.add_subcommand("migrate", "Bring the store's schema up to date");
   migrate_command->add_option("-c,--config", migrate_options.config, "Configuration file (default: ./weir.yaml)");
@@ -131,6 +146,9 @@ int main(int argc, char** argv) {
   }
   if (*usage_command) {
     return usage(usage_options);
+  }
+  if (*audit_command) {
+    return audit(audit_options);
   }
   if (*migrate_command) {
     return migrate(migrate_options);

@@ -4,6 +4,7 @@
 
 #include "admin/audit.hpp"
 #include "admin/breakers.hpp"
+#include "admin/budgets.hpp"
 #include "admin/keys.hpp"
 #include "admin/live.hpp"
 #include "admin/requests.hpp"
@@ -199,13 +200,14 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_status_endpoints(registry_, ready_, *this);
   api::add_metrics_endpoint(registry_, *this, version);
   api::add_health_endpoints(registry_, ready_, *this, targets_, reachability_, version);
-  admin::add_request_endpoints(registry_, ring_, store_);
+  admin::add_request_endpoints(registry_, ring_, live_, store_);
   admin::add_usage_endpoint(registry_, ring_, store_);
   admin::add_key_endpoints(registry_, identities_);
   admin::add_tenant_endpoints(registry_, identities_);
   admin::add_audit_endpoint(registry_, identities_);
-  admin::add_breaker_endpoints(registry_, targets_);
-  admin::add_reload_endpoint(registry_, reloading_);
+  admin::add_budget_endpoint(registry_);
+  admin::add_breaker_endpoints(registry_, targets_, identities_);
+  admin::add_reload_endpoint(registry_, reloading_, identities_);
   admin::add_live_endpoint(registry_, live_, ring_);
   admin::add_ui_endpoints(registry_);
   api::add_openapi_endpoint(registry_, version);

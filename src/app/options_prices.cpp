@@ -24,8 +24,13 @@ void add_price_options(OptionTable& table) {
       Row{"input", "Tokens sent.", "2.50"},
       Row{"cached_input", "Tokens sent that the provider had cached; else they cost what input does.", "1.25"},
       Row{"cache_write", "Tokens that the provider put into its cache; else they cost what input does.", "3.75"},
+      Row{"cache_write_1h", "Those that it keeps there for an hour; else they cost what cache_write does.", "6.00"},
+      Row{"audio_input", "Tokens sent as audio; else the cost of an answer to them is unknown.", "40.00"},
+      Row{"image_input", "Tokens sent as images; else they cost what input does.", "2.50"},
       Row{"output", "Tokens generated.", "10.00"},
-      Row{"reasoning", "Tokens generated as thoughts; else they cost what output does.", "12.00"}};
+      Row{"reasoning", "Tokens generated as thoughts; else they cost what output does.", "12.00"},
+      Row{"audio_output", "Tokens generated as audio; else the cost of them is unknown.", "80.00"},
+      Row{"image_output", "Tokens generated as images; likewise.", "40.00"}};
   const auto add_rates = [&](const std::string& path) {
     for (const Row& row : rows) {
       table.push_back({.path = path + row.name,

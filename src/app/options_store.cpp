@@ -32,6 +32,11 @@ void add_store_options(OptionTable& table) {
        .max = "1024GiB",
        .sentence = "How much all of it may take; 0: no bound.",
        .example = "20GiB"},
+      {.path = "store.retention.audit",
+       .type = Type::duration,
+       .fallback = "365d",
+       .sentence = "How long the audit log tells of a change; 0: for ever.",
+       .example = "1095d"},
   };
   table.insert(table.end(), options.begin(), options.end());
 }

@@ -94,6 +94,9 @@ void Reloader::run() {
     for (const Done& done : asked) {
       done(outcome);
     }
+    if (asked.empty() && options_.unasked) {
+      options_.unasked(outcome);
+    }
   }
 }
 

@@ -25,9 +25,10 @@ namespace weir::app {
 class Reloader final : public admin::Reloading {
  public:
   struct Options {
-    std::function<ConfigOutcome()> read;         // blocking
-    std::function<void(const Config&)> applied;  // what stands outside the node: the log's levels
-    std::chrono::milliseconds look_every{1000};  // at the files
+    std::function<ConfigOutcome()> read;                         // blocking
+    std::function<void(const Config&)> applied;                  // what stands outside the node: the log's levels
+    std::function<void(const admin::ReloadOutcome&)> unasked{};  // of what a changed file brought about; may be empty
+    std::chrono::milliseconds look_every{1000};                  // at the files
   };
   /// `started`: what the node was made from.
   Reloader(Node& node, observe::Log& log, platform::Files& files, Options options, const ConfigOutcome& started);

@@ -108,6 +108,19 @@ void print_welcome(const Start& start, const Node& node) {
   std::fflush(stdout);
 }
 
+/// One that came without a request goes into the audit log too; where the store is away, the log alone has it.
+void note_reload(IdentityStore& identities, const platform::Clock& clock, std::string_view actor,
+                 const admin::ReloadOutcome& outcome) {
+  const admin::Actor who{.label = std::string(actor), .now = clock.wall_now()};
+  static_cast<void>(identities.worker().post([who, after = admin::to_json(outcome)](Result<store::Store*> store) {
+    if (store) {
+      static_cast<void>(admin::write_down(
+          **store, who,
+          {.action = "reload", .object = "configuration", .object_id = "configuration", .before = "", .after = after}));
+    }
+  }));
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
@@ -184,7 +197,8 @@ int serve(const ServeOptions& options) {
   }
   Reloader reloader(node, **log, files,
                     {.read = [&options] { return find_start(options.config, options.demo).outcome; },
-                     .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); }},
+                     .applied = [&log](const Config& now) { (*log)->set_filter(filter_of(now.log)); },
+                     .unasked = [&](const auto& outcome) { note_reload(identities, clock, "changed file", outcome); }},
                     start.outcome);
   node.set_reloading(reloader);
   for (const std::string& unused : inherited.close_rest()) {
@@ -207,7 +221,7 @@ int serve(const ServeOptions& options) {
     if (signal != SIGHUP) {
       break;
     }
-    reloader.reload([](const admin::ReloadOutcome&) { /* the log tells */ });
+    reloader.reload([&](const auto& outcome) { note_reload(identities, clock, "SIGHUP", outcome); });
   }
   reloader.stop();
   const ServerConfig& now = reloader.current().server;

@@ -97,6 +97,11 @@ void add_leg(ledger::RequestRecord& record, const ledger::AttemptRecord& attempt
   add(record.usage.cached_input_tokens, attempt.usage.cached_input_tokens);
   add(record.usage.cache_write_tokens, attempt.usage.cache_write_tokens);
   add(record.usage.reasoning_tokens, attempt.usage.reasoning_tokens);
+  for (const auto part :
+       {&llm::Usage::cache_write_hour_tokens, &llm::Usage::audio_input_tokens, &llm::Usage::image_input_tokens,
+        &llm::Usage::audio_output_tokens, &llm::Usage::image_output_tokens}) {
+    record.usage.*part += attempt.usage.*part;
+  }
   record.usage_source = std::max(record.usage_source, attempt.usage_source);
 }
 
@@ -139,6 +144,7 @@ Task<void> wait_for_count(Core& core, std::shared_ptr<ledger::RequestRecord> rec
     take_count(*record, *counted->count);
   }
   core.call_metrics.usage_known(uncounted->label, record->attempts.back());
+  uncounted->awaited.reset();
   hand_over(core, std::move(record));
 }
 
@@ -160,7 +166,9 @@ void keep_reply(std::unique_ptr<Uncounted>& uncounted, std::string_view reply) {
 void find_usage(const Core& core, const Call& call, const Delivered* delivered, ledger::AttemptRecord& row,
                 std::unique_ptr<Uncounted>& uncounted) {
   if (!row.tier && call.request.service_tier && row.status / 100 == 2) {
-    row.tier = ledger::tier_of(call.request.service_tier->of(call.body));
+    const ledger::Tier asked = ledger::tier_of(call.request.service_tier->of(call.body));
+    // A call is no batch, whatever it asks for; that it was charged as one, only its provider can say.
+    row.tier = asked == ledger::Tier::batch ? ledger::Tier::standard : asked;
   }
   row.usage_source = row.usage == llm::Usage{} ? UsageSource::none : UsageSource::provider;
   if (row.usage.input_tokens || !row.first_token) {
@@ -203,6 +211,7 @@ void hand_over(Core& core, std::shared_ptr<ledger::RequestRecord> record) {
 
 void count_and_hand_over(Core& core, std::shared_ptr<ledger::RequestRecord> record,
                          std::unique_ptr<Uncounted> uncounted) {
+  uncounted->awaited.emplace(core.live, *record);
   try {
     core.background.spawn("count tokens", wait_for_count(core, record, std::move(uncounted)));
     return;

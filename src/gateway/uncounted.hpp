@@ -8,6 +8,7 @@
 #include "gateway/call.hpp"
 #include "gateway/continuation.hpp"
 #include "gateway/core.hpp"
+#include "ledger/live_feed.hpp"
 #include "ledger/request_record.hpp"
 #include "tokens/count.hpp"
 
@@ -16,11 +17,12 @@ namespace weir::gateway {
 /// What is kept of an answer whose provider tells no usage, or may tell none, so that it can be counted. Of the last
 /// attempt of a call; belongs to the call's loop.
 struct Uncounted {
-  std::string reply;                    // an answer that was not streamed
-  std::optional<Delivered> text;        // of a stream, where nobody else keeps it
-  std::optional<tokens::CountJob> job;  // made when the attempt has ended: it can be counted exactly
-  platform::MemoryBudget::Lease lease;  // for the job
-  std::string label;                    // of the attempt's target, in metrics
+  std::string reply;                             // an answer that was not streamed
+  std::optional<Delivered> text;                 // of a stream, where nobody else keeps it
+  std::optional<tokens::CountJob> job;           // made when the attempt has ended: it can be counted exactly
+  platform::MemoryBudget::Lease lease;           // for the job
+  std::optional<ledger::AwaitedRecord> awaited;  // while it is counted
+  std::string label;                             // of the attempt's target, in metrics
 };
 
 /// Where the provider cannot be trusted to tell what a stream used, keeps its text.

@@ -93,8 +93,9 @@ Result<Budget> read_budget(std::string_view json, const std::string& path, bool 
         }
         if (name == "reset_day") {
           const auto day = text::to_int64(value);
-          draft.reset_day = day && *day >= 1 && *day <= 31 ? static_cast<int>(*day) : -1;
-          return {};
+          draft.reset_day = day && *day >= 1 && *day <= 31 ? static_cast<int>(*day) : 0;
+          return draft.reset_day != 0 ? Result<void>()
+                                      : fail(Code::invalid_request, at + " is no day between 1 and 31");
         }
         return read_word(name, value, at, draft);
       });
@@ -106,7 +107,9 @@ Result<Budget> read_budget(std::string_view json, const std::string& path, bool 
   }
   const auto period = Period::make(draft.length, draft.reset_day, draft.zone);
   if (!period) {
-    return fail(Code::invalid_request, path + ": " + period.error().message);
+    const bool zone_known = Period::make(PeriodLength::forever, 1, draft.zone).has_value();
+    return fail(Code::invalid_request,
+                settings::member_path(path, zone_known ? "reset_day" : "time_zone") + ": " + period.error().message);
   }
   draft.budget.period = *period;
   return draft.budget;

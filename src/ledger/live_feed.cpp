@@ -140,6 +140,11 @@ void LiveFeed::close() {
   }
 }
 
+bool LiveFeed::has(std::string_view id) const {
+  const auto is_it = [&](const auto& call) { return id == "last" || call.record_.id == id; };
+  return std::ranges::any_of(running_, is_it) || std::ranges::any_of(awaited_, is_it);
+}
+
 void LiveFeed::publish(const LiveCall& call, LiveStep step, platform::Instant now) {
   LiveEvent event;  // made for the first who has room: under load a slow watcher costs next to nothing
   for (const auto& watcher : watchers_) {
@@ -172,6 +177,29 @@ void LiveHub::leave(const std::shared_ptr<LiveWatcher>& watcher) {
   watchers_.fetch_sub(1, std::memory_order_relaxed);
   for (const OneCore& core : feeds_) {
     core.loop->post([watcher, core] { core.feed->detach(*watcher); });
+  }
+}
+
+void LiveHub::find(platform::Loop& loop, std::string id, std::function<void(bool)> answer) const {
+  struct Question {
+    std::string id;
+    std::function<void(bool)> answer;
+    std::atomic<std::size_t> open;
+    std::atomic<bool> found = false;
+  };
+  auto question = std::make_shared<Question>(std::move(id), std::move(answer), feeds_.size());
+  if (feeds_.empty()) {
+    loop.post([question] { question->answer(false); });
+  }
+  for (const OneCore& core : feeds_) {
+    core.loop->post([question, feed = core.feed, &loop] {
+      if (feed->has(question->id)) {
+        question->found = true;
+      }
+      if (--question->open == 0) {
+        loop.post([question] { question->answer(question->found); });
+      }
+    });
   }
 }
 

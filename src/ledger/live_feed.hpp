@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -105,6 +106,21 @@ class LiveCall : public boost::intrusive::list_base_hook<boost::intrusive::link_
   platform::Instant told_{};  // of its progress
 };
 
+/// A call that has ended and whose record is not handed over yet, as its tokens are being counted.
+class AwaitedRecord
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  /// `record` outlives this.
+  AwaitedRecord(LiveFeed& feed, const RequestRecord& record);
+  AwaitedRecord(const AwaitedRecord&) = delete;
+  AwaitedRecord& operator=(const AwaitedRecord&) = delete;
+  ~AwaitedRecord() = default;
+
+ private:
+  friend class LiveFeed;
+  const RequestRecord& record_;
+};
+
 /// The calls that run on one core, and who watches them. Belongs to that core's loop; outlives its calls.
 class LiveFeed {
  public:
@@ -121,12 +137,16 @@ class LiveFeed {
   void detach(const LiveWatcher& watcher);
   /// Whoever watches is told that it is over; so is who comes later.
   void close();
+  /// True while the call runs, or its record is awaited. `last`: any call. Looks at each of them.
+  [[nodiscard]] bool has(std::string_view id) const;
 
  private:
   friend class LiveCall;
+  friend class AwaitedRecord;
   void publish(const LiveCall& call, LiveStep step, platform::Instant now);
 
   boost::intrusive::list<LiveCall, boost::intrusive::constant_time_size<false>> running_;
+  boost::intrusive::list<AwaitedRecord, boost::intrusive::constant_time_size<false>> awaited_;
   std::vector<std::shared_ptr<LiveWatcher>> watchers_;
   bool closed_ = false;
 };
@@ -155,6 +175,10 @@ inline void LiveCall::ended() {
   unlink();
 }
 
+inline AwaitedRecord::AwaitedRecord(LiveFeed& feed, const RequestRecord& record) : record_(record) {
+  feed.awaited_.push_back(*this);
+}
+
 /// The feeds of all cores. Filled before the loops run; outlives their work. Its members may be called on any loop.
 class LiveHub {
  public:
@@ -164,6 +188,8 @@ class LiveHub {
   /// Begins to watch every core; null where enough do already. The watcher is whole when `cores()` have attached.
   [[nodiscard]] std::shared_ptr<LiveWatcher> watch(platform::Loop& loop);
   void leave(const std::shared_ptr<LiveWatcher>& watcher);
+  /// Asks every core for the call, as LiveFeed::has() tells, and calls `answer` on `loop` when all have said so.
+  void find(platform::Loop& loop, std::string id, std::function<void(bool found)> answer) const;
 
   [[nodiscard]] std::size_t cores() const { return feeds_.size(); }
   [[nodiscard]] int watchers() const { return watchers_.load(std::memory_order_relaxed); }

@@ -142,5 +142,31 @@ TEST_F(LiveFeedTest, a_gateway_that_stops_tells_those_who_watch_and_those_who_co
   EXPECT_TRUE(watch()->take(events).closed);
 }
 
+TEST_F(LiveFeedTest, a_call_is_found_on_whatever_core_it_runs_and_until_its_record_is_handed_over) {
+  const auto found = [&](const std::string& id) {
+    std::optional<bool> answer;
+    hub_.find(first_, id, [&](bool is_there) { answer = is_there; });
+    let_run();
+    EXPECT_TRUE(answer.has_value()) << id;
+    return answer.value_or(false);
+  };
+  EXPECT_FALSE(found("last"));
+  LiveCall a(first_feed_, a_, first_, first_.now());
+  LiveCall b(second_feed_, b_, second_, second_.now());
+  EXPECT_TRUE(found("a"));
+  EXPECT_TRUE(found("b"));
+  EXPECT_TRUE(found("last"));
+  EXPECT_FALSE(found("c"));
+  a.ended();
+  EXPECT_FALSE(found("a"));
+  {
+    const AwaitedRecord counted(second_feed_, b_);
+    b.ended();
+    EXPECT_TRUE(found("b"));
+  }
+  EXPECT_FALSE(found("b"));
+  EXPECT_FALSE(found("last"));
+}
+
 }  // namespace
 }  // namespace weir::ledger

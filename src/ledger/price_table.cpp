@@ -55,9 +55,13 @@ std::optional<Rates> parse_rates(std::string_view text) {
       case 'i': rates.input = price; break;
       case 'c': rates.cached_input = price; break;
       case 'w': rates.cache_write = price; break;
-      case 'h': break;  // written for an hour: usage does not tell these apart yet
+      case 'h': rates.cache_write_hour = price; break;
+      case 'a': rates.audio_input = price; break;
+      case 'p': rates.image_input = price; break;
       case 'o': rates.output = price; break;
       case 'r': rates.reasoning = price; break;
+      case 's': rates.audio_output = price; break;
+      case 'q': rates.image_output = price; break;
       default: return std::nullopt;
     }
   }
@@ -143,6 +147,16 @@ std::optional<ModelPrice> parse_price_line(std::string_view line) {
       return std::nullopt;
     }
     price.specials.push_back(std::move(*special));
+  }
+  const auto is_batch = [](const ModelPrice::Special& special) { return special.tier == Tier::batch; };
+  if (std::ranges::none_of(price.specials, is_batch)) {
+    // What companies take for a batch where the table does not say: half of the price of input and output.
+    const auto half = [](const std::optional<Money>& rate) {
+      return rate ? std::optional(Money::picodollars((rate->in_picodollars() + 1) / 2)) : std::nullopt;
+    };
+    price.specials.push_back({.tier = Tier::batch,
+                              .prompt_max = std::nullopt,
+                              .rates = {.input = half(price.base.input), .output = half(price.base.output)}});
   }
   ModelPrice::Special* last_band = nullptr;
   for (ModelPrice::Special& special : price.specials) {

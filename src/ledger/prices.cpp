@@ -73,14 +73,22 @@ Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier) const {
     }
     take(rates.input, offered->input);
     take(rates.cached_input, offered->cached_input);
+    if (!rates.cache_write) {
+      // Likewise: who tells a price of its own for writing and none for an hour means it for both.
+      take(rates.cache_write_hour, offered->cache_write_hour ? offered->cache_write_hour : offered->cache_write);
+    }
     take(rates.cache_write, offered->cache_write);
+    take(rates.audio_input, offered->audio_input);
+    take(rates.image_input, offered->image_input);
+    take(rates.audio_output, offered->audio_output);
+    take(rates.image_output, offered->image_output);
     take(rates.output, offered->output);
   }
   return rates;
 }
 
 std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier) {
-  if (!usage.input_tokens || usage.media_tokens > 0) {
+  if (!usage.input_tokens) {
     return std::nullopt;
   }
   const std::int64_t input = std::max(*usage.input_tokens, std::int64_t{0});
@@ -90,21 +98,37 @@ std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, T
   }
   const std::int64_t cached = at_most(usage.cached_input_tokens, input);
   const std::int64_t written = at_most(usage.cache_write_tokens, input - cached);
-  Wide sum = times(input - cached - written, *rates.input) + times(cached, rates.cached_input.value_or(*rates.input)) +
-             times(written, rates.cache_write.value_or(*rates.input));
+  const std::int64_t hour = at_most(usage.cache_write_hour_tokens, written);
+  // What was cached may have been audio or images too: what is left of the prompt is filled with them, then with text.
+  std::int64_t text = input - cached - written;
+  const std::int64_t audio = at_most(usage.audio_input_tokens, text);
+  const std::int64_t images = at_most(usage.image_input_tokens, text - audio);
+  text -= audio + images;
+  if (audio > 0 && !rates.audio_input) {
+    return std::nullopt;
+  }
+  const Money write_price = rates.cache_write.value_or(*rates.input);
+  Wide sum = times(text, *rates.input) + times(cached, rates.cached_input.value_or(*rates.input)) +
+             times(written - hour, write_price) + times(hour, rates.cache_write_hour.value_or(write_price)) +
+             times(audio, rates.audio_input.value_or(Money{})) +
+             times(images, rates.image_input.value_or(*rates.input));
   const bool output_is_free = rates.output && *rates.output == Money{};
   if (!usage.output_tokens) {
     // Embeddings tell none, and cost none.
     return output_is_free ? std::optional(narrowed(sum)) : std::nullopt;
   }
   const std::int64_t output = std::max(*usage.output_tokens, std::int64_t{0});
-  if (output > 0) {
-    if (!rates.output) {
-      return std::nullopt;
-    }
-    const std::int64_t thoughts = at_most(usage.reasoning_tokens, output);
-    sum += times(output - thoughts, *rates.output) + times(thoughts, rates.reasoning.value_or(*rates.output));
+  const std::int64_t spoken = at_most(usage.audio_output_tokens, output);
+  const std::int64_t drawn = at_most(usage.image_output_tokens, output - spoken);
+  const std::int64_t thoughts = at_most(usage.reasoning_tokens, output - spoken - drawn);
+  const std::int64_t written_text = output - spoken - drawn - thoughts;
+  if ((written_text + thoughts > 0 && !rates.output) || (spoken > 0 && !rates.audio_output) ||
+      (drawn > 0 && !rates.image_output)) {
+    return std::nullopt;
   }
+  const Money plain = rates.output.value_or(Money{});
+  sum += times(written_text, plain) + times(thoughts, rates.reasoning.value_or(plain)) +
+         times(spoken, rates.audio_output.value_or(Money{})) + times(drawn, rates.image_output.value_or(Money{}));
   return narrowed(sum);
 }
 
@@ -116,9 +140,12 @@ std::optional<Money> worst_cost(const ModelPrice& price, std::int64_t input_toke
     if (!rates.input || (!rates.output && output_tokens > 0)) {
       return std::nullopt;
     }
+    const auto or_none = [](const std::optional<Money>& rate) { return rate.value_or(Money{}); };
     const Money input =
-        std::max({*rates.input, rates.cached_input.value_or(Money{}), rates.cache_write.value_or(Money{})});
-    const Money output = std::max(rates.output.value_or(Money{}), rates.reasoning.value_or(Money{}));
+        std::max({*rates.input, or_none(rates.cached_input), or_none(rates.cache_write),
+                  or_none(rates.cache_write_hour), or_none(rates.audio_input), or_none(rates.image_input)});
+    const Money output = std::max(
+        {or_none(rates.output), or_none(rates.reasoning), or_none(rates.audio_output), or_none(rates.image_output)});
     const Money cost = narrowed(times(std::max(input_tokens, std::int64_t{0}), input) +
                                 times(std::max(output_tokens, std::int64_t{0}), output));
     worst = std::max(worst.value_or(Money{}), cost);

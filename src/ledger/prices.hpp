@@ -17,14 +17,20 @@ enum class Tier : std::uint8_t { standard, batch, flex, priority };
 Tier tier_of(std::string_view word);
 std::string_view to_string(Tier tier);
 
-/// What one token of each kind costs. An absent price is not zero: cached and written input then cost what input costs,
-/// reasoning what output costs, and without a price of input or output the cost is unknown.
+/// What one token of each kind costs. An absent price is not zero: cached and written input and images in it then cost
+/// what input costs, what is written for an hour what is written for less, reasoning what output costs. Without a price
+/// of input or output, or of audio or generated images that are there, the cost is unknown.
 struct Rates {
   std::optional<Money> input;
   std::optional<Money> cached_input;
   std::optional<Money> cache_write;
+  std::optional<Money> cache_write_hour{};
+  std::optional<Money> audio_input{};
+  std::optional<Money> image_input{};
   std::optional<Money> output;
   std::optional<Money> reasoning;
+  std::optional<Money> audio_output{};
+  std::optional<Money> image_output{};
   friend bool operator==(const Rates&, const Rates&) = default;
 };
 
@@ -49,11 +55,10 @@ struct ModelPrice {
   [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier) const;
 };
 
-/// What a usage costs; nothing where it cannot be known, because a count or a price is missing, or audio or images are
-/// in it, whose prices the table does not have. Exact.
+/// What a usage costs; nothing where it cannot be known, because a count or a price is missing. Exact.
 std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier = Tier::standard);
 
-/// The most that a call can cost: the dearest of the rates for input, and all output as reasoning where that is dearer.
+/// The most that a call can cost: each token at the dearest of the rates that it may turn out to have.
 std::optional<Money> worst_cost(const ModelPrice& price, std::int64_t input_tokens, std::int64_t output_tokens);
 
 }  // namespace weir::ledger

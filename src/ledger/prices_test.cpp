@@ -47,6 +47,43 @@ TEST(Cost, of_worked_examples) {
            Case{"dashscope", "qwen-plus-2025-07-28", usage(256001, 1, 0, 0, 0), Tier::standard, "0.3072048"},
            Case{"gemini", "gemini-2.5-pro", usage(200000, 1000), Tier::standard, "0.26"},
            Case{"gemini", "gemini-2.5-pro", usage(200001, 1000), Tier::standard, "0.5150025"},
+           Case{"anthropic",
+                "claude-opus-4-6",
+                {.input_tokens = 12000,
+                 .output_tokens = 500,
+                 .cached_input_tokens = 8000,
+                 .cache_write_tokens = 3000,
+                 .reasoning_tokens = std::nullopt,
+                 .cache_write_hour_tokens = 1000},
+                Tier::standard,
+                "0.044"},
+           Case{"openai",
+                "gpt-4o-audio-preview",
+                {.input_tokens = 420, .output_tokens = 260, .audio_input_tokens = 400, .audio_output_tokens = 200},
+                Tier::standard,
+                "0.03265"},
+           Case{"openai",
+                "gpt-image-1",
+                {.input_tokens = 373, .output_tokens = 1056, .image_input_tokens = 323, .image_output_tokens = 1056},
+                Tier::standard,
+                "0.04572"},
+           // No batch price of its own: half. Images where they have none: as text.
+           Case{"anthropic", "claude-sonnet-4-5", usage(1000, 100), Tier::batch, "0.00225"},
+           Case{"openai",
+                "gpt-4o",
+                {.input_tokens = 1000, .output_tokens = 0, .image_input_tokens = 700},
+                Tier::standard,
+                "0.0025"},
+           // More audio than there is room for beside what was cached.
+           Case{"openai",
+                "gpt-4o-audio-preview",
+                {.input_tokens = 100,
+                 .output_tokens = 10,
+                 .cached_input_tokens = 90,
+                 .audio_input_tokens = 50,
+                 .audio_output_tokens = 99},
+                Tier::standard,
+                "0.001425"},
            Case{"openai", "text-embedding-3-small", {.input_tokens = 10000}, Tier::standard, "0.0002"},
            // More cached than there was, and more thoughts than output: never more than the whole.
            Case{"openai", "gpt-4o", usage(10, 10, 50, 50, 50), Tier::standard, "0.0001125"},
@@ -192,12 +229,48 @@ TEST(PriceBook, prefers_the_exact_rule_then_the_longer_pattern_then_the_newer) {
   EXPECT_EQ(input("openai", summer), "unknown");
 }
 
-TEST(Cost, of_audio_and_images_is_unknown_not_that_of_text) {
-  llm::Usage usage{.input_tokens = 420, .output_tokens = 260};
+TEST(Cost, of_audio_and_drawn_images_without_a_price_is_unknown_not_that_of_text) {
   const ModelPrice price{.base = {.input = dollars("1"), .output = dollars("2")}};
-  EXPECT_TRUE(cost_of(price, usage));
-  usage.media_tokens = 1;
-  EXPECT_FALSE(cost_of(price, usage));
+  EXPECT_TRUE(cost_of(price, {.input_tokens = 420, .output_tokens = 260}));
+  EXPECT_FALSE(cost_of(price, {.input_tokens = 420, .output_tokens = 260, .audio_input_tokens = 1}));
+  EXPECT_FALSE(cost_of(price, {.input_tokens = 420, .output_tokens = 260, .audio_output_tokens = 1}));
+  EXPECT_FALSE(cost_of(price, {.input_tokens = 420, .output_tokens = 260, .image_output_tokens = 1}));
+  EXPECT_EQ(cost_of(price, {.input_tokens = 2, .output_tokens = 1, .image_input_tokens = 2}), dollars("4"));
+}
+
+TEST(Cost, of_what_is_written_for_an_hour_is_that_of_writing_where_it_has_no_price) {
+  const auto cost = [](const Rates& rates, std::int64_t prompt = 10) {
+    ModelPrice price{.base = rates};
+    price.specials.push_back({.prompt_min = 1000, .prompt_max = std::nullopt, .rates = {.cache_write = dollars("50")}});
+    return cost_of(price,
+                   {.input_tokens = prompt, .output_tokens = 0, .cache_write_tokens = 4, .cache_write_hour_tokens = 3});
+  };
+  Rates rates{.input = dollars("1"), .output = dollars("2")};
+  EXPECT_EQ(cost(rates), dollars("10"));
+  rates.cache_write = dollars("5");
+  EXPECT_EQ(cost(rates), dollars("26"));
+  rates.cache_write_hour = dollars("7");
+  EXPECT_EQ(cost(rates), dollars("32"));
+  EXPECT_EQ(cost(rates, 1000), dollars("1196")) << "the long prompt's price of writing stands for both";
+}
+
+TEST(Cost, is_never_more_than_the_worst) {
+  const PriceTable table = PriceTable::built_in();
+  for (const char* model : {"gpt-4o-audio-preview", "gpt-4o", "gpt-image-1"}) {
+    const auto price = table.find("openai", model);
+    ASSERT_TRUE(price) << model;
+    for (const auto input :
+         {&llm::Usage::audio_input_tokens, &llm::Usage::image_input_tokens, &llm::Usage::cache_write_hour_tokens}) {
+      for (const auto output : {&llm::Usage::audio_output_tokens, &llm::Usage::image_output_tokens}) {
+        llm::Usage usage{.input_tokens = 1000, .output_tokens = 1000};
+        usage.*input = 1000;
+        usage.*output = 1000;
+        const auto cost = cost_of(*price, usage);
+        const auto worst = worst_cost(*price, 1000, 1000);
+        EXPECT_TRUE(!cost || !worst || *cost <= *worst) << model;
+      }
+    }
+  }
 }
 
 TEST(PriceBook, has_the_rates_of_tiers_that_the_operator_set) {

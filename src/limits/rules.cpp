@@ -1,7 +1,5 @@
 #include "limits/rules.hpp"
 
-#include <chrono>
-
 #include "settings/json_members.hpp"
 #include "settings/units.hpp"
 #include "text/json_scan.hpp"
@@ -71,11 +69,6 @@ std::optional<WindowLimit> parse_window(std::string_view text, Unit unit) {
   return WindowLimit{.unit = unit, .amount = *amount, .window = *length};
 }
 
-std::string to_rule_text(const WindowLimit& limit) {
-  return std::to_string(limit.amount) + "/" +
-         settings::to_text(std::chrono::ceil<std::chrono::milliseconds>(limit.window));
-}
-
 Result<Rules> parse_rules(std::string_view json, std::string_view path) {
   Rules rules;
   if (json.empty() || json == "null") {
@@ -100,27 +93,6 @@ Result<Rules> parse_rules(std::string_view json, std::string_view path) {
     return std::unexpected(read.error());
   }
   return rules;
-}
-
-std::string to_json(const Rules& rules) {
-  std::string out = "{";
-  for (const Unit unit : {Unit::requests, Unit::tokens}) {
-    std::string texts;
-    int count = 0;
-    for (const WindowLimit& limit : rules.windows) {
-      if (limit.unit == unit) {
-        texts += (count++ == 0 ? "\"" : ",\"") + to_rule_text(limit) + "\"";
-      }
-    }
-    if (count > 0) {
-      out += (out.size() > 1 ? ",\"" : "\"") + std::string(to_string(unit)) + "\":";
-      out += count == 1 ? texts : "[" + texts + "]";
-    }
-  }
-  if (rules.in_flight > 0) {
-    out += (out.size() > 1 ? ",\"in_flight\":" : "\"in_flight\":") + std::to_string(rules.in_flight);
-  }
-  return out + "}";
 }
 
 }  // namespace weir::limits

@@ -16,13 +16,9 @@ inline constexpr std::size_t windows_max = 6;
 
 /// "100/60s", "50000/1m", "10/s"; nothing for anything else.
 std::optional<WindowLimit> parse_window(std::string_view text, Unit unit);
-/// "100/1m", as parse_window() reads it back.
-std::string to_rule_text(const WindowLimit& limit);
 
 /// `{"requests": "100/60s", "tokens": ["50000/1m", "1000000/1d"], "in_flight": 8}`, each of them optional; an empty
 /// text, {} and null are no limits. `path` stands in front of what is said to be wrong.
 Result<Rules> parse_rules(std::string_view json, std::string_view path = "limits");
-/// The same written back; "{}" where there are none.
-std::string to_json(const Rules& rules);
 
 }  // namespace weir::limits

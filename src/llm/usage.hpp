@@ -16,7 +16,12 @@ struct Usage {
   std::optional<std::int64_t> cached_input_tokens;  // of the prompt: read from the provider's cache
   std::optional<std::int64_t> cache_write_tokens;   // of the prompt: written to the provider's cache
   std::optional<std::int64_t> reasoning_tokens;     // of the output: thoughts
-  std::int64_t media_tokens = 0;                    // of both: audio and images, whose prices are their own
+  // Parts whose prices are their own; 0 where they are not told.
+  std::int64_t cache_write_hour_tokens = 0;  // of the cache writes: those that are kept for an hour
+  std::int64_t audio_input_tokens = 0;
+  std::int64_t image_input_tokens = 0;  // and video
+  std::int64_t audio_output_tokens = 0;
+  std::int64_t image_output_tokens = 0;
 
   friend bool operator==(const Usage&, const Usage&) = default;
 };

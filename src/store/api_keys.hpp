@@ -31,6 +31,7 @@ struct ApiKey {
   std::string quotas = "[]";
   std::string metadata = "{}";
   std::string expires_at;
+  std::string expires_at_written;  // the same moment in the words of whoever set it; empty: nobody's
   std::string created_at;
   std::string updated_at;
   std::string last_used_at;  // coarse: see ApiKeys::note_used()

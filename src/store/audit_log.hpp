@@ -37,13 +37,15 @@ struct AuditQuery {
   int limit = 100;
 };
 
-/// Who did what. Only grows.
+/// Who did what. Grows, and loses what is too old.
 class AuditLog {
  public:
   virtual ~AuditLog() = default;
   virtual Result<void> add(const AuditEntry& entry) = 0;
   /// The newest first. A page that is not full is the last.
   virtual Result<std::vector<AuditEntry>> list(const AuditQuery& query) = 0;
+  /// Removes entries before that time, at most `entries_max` of the oldest; how many went.
+  virtual Result<std::int64_t> remove_oldest(const std::string& before, std::int64_t entries_max) = 0;
 };
 
 }  // namespace weir::store

@@ -33,6 +33,7 @@ ApiKey full_key() {
           .quotas = R"([{"tokens":100000,"period":"month","count":"total"}])",
           .metadata = R"({"team":{"name":"\u00e9"},"n":1e2,"none":null})",
           .expires_at = "2027-01-01T00:00:00.000Z",
+          .expires_at_written = "2027-01-01T01:00:00+01:00",
           .created_at = "2026-11-21T09:00:00.000Z",
           .updated_at = "2026-11-21T09:30:00.000Z",
           .last_used_at = "2026-11-21T09:40:00.000Z",
@@ -277,6 +278,21 @@ TEST_P(IdentityContract, changes_all_or_nothing) {
   EXPECT_EQ(ids_of(store->keys().list({})), (Ids{"key_002", "key_001"}));
   EXPECT_EQ(ids_of(store->tenants().list({})), Ids{"acme"});
   EXPECT_EQ(store->audit().list({})->size(), 1U);
+}
+
+TEST_P(IdentityContract, removes_the_oldest_entries_of_the_audit_log) {
+  for (int day = 1; day <= 9; ++day) {
+    AuditEntry entry = change("update", "key", fmt::format("key_{}", day));
+    entry.time = fmt::format("2026-11-0{}T09:00:00.000Z", day);
+    ASSERT_TRUE(store->audit().add(entry).has_value());
+  }
+  const auto left = [&] { return store->audit().list({})->back().object_id; };
+  EXPECT_EQ(store->audit().remove_oldest("2026-11-05T09:00:00.000Z", 3), 3);
+  EXPECT_EQ(left(), "key_4");
+  EXPECT_EQ(store->audit().remove_oldest("2026-11-05T09:00:00.000Z", 3), 1);
+  EXPECT_EQ(left(), "key_5") << "the one of that moment stays";
+  EXPECT_EQ(store->audit().remove_oldest("2026-11-05T09:00:00.000Z", 3), 0);
+  EXPECT_EQ(store->audit().list({})->size(), 5U);
   EXPECT_EQ(store->keys().add(key(3)), true) << "outside as ever";
 }
 

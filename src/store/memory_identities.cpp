@@ -178,4 +178,13 @@ Result<std::vector<AuditEntry>> MemoryAuditLog::list(const AuditQuery& query) {
   return found;
 }
 
+Result<std::int64_t> MemoryAuditLog::remove_oldest(const std::string& before, std::int64_t entries_max) {
+  std::int64_t removed = 0;
+  while (removed < entries_max && !entries_.empty() && entries_.front().time < before) {
+    entries_.pop_front();
+    ++removed;
+  }
+  return removed;
+}
+
 }  // namespace weir::store

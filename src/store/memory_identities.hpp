@@ -70,6 +70,7 @@ class MemoryAuditLog final : public AuditLog {
   explicit MemoryAuditLog(Undo& undo) : undo_(undo) {}
   Result<void> add(const AuditEntry& entry) override;
   Result<std::vector<AuditEntry>> list(const AuditQuery& query) override;
+  Result<std::int64_t> remove_oldest(const std::string& before, std::int64_t entries_max) override;
 
  private:
   Undo& undo_;

@@ -1,17 +1,21 @@
 #include "store/retention.hpp"
 
+#include "observe/json_time.hpp"
+
 namespace weir::store {
 
 namespace {
 
 constexpr std::int64_t slice_calls = 2000;
+constexpr std::int64_t slice_audit = 500;  // an entry holds two documents of a key
 
-}  // namespace
+platform::WallTime before(platform::WallTime now, std::chrono::milliseconds age) {
+  return now - std::chrono::duration_cast<std::chrono::microseconds>(age);
+}
 
-Result<std::int64_t> retain(Store& store, const Retention& retention, platform::WallTime now) {
+Result<std::int64_t> retain_calls(Store& store, const Retention& retention, platform::WallTime now) {
   if (retention.age.count() > 0) {
-    const auto removed = store.requests().remove_oldest(
-        first_id_at(now - std::chrono::duration_cast<std::chrono::microseconds>(retention.age)), slice_calls);
+    const auto removed = store.requests().remove_oldest(first_id_at(before(now, retention.age)), slice_calls);
     if (!removed || *removed > 0) {
       return removed;
     }
@@ -32,6 +36,16 @@ Result<std::int64_t> retain(Store& store, const Retention& retention, platform::
     }
   }
   return 0;
+}
+
+}  // namespace
+
+Result<std::int64_t> retain(Store& store, const Retention& retention, platform::WallTime now) {
+  const auto calls = retain_calls(store, retention, now);
+  if (!calls || *calls > 0 || retention.audit.count() == 0) {
+    return calls;
+  }
+  return store.audit().remove_oldest(observe::rfc3339(before(now, retention.audit)), slice_audit);
 }
 
 }  // namespace weir::store

@@ -9,14 +9,15 @@
 
 namespace weir::store {
 
-/// How long calls are kept, and in how much space.
+/// How long calls and the audit log are kept, and the former in how much space.
 struct Retention {
-  std::chrono::milliseconds age{std::chrono::days(30)};  // 0: for ever
-  std::int64_t bytes = std::int64_t{2} << 30;            // 0: without a bound
+  std::chrono::milliseconds age{std::chrono::days(30)};     // 0: for ever
+  std::int64_t bytes = std::int64_t{2} << 30;               // 0: without a bound
+  std::chrono::milliseconds audit{std::chrono::days(365)};  // 0: for ever
   friend bool operator==(const Retention&, const Retention&) = default;
 };
 
-/// Removes one slice of what is too old or too much, small enough not to hold others up; how many calls went. Zero: all
+/// Removes one slice of what is too old or too much, small enough not to hold others up; how much went. Zero: all
 /// is as it should be.
 Result<std::int64_t> retain(Store& store, const Retention& retention, platform::WallTime now);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "observe/json_time.hpp"
 #include "store/test_record.hpp"
 
 namespace weir::store {
@@ -53,6 +54,28 @@ TEST(Retention, removes_the_oldest_until_the_rest_fits) {
   EXPECT_EQ(calls(*store), 240) << "it fits";
   retain_all(*store, {.age = 0h, .bytes = before - 1});
   EXPECT_LT(*store->bytes(), before);
+}
+
+std::string entry_at(Store& store, platform::WallTime time) {
+  AuditEntry entry{.time = observe::rfc3339(time), .actor = "local", .action = "update", .object = "key"};
+  entry.object_id = entry.time;
+  EXPECT_TRUE(store.audit().add(entry).has_value());
+  return entry.time;
+}
+
+TEST(Retention, removes_entries_of_the_audit_log_by_an_age_of_their_own) {
+  const auto store = make_memory_store();
+  for (int day = 800; day >= 366; --day) {
+    entry_at(*store, now - std::chrono::days(day));
+  }
+  const std::string last = entry_at(*store, now - std::chrono::days(365));
+  entry_at(*store, now);
+  retain_all(*store, {.age = 24h, .bytes = 1, .audit = 0h});
+  EXPECT_EQ(store->audit().list({.limit = 1000})->size(), 437U) << "switched off";
+  retain_all(*store, {});
+  const auto left = store->audit().list({.limit = 1000});
+  ASSERT_EQ(left->size(), 2U);
+  EXPECT_EQ(left->back().object_id, last) << "the one of exactly that age stays";
 }
 
 TEST(Retention, keeps_everything_where_it_is_switched_off) {

@@ -76,6 +76,7 @@ void bind_key(SqliteStatement& statement, const ApiKey& key) {
   statement.bind(20, key.updated_at);
   statement.bind_or_null(21, key.last_used_at);
   statement.bind_or_null(22, key.revoked_at);
+  statement.bind_or_null(23, key.expires_at_written);
 }
 
 ApiKey read_key(const SqliteStatement& row) {
@@ -97,6 +98,7 @@ ApiKey read_key(const SqliteStatement& row) {
           .quotas = row.text(15),
           .metadata = row.text(16),
           .expires_at = row.text(17),
+          .expires_at_written = row.text(22),
           .created_at = row.text(18),
           .updated_at = row.text(19),
           .last_used_at = row.text(20),
@@ -254,6 +256,13 @@ Result<std::vector<AuditEntry>> SqliteAuditLog::list(const AuditQuery& query) {
         statement.bind(8, query.limit);
       },
       read_audit);
+}
+
+Result<std::int64_t> SqliteAuditLog::remove_oldest(const std::string& before, std::int64_t entries_max) {
+  return change(database_, "remove_oldest_audit", [&](SqliteStatement& statement) {
+    statement.bind(1, before);
+    statement.bind(2, entries_max);
+  });
 }
 
 }  // namespace weir::store

@@ -41,6 +41,7 @@ class SqliteAuditLog final : public AuditLog {
   explicit SqliteAuditLog(SqliteDatabase& database) : database_(database) {}
   Result<void> add(const AuditEntry& entry) override;
   Result<std::vector<AuditEntry>> list(const AuditQuery& query) override;
+  Result<std::int64_t> remove_oldest(const std::string& before, std::int64_t entries_max) override;
 
  private:
   SqliteDatabase& database_;

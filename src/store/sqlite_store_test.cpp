@@ -238,6 +238,8 @@ TEST_F(SqliteStoreTest, shows_analysts_each_call_and_attempt_with_their_columns)
                 "reasoning_tokens = 3 AND cost_usd = 0.25"),
             1);
   EXPECT_EQ(all("inference_attempts"), 2);
+  EXPECT_EQ(all("inference_attempts WHERE usage_source IS NULL AND tier IS NULL AND price IS NULL"), 2)
+      << "told of none";
 }
 
 TEST(CallForm, is_read_as_it_was_written_by_any_version) {

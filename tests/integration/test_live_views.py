@@ -3,6 +3,8 @@
 With WEIR_SCREENSHOTS=FOLDER their pictures are made anew, as in test_live_page.py.
 """
 
+import contextlib
+import http.client
 import json
 import os
 
@@ -11,7 +13,7 @@ import pytest
 from browser import Browser, Page
 from fault_server import USAGE, FaultServer
 from test_live_page import CONTRAST
-from weir_server import ROOT, Weir
+from weir_server import PATIENCE, ROOT, Weir
 
 ADMIN = "the-admin-key-0001"
 FIXED = "sk-a-key-of-the-configuration"
@@ -206,6 +208,43 @@ def test_budgets_have_bars_that_warn_at_80_and_100_percent(browser, weir):
     assert "today · soft" in text(page, "#budgets-list") and "0 of 1,000 tokens" in text(page, "#budgets-list")
     assert page.evaluate("[...document.querySelectorAll('[role=meter]')].every(one => one.ariaValueText && one.ariaLabel)")
     assert no_errors(page)
+
+
+def test_budgets_show_what_runs_holds_and_what_the_configuration_gives(browser, tmp_path):
+    config = CONFIG + "budgets: {{global: [{{usd: 100, period: month}}], by_model: {{small: [{{usd: 5, period: day, hard: false}}]}}}}"
+    with FaultServer("a") as upstream, Weir(tmp_path, config.format(a=upstream.base_url, fixed=FIXED), WEIR_ADMIN_KEY=ADMIN) as weir:
+        key = make_key(weir, label="busy", budgets=[{"usd": 1000, "period": "week", "hard": True}])
+        idle = make_key(weir, label="idle", budgets=[{"usd": 1, "period": "month", "hard": True}])
+        call(weir, key["key"])
+        upstream.always("silence")
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", weir.port, timeout=PATIENCE)) as running:
+            body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5})
+            running.request("POST", "/v1/chat/completions", body, {"x-api-key": key["key"]})
+            while not (rows := {(row["owner"], row["id"]): row for row in admin(weir, "GET", "/admin/v1/budgets")["data"]}) or rows["key", key["id"]]["held"] == 0:
+                pass
+            assert set(rows) == {("global", None), ("model", "small"), ("key", key["id"])}, "nobody has asked the other key's yet"
+            mine = rows["key", key["id"]]
+            assert (mine["unit"], mine["period"], mine["hard"], mine["cap"]) == ("usd", "week", True, 1000)
+            assert mine["spent"] == pytest.approx(COST) and mine["held"] > 0 and mine["period_end"].endswith("Z")
+            assert rows["global", None]["spent"] == pytest.approx(COST) and rows["model", "small"]["spent"] == 0
+            page = opened(browser, weir, "budgets")
+            page.wait_for("document.querySelectorAll('#budgets-list li').length === 4")
+            shown = page.evaluate("Object.fromEntries([...document.querySelectorAll('#budgets-list li')].map(one => [one.querySelector('h2').firstChild.data, one.innerText]))")
+            assert set(shown) == {"Everybody together", "small", "busy", "idle"}
+            assert "held" in shown["busy"] and "of $1000" in shown["busy"].replace(",", "") and "this week · hard · until" in shown["busy"]
+            assert "today · soft · until" in shown["small"] and "held" not in shown["small"] and "$0 of $1" in shown["idle"]
+            assert "held" in shown["Everybody together"]
+            assert no_errors(page)
+        pages, after = [], ""
+        while after is not None:
+            page = admin(weir, "GET", f"/admin/v1/budgets?limit=1&after={after}")
+            pages += [(row["owner"], row["id"]) for row in page["data"]]
+            after = page["next"]
+        assert sorted(pages, key=str) == sorted(rows, key=str)
+        assert [row["id"] for row in admin(weir, "GET", "/admin/v1/budgets?owner=model")["data"]] == ["small"]
+        assert idle["id"] not in json.dumps(pages)
+        refused = weir.request("GET", "/admin/v1/budgets?owner=nobody", None, {"x-api-key": ADMIN})
+        assert refused.status == 400 and "tenant" in refused.json["error"]["message"]
 
 
 def test_a_period_begins_where_the_budget_says(browser, weir):

@@ -52,8 +52,10 @@ export function dollars(value) {
 
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-export const dayText = (text) => (text ? day.format(new Date(text)) : "–");
-export const momentText = (text) => (text ? moment.format(new Date(text)) : "–");
+/** What the browser cannot read as a moment is shown as it is. */
+const asText = (form) => (text) => (!text ? "–" : Number.isNaN(new Date(text).getTime()) ? String(text) : form.format(new Date(text)));
+export const dayText = asText(day);
+export const momentText = asText(moment);
 
 /** A table with a caption for those who do not see it; `columns`: {title, numeric}. Cells are texts or nodes. */
 export function table(caption, columns, rows) {
@@ -111,6 +113,13 @@ export function periodStart(budget, now = new Date()) {
   }
   const guess = new Date(begin - offsetOf(zone, now));
   return new Date(begin - offsetOf(zone, guess));
+}
+
+/** When that period ends. Null: never. */
+export function periodEnd(budget, now = new Date()) {
+  const begin = periodStart(budget, now);
+  const middle = { hour: 1.5 / 24, day: 1.5, week: 10, month: 45, year: 540 }[budget.period ?? "month"]; // of the next one, in days
+  return begin === null ? null : periodStart(budget, new Date(begin.getTime() + middle * lengths.day));
 }
 
 /** As the API takes a moment. */

@@ -39,10 +39,18 @@ TEST(ReplyFacts, usage_is_read_in_the_words_of_several_providers) {
   EXPECT_EQ(usage(R"("prompt_cache_hit_tokens":5,"prompt_cache_miss_tokens":4)"),
             (llm::Usage{9, 2, 5, std::nullopt, std::nullopt}));
   EXPECT_EQ(usage(R"("prompt_cache_hit_tokens":5,"prompt_tokens_details":{"cached_tokens":6})").cached_input_tokens, 6);
-  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":3},"completion_tokens_details":{"image_tokens":2})")
-                .media_tokens,
-            5);
-  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":0,"image_tokens":null})").media_tokens, 0);
+  const llm::Usage media = usage(R"("prompt_tokens_details":{"audio_tokens":3,"image_tokens":2,"video_tokens":4},)"
+                                 R"("completion_tokens_details":{"image_tokens":1,"audio_tokens":2})");
+  EXPECT_EQ(media.audio_input_tokens, 3);
+  EXPECT_EQ(media.image_input_tokens, 6);
+  EXPECT_EQ(media.audio_output_tokens, 2);
+  EXPECT_EQ(media.image_output_tokens, 1);
+  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":-7,"image_tokens":null})"), (llm::Usage{9, 2, std::nullopt, std::nullopt, std::nullopt}));
+  const llm::Usage written =
+      usage(R"("prompt_tokens_details":{"cache_creation_tokens":5,"cache_creation_token_details":)"
+            R"({"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}})");
+  EXPECT_EQ(written.cache_write_tokens, 5);
+  EXPECT_EQ(written.cache_write_hour_tokens, 3);
 }
 
 TEST(ReplyFacts, an_answer_without_choices_is_none_the_less_a_completion) {

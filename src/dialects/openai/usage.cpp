@@ -11,10 +11,35 @@ using text::JsonMember;
 
 namespace {
 
-void add_media(const JsonMember& detail, llm::Usage& usage) {
-  if (text::key_equals(detail, "audio_tokens") || text::key_equals(detail, "image_tokens")) {
-    constexpr std::int64_t most = 1'000'000'000;  // the sum stays in its bounds
-    usage.media_tokens += std::clamp(text::to_int64(detail.value).value_or(0), std::int64_t{0}, most);
+std::int64_t count_of(const text::JsonValue& value) {
+  constexpr std::int64_t most = 1'000'000'000;  // sums stay in their bounds
+  return std::clamp(text::to_int64(value).value_or(0), std::int64_t{0}, most);
+}
+
+void read_prompt_detail(const JsonMember& detail, llm::Usage& usage) {
+  if (text::key_equals(detail, "cached_tokens")) {
+    usage.cached_input_tokens = text::to_int64(detail.value);
+  } else if (text::key_equals(detail, "cache_write_tokens") || text::key_equals(detail, "cache_creation_tokens")) {
+    usage.cache_write_tokens = text::to_int64(detail.value);
+  } else if (text::key_equals(detail, "cache_creation_token_details") && detail.value.kind == JsonKind::object) {
+    // Gateways in front of Anthropic, LiteLLM first: how long what was written is kept, in Anthropic's words.
+    if (const auto hour = text::find_member(detail.value.raw, "ephemeral_1h_input_tokens")) {
+      usage.cache_write_hour_tokens = count_of(*hour);
+    }
+  } else if (text::key_equals(detail, "audio_tokens")) {
+    usage.audio_input_tokens = count_of(detail.value);
+  } else if (text::key_equals(detail, "image_tokens") || text::key_equals(detail, "video_tokens")) {
+    usage.image_input_tokens += count_of(detail.value);
+  }
+}
+
+void read_completion_detail(const JsonMember& detail, llm::Usage& usage) {
+  if (text::key_equals(detail, "reasoning_tokens")) {
+    usage.reasoning_tokens = text::to_int64(detail.value);
+  } else if (text::key_equals(detail, "audio_tokens")) {
+    usage.audio_output_tokens = count_of(detail.value);
+  } else if (text::key_equals(detail, "image_tokens")) {
+    usage.image_output_tokens = count_of(detail.value);
   }
 }
 
@@ -31,23 +56,9 @@ llm::Usage read_usage(std::string_view object) {
       // DeepSeek's older word for it, which stands beside the details or in their place.
       usage.cached_input_tokens = usage.cached_input_tokens ? usage.cached_input_tokens : text::to_int64(member.value);
     } else if (text::key_equals(member, "prompt_tokens_details") && member.value.kind == JsonKind::object) {
-      text::for_each_member(member.value.raw, [&](const JsonMember& detail) {
-        if (text::key_equals(detail, "cached_tokens")) {
-          usage.cached_input_tokens = text::to_int64(detail.value);
-        } else if (text::key_equals(detail, "cache_write_tokens")) {
-          usage.cache_write_tokens = text::to_int64(detail.value);
-        } else {
-          add_media(detail, usage);
-        }
-      });
+      text::for_each_member(member.value.raw, [&](const JsonMember& detail) { read_prompt_detail(detail, usage); });
     } else if (text::key_equals(member, "completion_tokens_details") && member.value.kind == JsonKind::object) {
-      text::for_each_member(member.value.raw, [&](const JsonMember& detail) {
-        if (text::key_equals(detail, "reasoning_tokens")) {
-          usage.reasoning_tokens = text::to_int64(detail.value);
-        } else {
-          add_media(detail, usage);
-        }
-      });
+      text::for_each_member(member.value.raw, [&](const JsonMember& detail) { read_completion_detail(detail, usage); });
     }
   });
   return usage;

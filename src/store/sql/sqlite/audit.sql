@@ -15,3 +15,8 @@ WHERE id < ?1
   AND (?7 IS NULL OR time < ?7)
 ORDER BY id DESC
 LIMIT ?8;
+
+-- name: remove_oldest_audit
+DELETE FROM audit_log
+WHERE time < ?1
+  AND id IN (SELECT id FROM audit_log ORDER BY id LIMIT ?2);
