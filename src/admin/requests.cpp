@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "admin/call_query.hpp"
+#include "admin/query_parameters.hpp"
 #include "admin/story.hpp"
 #include "api/reply.hpp"
-#include "http/target.hpp"
 #include "platform/signal.hpp"
 #include "text/json_value.hpp"
 
@@ -46,31 +47,50 @@ Task<bool> is_known(api::ApiRequest& request, const ledger::LiveHub& calls) {
   co_return answer->found;
 }
 
+using Stored = std::optional<std::string>;
+
+Task<Result<Stored>> ask_store(api::ApiRequest& request, store::Worker& worker) {
+  platform::Loop& loop = request.core.loop;
+  return store::ask<Stored>(worker, loop,
+                            [id = std::string(request.rest)](store::Store& store) { return store.requests().find(id); },
+                            {loop.now() + patience, &request.end.cancellation});
+}
+
+/// A call that ended a moment ago, behind whom so many ended that it is not in memory any more: the journal may have
+/// it, on its way to the store.
+bool may_be_on_its_way(const api::ApiRequest& request, const ledger::RequestRing& ring) {
+  constexpr auto long_ago = std::chrono::seconds(10);
+  const std::string_view id = request.rest;
+  const platform::WallTime now = request.core.loop.wall_now();
+  return id >= store::first_id_at(now - long_ago) && id < store::first_id_at(now + std::chrono::milliseconds(1)) &&
+         ring.last(ring_calls_max).size() == ring_calls_max;
+}
+
 /// The JSON of one call: from memory, or else from the store.
 Task<Result<Found>> find_record(api::ApiRequest& request, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
                                 store::Worker* worker) {
   platform::Loop& loop = request.core.loop;
-  if (const ledger::RecordPtr record = ring.find(request.rest)) {
-    co_return Found{.json = ledger::to_json(*record)};
-  }
-  if (worker != nullptr && request.rest != "last") {
-    auto found = co_await store::ask<std::optional<std::string>>(
-        *worker, loop, [id = std::string(request.rest)](store::Store& store) { return store.requests().find(id); },
-        {loop.now() + patience, &request.end.cancellation});
-    if (!found) {
-      co_return std::unexpected(std::move(found.error()));
-    }
-    if (*found) {
-      co_return Found{.json = std::move(*found)};
-    }
-  }
+  bool running = false;
   for (int looks = 0;; ++looks) {
-    const bool running = co_await is_known(request, calls);
+    if (const ledger::RecordPtr record = ring.find(request.rest)) {
+      co_return Found{.json = ledger::to_json(*record)};
+    }
+    if (worker != nullptr && request.rest != "last" && !running) {
+      auto found = co_await ask_store(request, *worker);
+      if (!found) {
+        co_return std::unexpected(std::move(found.error()));
+      }
+      if (*found) {
+        co_return Found{.json = std::move(*found)};
+      }
+    }
+    running = co_await is_known(request, calls);
     // Behind the question: a call that no core has any more is in the ring.
     if (const ledger::RecordPtr record = ring.find(request.rest)) {
       co_return Found{.json = ledger::to_json(*record)};
     }
-    if (!running || looks == settling_looks ||
+    const bool expected = running || (worker != nullptr && may_be_on_its_way(request, ring));
+    if (!expected || looks == settling_looks ||
         co_await platform::sleep(loop, {loop.now() + settling_time, &request.end.cancellation}) ==
             platform::Wake::cancelled) {
       co_return Found{.running = running};
@@ -80,6 +100,14 @@ Task<Result<Found>> find_record(api::ApiRequest& request, const ledger::RequestR
 
 Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
                        store::Worker* worker) {
+  static constexpr std::array<std::string_view, 1> names = {"story"};
+  const std::string_view query = request.http.head.target.query;
+  const auto known = check_names(query, names);
+  const auto story = known ? read_flag_parameter(query, "story") : std::unexpected(known.error());
+  if (!story) {
+    co_await api::reply_error(request, story.error());
+    co_return;
+  }
   auto found = co_await find_record(request, ring, calls, worker);
   if (!found) {
     co_await api::reply_error(request, found.error());
@@ -96,11 +124,11 @@ Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring
     co_return;
   }
   std::string body = *std::move(found->json);
-  if (http::query_parameter(request.http.head.target.query, "story") == "true") {
-    if (const auto story = story_of(body)) {
+  if (story->value_or(false)) {
+    if (const auto told = story_of(body)) {
       body.back() = ',';  // the object goes on
       body += R"("story":)";
-      text::append_json_string(body, *story);
+      text::append_json_string(body, *told);
       body += '}';
     }
   }

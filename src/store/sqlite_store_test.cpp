@@ -238,8 +238,18 @@ TEST_F(SqliteStoreTest, shows_analysts_each_call_and_attempt_with_their_columns)
                 "reasoning_tokens = 3 AND cost_usd = 0.25"),
             1);
   EXPECT_EQ(all("inference_attempts"), 2);
-  EXPECT_EQ(all("inference_attempts WHERE usage_source IS NULL AND tier IS NULL AND price IS NULL"), 2)
-      << "told of none";
+  EXPECT_EQ(all("inference_attempts WHERE number = 1 AND usage_source = 'none' AND tier IS NULL AND price IS NULL"), 1);
+  EXPECT_EQ(all("inference_attempts WHERE number = 2 AND usage_source = 'provider' AND tier IS NULL"), 1);
+
+  // As the ledger writes it, with all that it knows.
+  const std::string_view whole =
+      R"(["req_3",[["a/x","complete",200,0,0,0,5,"","",6,7,0,0,0,0,9,8,"","",0.5,"a/*",1,1,"","rate","main","","","",)"
+      R"("counted","flex"]],1795251600007,"/v1/chat/completions",0,0,"key_a",0,"127.0.0.1",0,0,"m","m","a/x",1,200,)"
+      R"("complete"])";
+  ASSERT_TRUE(open()->requests().put(std::vector{whole}, Repeats::possible).has_value());
+  EXPECT_EQ(all("inference_attempts WHERE request_id = 'req_3' AND usage_source = 'counted' AND tier = 'flex' AND "
+                "price = 'a/*' AND cause = 'rate' AND key = 'main' AND cost_usd = 0.5 AND input_tokens = 9"),
+            1);
 }
 
 TEST(CallForm, is_read_as_it_was_written_by_any_version) {

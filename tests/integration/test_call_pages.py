@@ -196,7 +196,7 @@ def test_pages_stay_whole_while_calls_are_added(weir, made):
         ("requests", "kye=x", 'did you mean "key"'), ("requests", "limit=0", "1 to 1000"), ("requests", "limit=1001", "1 to 1000"),
         ("requests", "limit=ten", "1 to 1000"), ("requests", "status=2000", "5xx"), ("requests", "status=completed", "complete"),
         ("requests", "status=6xx", "5xx"), ("requests", "from=yesterday", "2026-11-21"), ("requests", "from=2026-13-01", "2026-11-21"),
-        ("requests", "after=5", "next"), ("requests", "model=%zz", "escaped"),
+        ("requests", "after=5", "next"), ("requests/last", "story=yes", "true or false"), ("requests", "model=%zz", "escaped"),
         ("usage", "group_by=keys", "day, tenant, key and model"), ("usage", "group_by=key;model", "commas"), ("usage", "form=2026-01-01", 'did you mean "from"'),
         ("usage", "to=2026-1-1", "2026-11-21"), ("usage", "format=xml", "json or csv"), ("usage", "limit=5", "There is no parameter `limit`"),
     ],
@@ -209,6 +209,8 @@ def test_a_wrong_parameter_is_refused_with_what_is_allowed(weir, path, query, wo
 def test_a_call_that_nobody_made_is_unknown_and_one_that_runs_has_not_ended(weir, tmp_path):
     unknown = ask(weir, "requests/req_00000000000000000000000000")
     assert unknown.status == 404 and "No call" in unknown.json["error"]["message"] and "there was none" in unknown.json["error"]["message"]
+    misspelt = ask(weir, "requests/req_00000000000000000000000000", stroy="true")
+    assert misspelt.status == 400 and 'did you mean "story"' in misspelt.json["error"]["message"]
     slow = CONFIG.replace("first_token: 0ms", "first_token: 1h")
     with Weir(tmp_path, slow, WEIR_ADMIN_KEY=ADMIN) as other:
         connection = http.client.HTTPConnection("127.0.0.1", other.port, timeout=PATIENCE)
@@ -227,3 +229,21 @@ def test_a_call_that_nobody_made_is_unknown_and_one_that_runs_has_not_ended(weir
         while (ended := ask(other, f"requests/{running}")).status == 404:
             assert time.monotonic() < give_up, "the caller left, and the call goes on"
         assert ended.json["end_state"] == "client_abort"
+
+
+def test_every_call_is_found_the_moment_its_caller_has_its_answer(weir, made):
+    """Also where more than memory keeps have ended since, and the store does not have it yet."""
+    stop, found = threading.Event(), []
+    threads = [threading.Thread(target=call_many, args=(weir, "ada", 100_000, [], stop)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(60):
+            mine: list[Made] = []
+            call_many(weir, "bob", 3, mine)
+            found += [ask(weir, f"requests/{call.id}").json.get("id") == call.id for call in mine]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert all(found) and len(found) == 180

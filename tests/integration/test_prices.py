@@ -13,10 +13,11 @@ providers:
   a: {{dialect: openai, base_url: "{a}", keys: none}}
   b: {{dialect: openai, base_url: "{a}", keys: none}}
   mock: {{dialect: mock}}
-models: {{priced: a/x, other: a/other, unpriced: b/gpt-4o, fallback: {{steps: [a/x, a/other]}}}}
+models: {{priced: a/x, other: a/other, heard: a/heard, unpriced: b/gpt-4o, fallback: {{steps: [a/x, a/other]}}}}
 prices:
   "a/*": {{input: 2, output: 10}}
   a/x: {{input: 1.5, cached_input: 0.25, output: 3, flex: {{input: 0.75, output: 1}}, priority: {{input: 3}}}}
+  a/heard: {{input: 1, cache_write: 2, cache_write_1h: 3, audio_input: 40, image_input: 1.5, output: 10, audio_output: 80}}
 retry: {{attempts: 1}}
 auth: {{mode: none}}
 """
@@ -67,6 +68,24 @@ def test_a_call_is_charged_by_the_tier_that_it_was_given(weir, upstream, asked, 
     record = weir.record(reply.request_id)
     assert record["cost_usd"] == pytest.approx(cost(record, price_in, price_out), abs=1e-12)
     assert record["attempts"][0].get("tier") == tier
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "model, dollars",
+    [
+        # 20 of text, 4 of which are written for five minutes and 6 for an hour; 30 heard; 50 seen. 7 of text, 3 said.
+        ("heard", (10 * 1 + 4 * 2 + 6 * 3 + 30 * 40 + 50 * 1.5 + 7 * 10 + 3 * 80) / 1e6),
+        ("priced", None),  # audio has no price there, which is not that of text
+    ],
+)
+def test_what_is_heard_seen_and_kept_has_prices_of_its_own(weir, upstream, model, dollars, stream):
+    upstream.forget()
+    prompt = {"cached_tokens": 0, "audio_tokens": 30, "image_tokens": 50, "cache_write_tokens": 10, "cache_creation_token_details": {"ephemeral_5m_input_tokens": 4, "ephemeral_1h_input_tokens": 6}}
+    upstream.always("ok", used={"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110, "prompt_tokens_details": prompt, "completion_tokens_details": {"audio_tokens": 3}})
+    record = weir.record(weir.chat(model, stream=stream).request_id)
+    upstream.always("ok")
+    assert record["cost_usd"] == (None if dollars is None else pytest.approx(dollars, abs=1e-12))
 
 
 def test_a_failed_attempt_is_free_and_the_next_is_charged(weir, upstream):

@@ -148,7 +148,8 @@ def test_migrate_and_backup_work_on_the_file(tmp_path, a):
         assert "already" in weir.command("backup", "copy.db").stderr
     copy = sqlite3.connect(tmp_path / "copy.db")
     assert copy.execute("SELECT id, model, provider, status FROM inference_logs").fetchall() == [(identity, "smart", "a", 200)]
-    assert copy.execute("SELECT request_id, number, end_state FROM inference_attempts").fetchall() == [(identity, 1, "complete")]
+    attempts = copy.execute("SELECT request_id, number, end_state, usage_source, tier, price, cause FROM inference_attempts").fetchall()
+    assert attempts == [(identity, 1, "complete", "provider", None, None, None)]
 
 
 def test_migrate_and_backup_say_what_to_do_about_an_admin_key_that_is_a_callers(tmp_path, a):

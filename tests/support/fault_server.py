@@ -101,6 +101,7 @@ class Behaviour:
     framing: str = "chunked"         # of a streamed body: chunked, or close (until FIN)
     close: bool = False              # FIN after the answer without having announced it
     usage: bool = True               # whether it is told, in streams where it was asked for
+    used: dict[str, Any] | None = None  # what is told of a chat's usage, in place of USAGE
     tier: str | None = None          # the service_tier that it says it gave
     encoding: str | None = None      # of embeddings: float or base64 whatever was asked; by default as asked
     pieces: tuple[bytes, ...] = ()
@@ -590,7 +591,7 @@ class Connection:
             {
                 "id": f"chatcmpl-{request.number}", "object": "chat.completion", "created": 1760000000, "model": model_of(request),
                 "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
-                **({"usage": USAGE} if behaviour.usage else {}), "system_fingerprint": "fp_fault",
+                **({"usage": behaviour.used or USAGE} if behaviour.usage else {}), "system_fingerprint": "fp_fault",
                 **({"service_tier": behaviour.tier} if behaviour.tier else {}),
             },
             ensure_ascii=False,
@@ -677,7 +678,7 @@ class Connection:
             if kind == "error_after_finish":
                 await self._write(frame(sse({"error": UPSTREAM_ERROR})))
             if asked_for_usage:
-                await event([], USAGE)
+                await event([], behaviour.used or USAGE)
             if kind != "missing_done":
                 await self._write(frame(b"data: [DONE]\n\n"))
             if kind == "held_after_done":

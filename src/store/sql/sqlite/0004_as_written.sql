@@ -20,8 +20,11 @@ SELECT r.value ->> 0 AS request_id,
        nullif(a.value ->> 16, '') AS output_tokens,
        nullif(a.value ->> 18, '') AS reasoning_tokens,
        a.value ->> 19 AS cost_usd,
-       nullif(a.value ->> 29, 0) AS usage_source,  -- provider, counted, estimated, none
-       nullif(a.value ->> 30, 0) AS tier,          -- of service: standard, flex, priority, batch
+       -- provider, counted, estimated, none; what is kept names only the middle two
+       coalesce(nullif(a.value ->> 29, 0),
+                CASE WHEN coalesce(nullif(a.value ->> 15, ''), nullif(a.value ->> 16, '')) IS NULL
+                     THEN 'none' ELSE 'provider' END) AS usage_source,
+       nullif(a.value ->> 30, 0) AS tier,          -- of service: flex, priority, batch; null: none of them
        nullif(a.value ->> 20, 0) AS price,         -- the entry by which the cost was found
        nullif(a.value ->> 24, 0) AS cause,         -- of the failure
        nullif(a.value ->> 25, 0) AS key            -- the label of the provider's key
