@@ -266,6 +266,19 @@ def test_a_period_begins_where_the_budget_says(browser, weir):
         ({"period": "year"}, "2026-07-15T10:00:00Z", "2026-01-01T00:00:00.000Z"),
     ):
         assert begins(rule, now) == begin, rule
+    ends = lambda rule, now: page.evaluate(  # noqa: E731
+        f"import('./views.js').then(views => views.periodEnd({json.dumps(rule)}, new Date('{now}'))?.toISOString() ?? null)"
+    )
+    for rule, now, end in (
+        ({"period": "forever"}, "2026-07-15T10:00:00Z", None),
+        ({"period": "hour"}, "2026-07-15T10:59:59Z", "2026-07-15T11:00:00.000Z"),
+        ({"period": "day", "time_zone": "Europe/Berlin"}, "2026-03-29T12:00:00Z", "2026-03-29T22:00:00.000Z"),  # a day of 23 hours
+        ({"period": "week", "reset_day": 7}, "2026-07-15T10:00:00Z", "2026-07-19T00:00:00.000Z"),
+        ({}, "2026-01-31T10:00:00Z", "2026-02-01T00:00:00.000Z"),
+        ({"period": "month", "reset_day": 31}, "2026-02-10T10:00:00Z", "2026-02-28T00:00:00.000Z"),
+        ({"period": "year"}, "2028-02-29T10:00:00Z", "2029-01-01T00:00:00.000Z"),
+    ):
+        assert ends(rule, now) == end, rule
 
 
 def fill(weir):
