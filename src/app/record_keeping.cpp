@@ -36,9 +36,14 @@ Result<std::unique_ptr<store::Store>> open_store_file(platform::Files& files, co
 RecordKeeping::RecordKeeping(platform::Files& files, const platform::Clock& clock, observe::Log& log,
                              const Options& options)
     : clock_(clock), log_(log), options_(options) {
+  store::Worker::Open open = options.open_store;
+  if (!open) {
+    open = [&files, file = store_file(options.data_dir, options.store)] {
+      return open_store_file(files, {.file = file});
+    };
+  }
   worker_ = std::make_unique<store::Worker>(
-      [&files, file = store_file(options.data_dir, options.store)] { return open_store_file(files, {.file = file}); },
-      [this](store::Store& store) { return round(store); },
+      std::move(open), [this](store::Store& store) { return round(store); },
       [this](const Error* error) {
         if (error != nullptr) {
           log_.message(observe::Level::error, "store",
@@ -110,6 +115,15 @@ void RecordKeeping::start() {
     keep_journal();
   });
   worker_->start();
+}
+
+void RecordKeeping::turn_journal() {
+  note_journal(journal_->maintain());
+}
+
+void RecordKeeping::turn_store() {
+  while (worker_->turn()) {
+  }
 }
 
 /// On the journal's thread: syncs while there is something to sync, and sleeps while there is not.

@@ -34,7 +34,8 @@ class RecordKeeping {
     std::string data_dir;
     StoreConfig store;
     std::size_t cores = 1;
-    std::string name;  // of this process, unlike any other's
+    std::string name;                  // of this process, unlike any other's
+    store::Worker::Open open_store{};  // empty: the SQLite file that `store` says
   };
   /// Makes data_dir, with mode 0700, and the journal in it. Fails where that cannot be: the message says what to do.
   static Result<std::unique_ptr<RecordKeeping>> open(platform::Files& files, const platform::Clock& clock,
@@ -52,6 +53,9 @@ class RecordKeeping {
   void wait_until_counted(std::chrono::milliseconds at_most);
   /// Starts the threads; the store is opened on its own.
   void start();
+  /// In place of start(), where time is simulated: one round of the journal, or of the store, on this thread.
+  void turn_journal();
+  void turn_store();
   /// Ships what is left, as far as the store takes it; the rest is for the next process.
   void stop();
 

@@ -229,8 +229,16 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
       }
     }
   }
-  outcome.unknown += open.size();
   for (const auto& [id, record] : open) {
+    // The file in which its end was told may have gone, because the store has it.
+    const auto known = store.requests().find(id);
+    if (!known) {
+      return std::unexpected(known.error());
+    }
+    if (*known) {
+      continue;
+    }
+    ++outcome.unknown;
     if (auto unknown = store::as_unknown(record)) {
       add(std::move(*unknown));
     } else {

@@ -86,7 +86,9 @@ class MoodyStore final : public store::Store, store::RequestLog {
     }
     return {};
   }
-  Result<std::optional<std::string>> find(std::string_view) override { return std::nullopt; }
+  Result<std::optional<std::string>> find(std::string_view id) override {
+    return calls.contains(std::string(id)) ? std::optional<std::string>("{}") : std::nullopt;
+  }
   Result<store::RequestPage> list(const store::RequestQuery&) override { return store::RequestPage{}; }
   Result<std::vector<store::UsageRow>> usage(const store::UsageQuery&) override {
     return std::vector<store::UsageRow>{};
@@ -216,6 +218,32 @@ TEST_F(ShipperTest, closes_what_a_dead_process_left_open_as_unknown) {
   EXPECT_EQ(third.attempts.at(0).end_state, "complete");
   EXPECT_EQ(third.attempts.at(1).end_state, "unknown");
   EXPECT_EQ(files.list("data/journal"), std::vector<std::string>{"next"});
+}
+
+// The file in which a call's end was told may go before the one in which it began, where another call still runs.
+TEST_F(ShipperTest, takes_no_call_for_open_whose_end_the_store_has) {
+  {
+    Process process(files, "dead", 2000);
+    CoreJournal& core = process.journal->core(0);
+    RequestRecord runs = call(1);
+    core.opened(runs);
+    RequestRecord ends = call(2);
+    core.opened(ends);
+    for (int number = 3; number <= 40; ++number) {
+      close(core, number == 20 ? std::move(ends) : call(number));
+      process.maintain();
+      process.ship(store);
+    }
+    ASSERT_EQ(core.segments().front()->number, 1U);
+    ASSERT_EQ(store.calls.size(), 38U);
+    files.kill();
+  }
+  Process next(files, "next");
+  const auto recovered = next.shipper->recover(store);
+  ASSERT_TRUE(recovered.has_value()) << recovered.error().message;
+  EXPECT_EQ(recovered->unknown, 1U);
+  EXPECT_EQ(store.calls.at(call(1).id).end_state, "unknown");
+  EXPECT_EQ(store.calls.at(call(2).id).end_state, "complete");
 }
 
 TEST_F(ShipperTest, leaves_the_journal_of_a_living_process_alone) {

@@ -48,6 +48,8 @@ class Worker {
 
   /// Opens the store and begins. Once.
   void start();
+  /// In place of start(), where time is simulated: one round, on this thread. True: there is more to do at once.
+  bool turn() { return do_round(); }
   /// There is something for a round.
   void nudge();
   /// False where too many questions wait or the worker has ended; the job is then not called.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 namespace weir::sim {
 
 using namespace std::chrono_literals;
@@ -32,9 +34,10 @@ Client::Client(platform::SimulatedWorld& world, platform::SimulatedLoop& loop, c
     : world_(world), loop_(loop), plan_(plan), options_(std::move(options)), history_(history) {}
 
 std::string Client::body_for(const CallPlan& plan) {
-  return fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"{} {}"}}]{}{}}})", plan.model, plan.id,
+  return fmt::format(R"({{"model":"{}","messages":[{{"role":"user","content":"{} {}"}}]{}{}{}}})", plan.model, plan.id,
                      std::string(plan.padding_bytes, 'p'), plan.stream ? R"(,"stream":true)" : "",
-                     plan.stream && plan.usage ? R"(,"stream_options":{"include_usage":true})" : "");
+                     plan.stream && plan.usage ? R"(,"stream_options":{"include_usage":true})" : "",
+                     plan.output_max > 0 ? fmt::format(R"(,"max_completion_tokens":{})", plan.output_max) : "");
 }
 
 std::string Client::request_for(const CallPlan& plan, std::string body) {
@@ -47,8 +50,8 @@ std::string Client::request_for(const CallPlan& plan, std::string body) {
   }
   return fmt::format(
       "POST /v1/chat/completions HTTP/1.1\r\nHost: weir.test\r\nContent-Type: application/json\r\nX-Request-Id: "
-      "{}\r\n{}\r\n\r\n{}",
-      plan.id, framing, body);
+      "{}\r\n{}{}\r\n\r\n{}",
+      plan.id, plan.key.empty() ? "" : fmt::format("Authorization: Bearer {}\r\n", plan.key), framing, body);
 }
 
 Task<void> Client::run() {
@@ -56,6 +59,10 @@ Task<void> Client::run() {
   std::size_t next = 0;
   while (next < plan_.calls.size()) {
     auto dialled = co_await loop_.dial(options_.gateway, {.deadline = loop_.now() + options_.patience});
+    if (!dialled && plan_.dials_again) {
+      co_await platform::sleep(loop_, {.deadline = loop_.now() + *plan_.dials_again});
+      continue;
+    }
     if (!dialled) {
       co_return;  // the gateway has stopped listening
     }
@@ -66,13 +73,25 @@ Task<void> Client::run() {
       while (next < plan_.calls.size() && plan_.calls[next].pipelined) {
         ++next;
       }
+      const std::size_t at = history_.client_calls.size();
       usable = co_await call_over(connection, first, next);
-      if (usable && plan_.pause > 0ns) {
-        co_await platform::sleep(loop_, {.deadline = loop_.now() + plan_.pause});
+      const Duration pause = pause_behind(history_.client_calls[at]);
+      if (usable && pause > 0ns) {
+        co_await platform::sleep(loop_, {.deadline = loop_.now() + pause});
         options_.idle();
       }
     }
   }
+}
+
+Duration Client::pause_behind(const ClientCall& call) const {
+  const auto told = call.headers.find("retry-after");
+  int seconds = 0;
+  if (!plan_.comes_back_as_told || told == call.headers.end() ||
+      std::from_chars(told->second.data(), told->second.data() + told->second.size(), seconds).ec != std::errc()) {
+    return plan_.pause;
+  }
+  return std::chrono::seconds(seconds);
 }
 
 /// The calls from `first` to before `last`, sent together; false if the connection is of no further use.

@@ -33,6 +33,7 @@ class Client {
   Task<bool> call_over(Connection& connection, std::size_t first, std::size_t last);
   Task<bool> send(Connection& connection, ClientCall& call, std::string_view request);
   Task<bool> receive(Connection& connection, ClientCall& call);
+  [[nodiscard]] Duration pause_behind(const ClientCall& call) const;
   void leave(Connection& connection, ClientCall& call, ClientPhase phase);
   static std::string body_for(const CallPlan& plan);
   static std::string request_for(const CallPlan& plan, std::string body);

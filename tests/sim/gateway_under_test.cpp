@@ -61,7 +61,9 @@ routing::ModelTable models_of(const Scenario& scenario) {
   return table;
 }
 
-std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std::map<std::string, int>& generations) {
+}  // namespace
+
+std::shared_ptr<app::Config> config_of(const Scenario& scenario, const std::map<std::string, int>& generations) {
   auto config = std::make_shared<app::Config>();
   config->auth.mode = auth::Mode::optional;  // it listens beyond loopback, and the clients send no key
   config->listen = {{.host = GatewayUnderTest::address, .port = GatewayUnderTest::port, .unix_path = {}}};
@@ -100,8 +102,6 @@ std::shared_ptr<const app::Config> config_of(const Scenario& scenario, const std
   config->keep_alive = {.after = scenario.keep_alive_after, .every = scenario.keep_alive_every};
   return config;
 }
-
-}  // namespace
 
 GatewayUnderTest::GatewayUnderTest(platform::SimulatedWorld& world, const Scenario& scenario, History& history)
     : scenario_(scenario), log_(std::make_unique<RecordingLog>(world, history)) {

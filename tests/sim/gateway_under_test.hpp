@@ -12,6 +12,9 @@
 
 namespace weir::sim {
 
+/// What the gateway is configured with; `generations`: how often each provider was replaced.
+std::shared_ptr<app::Config> config_of(const Scenario& scenario, const std::map<std::string, int>& generations);
+
 /// The whole gateway, as the product wires it, on two simulated loops.
 class GatewayUnderTest {
  public:

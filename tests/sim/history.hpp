@@ -51,8 +51,9 @@ struct UpstreamCall {
   std::string upstream;
   std::string call;  // the caller's x-request-id as it stands in the body
   bool stream = false;
-  bool usage_asked = false;  // by the request as it came here
-  std::size_t key = 0;       // the gateway's key that it came with, as in UpstreamPlan::keys
+  bool usage_asked = false;               // by the request as it came here
+  std::size_t key = 0;                    // the gateway's key that it came with, as in UpstreamPlan::keys
+  std::optional<std::size_t> output_max;  // max_completion_tokens as it came here
   Intent intent;
   Instant received;
   std::shared_ptr<const platform::LinkReport> link;  // the gateway dialled, we accepted
@@ -86,6 +87,8 @@ struct CallPlan {
   Duration leave_after{};             // while waiting: since the request was sent
   std::size_t leave_after_words = 0;  // while receiving
   bool pipelined = false;             // sent together with the one before
+  std::string key;                    // the caller's; empty: none is sent
+  std::int64_t output_max = 0;        // max_completion_tokens; 0: not said
   bool same_text = false;             // every upstream gives it the same text, or nearly
 };
 

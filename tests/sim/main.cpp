@@ -4,6 +4,10 @@
 //
 //   sim_tests                                    1,000 fresh seeds, and every seed of tests/sim/seeds.txt
 //   sim_tests --first-seed=17 --seeds=1 --story  one world, step by step
+//   sim_tests --calls=100000                     only worlds about money, until they have seen so many calls
+//
+// Each seed is two worlds: one in which everything goes wrong that can (run.hpp), and one about money, limits and the
+// death of the process (money_run.hpp).
 //
 // WEIR_SIM_SEEDS and WEIR_SIM_SEED stand for --seeds and --first-seed.
 #include <fmt/format.h>
@@ -19,6 +23,7 @@
 #include <vector>
 
 #include "platform/random.hpp"
+#include "sim/money_run.hpp"
 #include "sim/run.hpp"
 
 namespace weir::sim {
@@ -27,6 +32,7 @@ namespace {
 struct Options {
   std::uint64_t seeds = 1000;
   std::uint64_t first_seed = 0;
+  std::uint64_t calls = 0;  // of the worlds about money alone; 0: `seeds` says how long
   bool story = false;
   bool until_failure = false;  // stops at the first seed that fails
   bool bugs_only = false;      // neither old seeds nor states: what the fresh seeds find, for planted bugs
@@ -37,7 +43,8 @@ Options options;
 constexpr std::uint64_t seeds_for_every_state = 1000;  // fewer cannot be asked to reach each state
 
 /// True if the seed's run holds; says all that is needed to look at it if not.
-bool holds(std::uint64_t seed, const RunResult& result) {
+template <class Result>
+bool holds(std::uint64_t seed, const Result& result) {
   if (result.violations.empty()) {
     return true;
   }
@@ -66,20 +73,28 @@ std::vector<std::uint64_t> seeds_that_failed_once() {
 }
 
 TEST(Simulation, fresh_seeds_hold_and_reach_every_state) {
+  const Story story = options.story ? Story::told : Story::untold;
+  const bool money_alone = options.calls > 0;
   Reached reached;
+  MoneyStates money_states;
   std::uint64_t failed = 0;
   std::uint64_t calls = 0;
+  std::uint64_t money_calls = 0;
   std::uint64_t run = 0;
-  for (std::uint64_t i = 0; i < options.seeds; ++i) {
+  for (std::uint64_t i = 0; money_alone ? money_calls < options.calls : i < options.seeds; ++i) {
     const std::uint64_t seed = options.first_seed + i;
-    const RunResult result = run_seed(seed, options.story ? Story::told : Story::untold);
+    const RunResult result = money_alone ? RunResult() : run_seed(seed, story);
+    const MoneyResult money = run_money_seed(seed, story);
     if (options.story) {
-      std::cout << result.story;
+      std::cout << result.story << "--- the world about money\n" << money.story;
     }
     ++run;
-    failed += holds(seed, result) ? 0 : 1;
+    const bool good = holds(seed, result);
+    failed += holds(seed, money) && good ? 0 : 1;
     calls += result.calls;
+    money_calls += money.calls;
     reached.merge(result.reached);
+    money_states.merge(money.states);
     if (failed > 0 && options.until_failure) {
       break;
     }
@@ -87,10 +102,14 @@ TEST(Simulation, fresh_seeds_hold_and_reach_every_state) {
       break;  // more would say the same
     }
   }
-  std::cout << fmt::format("{} seeds from {}, {} calls, {} seeds failed\n", run, options.first_seed, calls, failed)
-            << reached.table();
+  std::cout << fmt::format("{} seeds from {}, {} calls and {} about money, {} seeds failed\n", run, options.first_seed,
+                           calls, money_calls, failed)
+            << (money_alone ? std::string() : reached.table()) << money_states.table();
   if (run >= seeds_for_every_state && !options.bugs_only) {
-    for (const std::string& state : reached.missing()) {
+    auto missing = money_alone ? std::vector<std::string>() : reached.missing();
+    const auto missing_too = money_states.missing();
+    missing.insert(missing.end(), missing_too.begin(), missing_too.end());
+    for (const std::string& state : missing) {
       ADD_FAILURE() << "no seed reached: " << state;
     }
   }
@@ -102,6 +121,7 @@ TEST(Simulation, seeds_that_failed_once_hold) {
   }
   for (const std::uint64_t seed : seeds_that_failed_once()) {
     holds(seed, run_seed(seed));
+    holds(seed, run_money_seed(seed));
   }
 }
 
@@ -121,6 +141,13 @@ TEST(Simulation, the_same_seed_gives_the_same_run) {
     EXPECT_EQ(first.trace_hash, second.trace_hash)
         << "seed " << seed << ": the runs part here: " << std::string_view(here, first.story.end()).substr(0, 1200)
         << "\n-- and there: " << std::string_view(there, second.story.end()).substr(0, 1200);
+    const MoneyResult money = run_money_seed(seed, Story::told);
+    const MoneyResult again = run_money_seed(seed, Story::told);
+    const auto [once, then] = std::ranges::mismatch(money.story, again.story);
+    EXPECT_EQ(money.trace_hash, again.trace_hash)
+        << "seed " << seed
+        << ", money: the runs part here: " << std::string_view(once, money.story.end()).substr(0, 1200)
+        << "\n-- and there: " << std::string_view(then, again.story.end()).substr(0, 1200);
   }
 }
 
@@ -148,6 +175,7 @@ int main(int count, char** arguments) {
     const std::string_view argument = arguments[i];
     weir::sim::take_number(argument, "--seeds=", options.seeds);
     weir::sim::take_number(argument, "--first-seed=", options.first_seed);
+    weir::sim::take_number(argument, "--calls=", options.calls);
     options.story = options.story || argument == "--story";
     options.until_failure = options.until_failure || argument == "--until-failure";
     options.bugs_only = options.bugs_only || argument == "--bugs-only";

@@ -46,6 +46,8 @@ struct ClientPlan {
   Duration pause{};  // between two calls
   std::vector<CallPlan> calls;
   std::size_t read_bytes_max = 65536;
+  std::optional<Duration> dials_again;  // after that, where nobody listens; nothing: it gives up
+  bool comes_back_as_told = false;      // who is told to wait waits for exactly that, and then makes its next call
 };
 
 /// The gateway loads its configuration again, and these providers are replaced.

@@ -45,6 +45,7 @@ class Upstream::Conversation {
     call_->stream = request.stream;
     call_->usage_asked = request.usage;
     call_->key = request.key;
+    call_->output_max = request.output_max;
     call_->received = upstream_.loop_.now();
     call_->link = link_;
     call_->first_on_connection = first_;
@@ -114,6 +115,10 @@ class Upstream::Conversation {
     const std::string_view body = reader_.bytes().substr(head_end + 4, length);
     request.stream = body.contains("\"stream\":true");
     request.usage = body.contains("\"include_usage\":true");
+    constexpr std::string_view most = "\"max_completion_tokens\":";
+    if (const std::size_t said = body.find(most); said != std::string_view::npos) {
+      std::from_chars(body.data() + said + most.size(), body.data() + body.size(), request.output_max.emplace(0));
+    }
     const std::size_t id = body.find("call-");
     if (id != std::string_view::npos) {
       request.call = body.substr(id, body.find_first_not_of("0123456789", id + 5) - id);
@@ -648,6 +653,15 @@ Intent Upstream::decide(const Request& request) {
     if (chance(0.2)) {
       intent.altered_word = random_.below(intent.words);
     }
+  }
+  if (request.output_max) {
+    // However its text is counted, it is no more than that.
+    constexpr std::size_t tokens_of_a_word = 8;
+    intent.words = std::clamp<std::size_t>(*request.output_max / tokens_of_a_word, 1, intent.words);
+    intent.filler_bytes = 0;
+  }
+  if (intent.altered_word && *intent.altered_word >= intent.words) {
+    intent.altered_word.reset();
   }
   intent.usage_in_finish = chance(0.2);
   intent.upset_after_words = random_.below(intent.words) + (request.stream ? 1 : 0);

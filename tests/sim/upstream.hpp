@@ -30,6 +30,7 @@ class Upstream final : public platform::AcceptHandler {
     bool stream = false;
     bool usage = false;
     std::size_t key = 0;
+    std::optional<std::size_t> output_max;
     bool early = false;  // not whole: it is answered before the rest has come
   };
 

@@ -62,7 +62,9 @@ void SimulatedConnection::close(Side side, How how) {
   }
   world_.trace(how == How::reset ? "abort" : "close", number_, side);
   end.closed = true;
-  report_->closed[side] = world_.now();
+  if (!end.killed) {
+    report_->closed[side] = world_.now();
+  }
   end.reader = nullptr;
   end.writer = nullptr;
   if (end.open) {
@@ -77,6 +79,28 @@ void SimulatedConnection::close(Side side, How how) {
     send(other(side), Segment::Kind::fin, {});
   }
   end.fin_sent = true;
+}
+
+void SimulatedConnection::kill_ends_of(std::span<SimulatedLoop* const> loops) {
+  for (const Side side : {dialling, accepting}) {
+    End& end = ends_[side];
+    if (end.closed || end.killed || std::ranges::find(loops, end.place.loop) == loops.end()) {
+      continue;
+    }
+    world_.trace("killed", number_, side);
+    end.killed = true;
+    report_->closed[side] = world_.now();
+    if (!end.reset_arrived && !end.unread.empty()) {
+      send_reset(other(side));
+    } else if (!end.reset_arrived && !end.fin_sent) {
+      send(other(side), Segment::Kind::fin, {});
+    }
+    end.fin_sent = true;
+    end.reset_arrived = true;
+    end.unread.clear();
+    wake_reader(side);
+    wake_writer(side, world_.now());
+  }
 }
 
 void SimulatedConnection::start_read(Side side, ReadWaiter& waiter) {
@@ -222,7 +246,7 @@ void SimulatedConnection::arrive(Side side) {
     }
     switch (segment.kind) {
       case Segment::Kind::bytes:
-        if (end.closed) {
+        if (end.closed || end.killed) {
           refused = true;
         } else if (!end.reset_arrived) {
           end.unread += segment.bytes;

@@ -43,6 +43,9 @@ class SimulatedConnection final : public std::enable_shared_from_this<SimulatedC
   /// The stream at one side, opened once.
   static std::unique_ptr<Stream> open(std::shared_ptr<SimulatedConnection> connection, Side side, SimulatedLoop& loop);
   void close(Side side, How how);
+  /// The process at these loops was killed: its end says goodbye as a kernel does. What the dead process still tries
+  /// finds a broken connection.
+  void kill_ends_of(std::span<SimulatedLoop* const> loops);
   [[nodiscard]] std::uint64_t number() const { return number_; }
   [[nodiscard]] std::shared_ptr<const LinkReport> report() const { return report_; }
 
@@ -68,6 +71,7 @@ class SimulatedConnection final : public std::enable_shared_from_this<SimulatedC
     bool fin_sent = false;
     bool open = false;    // a stream exists
     bool closed = false;  // and now no more
+    bool killed = false;  // with its process; the stream may still be there
 
     ReadWaiter* reader = nullptr;
     bool read_stopped = false;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "platform/sim/simulated_connection.hpp"
 #include "platform/sim/simulated_world.hpp"
 
@@ -42,8 +44,10 @@ class SimulatedListener final : public Listener {
   SimulatedListener(const SimulatedListener&) = delete;
   SimulatedListener& operator=(const SimulatedListener&) = delete;
   ~SimulatedListener() override {
-    listening_->closed = true;
-    network_.listening_.erase({listening_->address, listening_->port});
+    if (!listening_->closed) {
+      listening_->closed = true;
+      network_.listening_.erase({listening_->address, listening_->port});
+    }
   }
   [[nodiscard]] std::uint16_t port() const override { return listening_->port; }
   [[nodiscard]] std::string address() const override {
@@ -127,6 +131,10 @@ void SimulatedNetwork::start_lookup(SimulatedLoop& from, const std::string& name
 
 void SimulatedNetwork::start_dialling(SimulatedLoop& from, const Peer& peer, std::weak_ptr<Dialling> dialling) {
   std::string address = peer.unix_path.empty() ? peer.host : to_string(peer);
+  if (killed_.contains(&from)) {
+    answer(from, world_.now(), std::move(dialling), Code::unreachable, "the process was killed");
+    return;
+  }
   if (!is_literal(address)) {
     const auto found = names_.find(peer.host);
     if (found == names_.end()) {
@@ -159,6 +167,10 @@ void SimulatedNetwork::start_dialling(SimulatedLoop& from, const Peer& peer, std
 
 void SimulatedNetwork::knock(SimulatedLoop& from, const std::string& address, std::uint16_t port,
                              const LinkFaults& link, std::weak_ptr<Dialling> dialling) {
+  if (killed_.contains(&from)) {
+    answer(from, world_.now(), std::move(dialling), Code::unreachable, "the process was killed");
+    return;
+  }
   const Instant answered_at = world_.now() + world_.pick(link.latency);
   const auto listening = listening_at(address, port);
   if (listening == nullptr) {
@@ -173,6 +185,7 @@ void SimulatedNetwork::knock(SimulatedLoop& from, const std::string& address, st
           .loop = &from,
           .address = port == 0 ? std::string("unix:") : fmt::format("{}:{}", from.address(), ++next_port_)},
       SimulatedConnection::Place{.loop = &listening->loop, .address = fmt::format("{}:{}", address, port)});
+  alive_.push_back(connection);
   world_.schedule(world_.now() + world_.pick(world_.faults().wake_delay), listening->loop,
                   [this, listening, connection] {
                     world_.trace("accept", connection->number());
@@ -192,6 +205,23 @@ void SimulatedNetwork::knock(SimulatedLoop& from, const std::string& address, st
     waiting->result = SimulatedConnection::open(connection, SimulatedConnection::dialling, from);
     waiting->done.notify();
   });
+}
+
+void SimulatedNetwork::kill(std::span<SimulatedLoop* const> loops) {
+  world_.trace("kill", loops.size());
+  killed_.insert(loops.begin(), loops.end());
+  std::erase_if(listening_, [&](const auto& place) {
+    const bool dies = std::ranges::find(loops, &place.second->loop) != loops.end();
+    place.second->closed = place.second->closed || dies;
+    return dies;
+  });
+  std::erase_if(alive_, [](const auto& connection) { return connection.expired(); });
+  const auto connections = alive_;
+  for (const auto& held : connections) {
+    if (const auto connection = held.lock()) {
+      connection->kill_ends_of(loops);
+    }
+  }
 }
 
 }  // namespace weir::platform

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 
 namespace weir::platform {
 
+class SimulatedConnection;
 class SimulatedLoop;
 class SimulatedWorld;
 
@@ -30,6 +33,9 @@ class SimulatedNetwork {
     names_[std::move(name)] = std::move(addresses);
   }
   void remove_name(const std::string& name) { names_.erase(name); }
+  /// The process that these loops belong to is killed: nobody listens there any more, its connections end as the kernel
+  /// ends them, and from now on nothing that it still does reaches anybody.
+  void kill(std::span<SimulatedLoop* const> loops);
   /// Questions for names, answered or not.
   [[nodiscard]] std::uint64_t lookups() const { return lookups_; }
   /// For ways without one of their own. Connections that exist keep what they began with.
@@ -82,6 +88,8 @@ class SimulatedNetwork {
   std::map<std::string, LinkFaults> links_;
   std::map<Place, std::shared_ptr<Listening>> listening_;
   std::uint16_t next_port_ = 20'000;
+  std::vector<std::weak_ptr<SimulatedConnection>> alive_;
+  std::set<const SimulatedLoop*> killed_;
   std::size_t open_streams_ = 0;
   std::uint64_t connections_ = 0;
 };
