@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "admin/call_query.hpp"
 #include "admin/configured_keys.hpp"
 #include "admin/document_members.hpp"
+#include "observe/json_time.hpp"
 #include "platform/address.hpp"
 #include "settings/json_members.hpp"
 #include "settings/nearest.hpp"
@@ -150,10 +152,12 @@ std::string open_key_json(const store::ApiKey& key) {
   append_raw(out, "limits", key.limits);
   append_raw(out, "budgets", key.budgets);
   append_raw(out, "quotas", key.quotas);
-  if (key.expires_at_written.empty()) {
-    append_moment(out, "expires_at", key.expires_at);
-  } else {
+  // Who changes the row itself, as an older weir does that shares it, changes no words.
+  if (const auto written = parse_time(key.expires_at_written);
+      written && observe::rfc3339(*written) == key.expires_at) {
     append_text(out, "expires_at", key.expires_at_written);
+  } else {
+    append_moment(out, "expires_at", key.expires_at);
   }
   append_raw(out, "ip_allow", key.ip_allow);
   append_raw(out, "metadata", key.metadata);

@@ -134,6 +134,8 @@ TEST(KeyDocument, takes_moments_of_any_zone_keeps_them_in_utc_and_shows_them_as_
     ASSERT_TRUE(read_key_document(std::string(R"({"expires_at": ")") + given + "\"}", key).has_value());
     EXPECT_EQ(key.expires_at, kept);
     EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at"), given);
+    key.expires_at = "2028-01-31T09:30:00.000Z";  // changed by somebody who knows of no words
+    EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at"), "2028-01-31T09:30:00Z");
     key.expires_at_written.clear();  // a row of an older version
     EXPECT_EQ(json::parse(key_to_json(key)).at("expires_at").as_string().back(), 'Z');
     ASSERT_TRUE(read_key_document(R"({"expires_at": null})", key).has_value());
