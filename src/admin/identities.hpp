@@ -22,6 +22,8 @@ class Identities {
   /// The keys of the configuration as rows that no store has, by id downwards, without any hash. Looked at, not
   /// changed.
   [[nodiscard]] virtual std::vector<store::ApiKey> configured() const = 0;
+  /// Those of the configuration that is in use.
+  [[nodiscard]] virtual ConfiguredTenants configured_tenants() const = 0;
   virtual Result<NewKey> make_key() = 0;
   /// After a change: returns once every core judges calls by what the store holds now.
   virtual Task<Result<void>> settle(platform::Loop& loop, platform::Until until) = 0;

@@ -7,6 +7,7 @@
 #include "admin/document_members.hpp"
 #include "admin/key_document.hpp"
 #include "admin/tenant_document.hpp"
+#include "gateway/allowances.hpp"
 #include "observe/json_time.hpp"
 #include "settings/nearest.hpp"
 
@@ -14,7 +15,7 @@ namespace weir::admin {
 
 namespace {
 
-constexpr int depth_max = 8;  // of the tree of tenants: each call looks at all that are above its key
+constexpr int depth_max = static_cast<int>(gateway::Allowances::tenant_depth_max);
 constexpr int tenants_looked_at = 10'000;
 
 /// Does `work` as one step of the store, and gives what it gave.
@@ -113,7 +114,7 @@ Result<store::ApiKey> replace_key(store::Store& store, const Actor& actor, std::
 }
 
 /// The ids of all tenants, as far as it makes sense to look for a slip of the hand among them.
-Result<std::vector<std::string>> tenant_ids(store::Store& store) {
+Result<std::vector<std::string>> tenant_ids(store::Store& store, const ConfiguredTenants& configured) {
   const auto all = store.tenants().list({.parent = "", .after = "", .limit = tenants_looked_at});
   if (!all) {
     return std::unexpected(all.error());
@@ -121,6 +122,9 @@ Result<std::vector<std::string>> tenant_ids(store::Store& store) {
   std::vector<std::string> ids;
   for (const store::Tenant& tenant : *all) {
     ids.push_back(tenant.id);
+  }
+  for (const auto& [name, parent] : configured) {
+    ids.push_back(name);
   }
   return ids;
 }
@@ -143,7 +147,7 @@ Result<int> height_of(store::Store& store, const std::string& id, int most) {
 }
 
 /// Whether the tenant may stand below the parent that it names.
-Result<void> check_place(store::Store& store, const store::Tenant& tenant) {
+Result<void> check_place(store::Store& store, const store::Tenant& tenant, const ConfiguredTenants& configured) {
   const auto height = height_of(store, tenant.id, depth_max + 1);
   if (!height) {
     return std::unexpected(height.error());
@@ -156,12 +160,16 @@ Result<void> check_place(store::Store& store, const store::Tenant& tenant) {
     if (depth >= depth_max) {
       return fail(Code::invalid_request, fmt::format("parent: tenants may stand {} deep, no deeper", depth_max));
     }
+    if (const auto fixed = configured.find(above); fixed != configured.end()) {
+      above = fixed->second;
+      continue;
+    }
     auto parent = store.tenants().find(above);
     if (!parent) {
       return std::unexpected(std::move(parent.error()));
     }
     if (!*parent) {
-      const auto ids = tenant_ids(store);
+      const auto ids = tenant_ids(store, configured);
       return fail(Code::invalid_request, fmt::format("parent: there is no tenant `{}`{}", above,
                                                      ids ? settings::did_you_mean(above, *ids) : std::string()));
     }
@@ -236,10 +244,11 @@ Result<store::ApiKey> revoke_key(store::Store& store, const Actor& actor, std::s
   });
 }
 
-Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant) {
+Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant,
+                                    const ConfiguredTenants& configured) {
   return as_one_step<store::Tenant>(store, [&]() -> Result<store::Tenant> {
     tenant.created_at = tenant.updated_at = observe::rfc3339(actor.now);
-    if (auto placed = check_place(store, tenant); !placed) {
+    if (auto placed = check_place(store, tenant, configured); !placed) {
       return std::unexpected(std::move(placed.error()));
     }
     const auto added = store.tenants().add(tenant);
@@ -258,7 +267,7 @@ Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, sto
 }
 
 Result<store::Tenant> change_tenant(store::Store& store, const Actor& actor, std::string_view id,
-                                    std::string_view document) {
+                                    std::string_view document, const ConfiguredTenants& configured) {
   return as_one_step<store::Tenant>(store, [&]() -> Result<store::Tenant> {
     const auto before = find_tenant(store, id);
     if (!before) {
@@ -271,7 +280,7 @@ Result<store::Tenant> change_tenant(store::Store& store, const Actor& actor, std
     if (tenant == *before) {
       return tenant;
     }
-    if (auto placed = check_place(store, tenant); !placed) {
+    if (auto placed = check_place(store, tenant, configured); !placed) {
       return std::unexpected(std::move(placed.error()));
     }
     tenant.updated_at = observe::rfc3339(actor.now);
@@ -319,8 +328,9 @@ Result<store::Tenant> remove_tenant(store::Store& store, const Actor& actor, std
   });
 }
 
-Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant) {
-  if (tenant == "default") {
+Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant,
+                                        const ConfiguredTenants& configured) {
+  if (tenant == "default" || configured.contains(tenant)) {
     return std::string();
   }
   const auto found = store.tenants().find(tenant);
@@ -330,7 +340,7 @@ Result<std::string> notice_about_tenant(store::Store& store, std::string_view te
   if (*found) {
     return std::string();
   }
-  const auto ids = tenant_ids(store);
+  const auto ids = tenant_ids(store, configured);
   if (!ids) {
     return std::unexpected(ids.error());
   }

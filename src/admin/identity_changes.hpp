@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -49,14 +50,20 @@ Result<store::ApiKey> rotate_key(store::Store& store, const Actor& actor, std::s
 /// Its row stays. A key that was revoked before stays as it is.
 Result<store::ApiKey> revoke_key(store::Store& store, const Actor& actor, std::string_view id);
 
-Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant);
+/// The tenants of the configuration, each with its parent or "": they hold in the place of the store's of their name,
+/// and others may belong to them.
+using ConfiguredTenants = std::map<std::string, std::string, std::less<>>;
+
+Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant,
+                                    const ConfiguredTenants& configured = {});
 Result<store::Tenant> change_tenant(store::Store& store, const Actor& actor, std::string_view id,
-                                    std::string_view document);
+                                    std::string_view document, const ConfiguredTenants& configured = {});
 /// Refused while keys that are not revoked or other tenants belong to it.
 Result<store::Tenant> remove_tenant(store::Store& store, const Actor& actor, std::string_view id);
 
 /// What whoever names `tenant` should know: that there is none of that name yet, and which was meant. Empty: nothing.
-Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant);
+Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant,
+                                        const ConfiguredTenants& configured = {});
 
 /// An entry of the audit log as the admin API shows it.
 [[nodiscard]] std::string audit_to_json(const store::AuditEntry& entry);

@@ -168,6 +168,32 @@ TEST_F(IdentityChanges, keep_the_tree_low) {
   EXPECT_TRUE(change_tenant(*store, actor, "t2", R"({"parent":"root"})").has_value());
 }
 
+TEST_F(IdentityChanges, know_the_tenants_of_the_configuration_as_parents) {
+  const ConfiguredTenants configured = {{"company", ""}, {"division", "company"}};
+  store::Tenant team;
+  team.id = team.name = "team";
+  team.parent = "division";
+  EXPECT_TRUE(create_tenant(*store, actor, team).error().message.contains("no tenant `division`"));
+  ASSERT_TRUE(create_tenant(*store, actor, team, configured).has_value());
+  const auto move = [&](const std::string& parent) {
+    const auto moved = change_tenant(*store, actor, "team", fmt::format(R"({{"parent":"{}"}})", parent), configured);
+    return moved ? "" : moved.error().message;
+  };
+  EXPECT_TRUE(move("divison").contains("did you mean \"division\"?")) << move("divison");
+  EXPECT_EQ(move("company"), "");
+  EXPECT_EQ(move("division"), "");
+  store::Tenant next = team;
+  for (int depth = 4; depth <= 8; ++depth) {
+    next.parent = next.id;
+    next.id = next.name = fmt::format("t{}", depth);
+    EXPECT_TRUE(create_tenant(*store, actor, next, configured).has_value()) << depth;
+  }
+  next.parent = next.id;
+  next.id = next.name = "t9";
+  EXPECT_TRUE(create_tenant(*store, actor, next, configured).error().message.contains("8 deep"));
+  EXPECT_EQ(notice_about_tenant(*store, "company", configured), "");
+}
+
 TEST_F(IdentityChanges, remove_no_tenant_that_is_needed) {
   tenant("acme");
   tenant("team", "acme");

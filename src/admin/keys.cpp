@@ -40,9 +40,10 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
   secret.pop_back();  // the comma
   const auto body = co_await ask(request, identities,
                                  [actor = actor_of(request), key = std::move(key), secret = std::move(secret),
+                                  tenants = identities.configured_tenants(),
                                   lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
                                    const auto created = create_key(store, actor, key);
-                                   const auto notice = created ? notice_about_tenant(store, created->tenant)
+                                   const auto notice = created ? notice_about_tenant(store, created->tenant, tenants)
                                                                : std::unexpected(created.error());
                                    if (!notice) {
                                      return notice;
@@ -136,18 +137,18 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
   if (co_await refused_as_configured(request, identities)) {
     co_return;
   }
-  const auto body =
-      co_await ask(request, identities,
-                   [actor = actor_of(request), id = id_in(request),
-                    document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
-                     const auto key = change_key(store, actor, id, document);
-                     const auto notice = key ? notice_about_tenant(store, key->tenant) : std::unexpected(key.error());
-                     if (!notice) {
-                       return notice;
-                     }
-                     return close_with(open_key_json(*key), notice->empty() ? std::vector<std::string>()
-                                                                            : std::vector<std::string>{*notice});
-                   });
+  const auto body = co_await ask(
+      request, identities,
+      [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
+       document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
+        const auto key = change_key(store, actor, id, document);
+        const auto notice = key ? notice_about_tenant(store, key->tenant, tenants) : std::unexpected(key.error());
+        if (!notice) {
+          return notice;
+        }
+        return close_with(open_key_json(*key),
+                          notice->empty() ? std::vector<std::string>() : std::vector<std::string>{*notice});
+      });
   co_await reply_changed(request, identities, 200, body);
 }
 

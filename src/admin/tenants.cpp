@@ -1,5 +1,7 @@
 #include "admin/tenants.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "admin/identity_replies.hpp"
@@ -11,6 +13,22 @@ namespace weir::admin {
 
 namespace {
 
+/// A tenant as the reply to a change shows it, with what its maker should know.
+std::string told(const store::Tenant& tenant, const ConfiguredTenants& configured, bool lasting) {
+  std::vector<std::string> notices;
+  if (configured.contains(tenant.id)) {
+    notices.push_back(fmt::format(
+        "The configuration has a tenant `{}`, which holds in the place of this one for as long as it is there",
+        tenant.id));
+  }
+  if (!lasting) {
+    notices.emplace_back(not_lasting);
+  }
+  std::string document = tenant_to_json(tenant);
+  document.pop_back();  // it goes on
+  return close_with(std::move(document), notices);
+}
+
 Task<void> create(api::ApiRequest& request, Identities& identities) {
   store::Tenant tenant;
   if (const auto read = read_tenant_document(request.http.body, tenant); !read) {
@@ -19,16 +37,10 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
   }
   const auto body = co_await ask(
       request, identities,
-      [actor = actor_of(request), tenant = std::move(tenant),
+      [actor = actor_of(request), tenant = std::move(tenant), tenants = identities.configured_tenants(),
        lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
-        const auto created = create_tenant(store, actor, tenant);
-        if (!created) {
-          return std::unexpected(created.error());
-        }
-        std::string document = tenant_to_json(*created);
-        document.pop_back();  // it goes on
-        return close_with(std::move(document),
-                          lasting ? std::vector<std::string>() : std::vector<std::string>{std::string(not_lasting)});
+        const auto created = create_tenant(store, actor, tenant, tenants);
+        return created ? Result<std::string>(told(*created, tenants, lasting)) : std::unexpected(created.error());
       });
   co_await reply_changed(request, identities, 201, body);
 }
@@ -70,13 +82,13 @@ Task<void> show(api::ApiRequest& request, Identities& identities) {
 }
 
 Task<void> change(api::ApiRequest& request, Identities& identities) {
-  const auto body =
-      co_await ask(request, identities,
-                   [actor = actor_of(request), id = id_in(request),
-                    document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
-                     const auto tenant = change_tenant(store, actor, id, document);
-                     return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
-                   });
+  const auto body = co_await ask(
+      request, identities,
+      [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
+       document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
+        const auto tenant = change_tenant(store, actor, id, document, tenants);
+        return tenant ? Result<std::string>(told(*tenant, tenants, true)) : std::unexpected(tenant.error());
+      });
   co_await reply_changed(request, identities, 200, body);
 }
 

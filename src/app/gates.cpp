@@ -1,6 +1,7 @@
 #include "app/gates.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "app/demo_keys.hpp"
 
@@ -61,14 +62,15 @@ void Gates::expect_store(const AuthConfig& auth, std::shared_ptr<const auth::Key
   use(auth);
 }
 
-void Gates::use_stored(auth::StoredKeys keys) {
+auth::StoredKeys Gates::use_stored(auth::StoredKeys keys) {
   const std::lock_guard lock(mutex_);
-  stored_ = std::move(keys);
+  auth::StoredKeys before = std::exchange(stored_, std::move(keys));
   store_unread_ = false;
   had_caller_key_ = had_caller_key_ || stored_.any_caller;
   // On loopback the key that weir made itself is for later: programs of this machine are let in without.
   had_admin_key_ = had_admin_key_ || stored_.any_admin || (stored_.any_bootstrap && !loopback_only_);
   make_table();
+  return before;
 }
 
 void Gates::make_table() {
@@ -80,6 +82,20 @@ void Gates::make_table() {
       entries.push_back(entry);
     }
   }
+  keys_switched_off_ = 0;
+  keys_end_at_.clear();
+  keys_end_at_.reserve(entries.size());
+  for (const auth::KeyTable::Entry& entry : entries) {
+    if (entry.until != platform::WallTime::max()) {
+      continue;  // what a key was before its rotation
+    }
+    if (entry.key->active) {
+      keys_end_at_.push_back(entry.key->expires_at.value_or(platform::WallTime::max()));
+    } else {
+      ++keys_switched_off_;
+    }
+  }
+  std::ranges::sort(keys_end_at_);
   auth::KeyTable::StoreAnswers answers = store_answers_;
   if (store_unread_) {
     answers = [] { return false; };
@@ -107,6 +123,14 @@ std::shared_ptr<const Gates::Keys> Gates::configured() const {
 std::size_t Gates::keys() const {
   const std::lock_guard lock(mutex_);
   return keys_->size();
+}
+
+Gates::KeyCounts Gates::count(platform::WallTime now) const {
+  const std::lock_guard lock(mutex_);
+  const auto good = std::ranges::upper_bound(keys_end_at_, now);
+  return {.active = static_cast<std::size_t>(keys_end_at_.end() - good),
+          .inactive = keys_switched_off_,
+          .expired = static_cast<std::size_t>(good - keys_end_at_.begin())};
 }
 
 std::shared_ptr<const auth::Gate> Gates::for_core() const {

@@ -26,9 +26,17 @@ class Gates {
   /// can be asked at this moment; outlives the gates. Before use_stored() and the loops.
   void expect_store(const AuthConfig& auth, std::shared_ptr<const auth::KeyHasher> hasher,
                     auth::KeyTable::StoreAnswers answers);
-  void use_stored(auth::StoredKeys keys);
+  /// Gives those that were.
+  auth::StoredKeys use_stored(auth::StoredKeys keys);
   [[nodiscard]] std::shared_ptr<const auth::KeyHasher> hasher() const;
   [[nodiscard]] std::size_t keys() const;
+  struct KeyCounts {
+    std::size_t active = 0;
+    std::size_t inactive = 0;
+    std::size_t expired = 0;
+  };
+  /// Each key once, whatever texts open it.
+  [[nodiscard]] KeyCounts count(platform::WallTime now) const;
   /// The keys of the configuration, that of /admin among them; never null.
   using Keys = std::vector<std::shared_ptr<const auth::Key>>;
   [[nodiscard]] std::shared_ptr<const Keys> configured() const;
@@ -52,6 +60,8 @@ class Gates {
   bool had_caller_key_ = false;
   bool had_admin_key_ = false;
   std::shared_ptr<const auth::KeyTable> keys_;
+  std::size_t keys_switched_off_ = 0;
+  std::vector<platform::WallTime> keys_end_at_;  // of the others, in order
   auth::Gate::Options options_;
 };
 

@@ -39,8 +39,9 @@ Result<std::shared_ptr<const IdentityRows>> read_identities(store::Store& store)
   return std::make_shared<const IdentityRows>(std::move(rows));
 }
 
-IdentityStore::IdentityStore(store::Worker* lasting, const Gates& gates, Publish publish)
-    : lasting_(lasting), gates_(gates), hasher_(gates.hasher()), publish_(std::move(publish)) {
+IdentityStore::IdentityStore(store::Worker* lasting, const Gates& gates, const AllowanceTable& allowances,
+                             Publish publish)
+    : lasting_(lasting), gates_(gates), allowances_(allowances), hasher_(gates.hasher()), publish_(std::move(publish)) {
   if (lasting_ == nullptr) {
     own_ = std::make_unique<store::Worker>(
         []() -> Result<std::unique_ptr<store::Store>> { return store::make_memory_store(); },
@@ -62,6 +63,14 @@ std::vector<store::ApiKey> IdentityStore::configured() const {
   }
   std::ranges::sort(rows, std::greater<>(), &store::ApiKey::id);
   return rows;
+}
+
+admin::ConfiguredTenants IdentityStore::configured_tenants() const {
+  admin::ConfiguredTenants tenants;
+  for (const auto& [name, tenant] : allowances_.configured()->tenants) {
+    tenants.emplace(name, tenant.parent);
+  }
+  return tenants;
 }
 
 Result<admin::Identities::NewKey> IdentityStore::make_key() {

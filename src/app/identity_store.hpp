@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "admin/identities.hpp"
+#include "app/allowance_table.hpp"
 #include "app/gates.hpp"
 #include "auth/stored_keys.hpp"
 
@@ -29,20 +30,23 @@ class IdentityStore final : public admin::Identities {
   using Publish = std::function<void(std::shared_ptr<const IdentityRows> rows, std::function<void()> done)>;
 
   /// `lasting`: the records' worker, which outlives this; null: in memory.
-  /// `gates`: who knows the keys of the configuration, and how texts are hashed by now; outlives this.
-  IdentityStore(store::Worker* lasting, const Gates& gates, Publish publish);
+  /// `gates`, `allowances`: who knows the keys and tenants of the configuration, and how texts are hashed by now; they
+  /// outlive this.
+  IdentityStore(store::Worker* lasting, const Gates& gates, const AllowanceTable& allowances, Publish publish);
 
   void start();
 
   store::Worker& worker() override { return own_ != nullptr ? *own_ : *lasting_; }
   [[nodiscard]] bool lasting() const override { return own_ == nullptr; }
   [[nodiscard]] std::vector<store::ApiKey> configured() const override;
+  [[nodiscard]] admin::ConfiguredTenants configured_tenants() const override;
   Result<NewKey> make_key() override;
   Task<Result<void>> settle(platform::Loop& loop, platform::Until until) override;
 
  private:
   store::Worker* const lasting_;
   const Gates& gates_;
+  const AllowanceTable& allowances_;
   const std::shared_ptr<const auth::KeyHasher> hasher_;
   const Publish publish_;
   std::unique_ptr<store::Worker> own_;

@@ -18,6 +18,7 @@
 #include "api/openapi.hpp"
 #include "app/config_changes.hpp"
 #include "app/machine_roots.hpp"
+#include "app/new_budgets.hpp"
 #include "app/record_keeping.hpp"
 #include "app/version.hpp"
 #include "auth/key_rules.hpp"
@@ -71,9 +72,26 @@ gateway::RelayOptions relay_options(const Config& config) {
   return options;
 }
 
-/// Null where nothing is limited.
 std::shared_ptr<const gateway::Allowances> shared_allowances(const Config& config) {
-  return config.allowances.empty() ? nullptr : std::make_shared<const gateway::Allowances>(config.allowances);
+  return std::make_shared<const gateway::Allowances>(config.allowances);
+}
+
+Gates::Keys keys_of(const auth::StoredKeys& stored) {
+  Gates::Keys keys;
+  keys.reserve(stored.entries.size());
+  for (const auth::KeyTable::Entry& entry : stored.entries) {
+    keys.push_back(entry.key);
+  }
+  return keys;
+}
+
+void warn_of_misplaced(const AllowanceTable::Change& change, observe::Log& log) {
+  if (change.before == change.now) {
+    return;
+  }
+  for (const std::string& what : misplaced_tenants(*change.now)) {
+    log.message(observe::Level::warn, "limits", fmt::format("a tenant has no good place in their tree: {}", what));
+  }
 }
 
 }  // namespace
@@ -98,15 +116,15 @@ struct Node::Core {
         server(loop, router, node.budget_, server_options(node.config_->server), on_failure(node.log_), &node.peers_,
                &node.body_shares_),
         lifecycle(loop, on_failure(node.log_)) {
-    use(node.config_, std::make_shared<gateway::Snapshot>(gateway::Snapshot{
-                          .models = models, .allowances = shared_allowances(*node.config_), .providers = {}}));
+    use(node.config_,
+        std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = models, .allowances = {}, .providers = {}}));
   }
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
   ~Core() { gateway.snapshot.reset(); }
 
-  /// Judges calls by `next` from now on, to which the providers of `config` are added: those of the snapshot in use
-  /// where their settings are the same.
+  /// Judges calls by `next` from now on, to which the providers of `config` are added (those of the snapshot in use
+  /// where their settings are the same), and what callers may use.
   void use(std::shared_ptr<const Config> next_config, const std::shared_ptr<gateway::Snapshot>& next) {
     if (stopped) {
       return;  // the news overtook the end
@@ -123,6 +141,7 @@ struct Node::Core {
     dialer.set_options(dialer_options(next_config->http_client));
     server.set_options(server_options(next_config->server));
     config = std::move(next_config);
+    next->allowances = node_.allowances_.in_use();
     gateway.snapshot = next;
     use_gate();
   }
@@ -131,6 +150,16 @@ struct Node::Core {
     if (!stopped) {
       gateway.gate = node_.gates_.for_core();
     }
+  }
+  /// The same of what callers may use, which is part of what a call keeps: a copy, as rare as changes of tenants.
+  void use_allowances() {
+    auto allowances = node_.allowances_.in_use();
+    if (stopped || allowances == gateway.snapshot->allowances) {
+      return;
+    }
+    auto next = std::make_shared<gateway::Snapshot>(*gateway.snapshot);
+    next->allowances = std::move(allowances);
+    gateway.snapshot = std::move(next);
   }
   [[nodiscard]] std::shared_ptr<providers::Provider> same_as_in_use(const Config& next_config,
                                                                     const ProviderConfig& provider) const {
@@ -194,6 +223,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
       log_(log),
       budget_(body_budget_bytes),
       body_shares_(body_budget_bytes / 2, platform::entropy()),
+      allowances_(shared_allowances(*config_)),
       gates_(config_->auth, std::ranges::all_of(config_->listen, is_loopback)) {
   api::add_inference_endpoints(registry_);
   api::add_model_endpoints(registry_, directory_);
@@ -412,14 +442,18 @@ Result<void> Node::reload(std::shared_ptr<const Config> config, std::function<vo
     commits.push_back(std::move(*commit));
   }
   // One table for each core: no core waits for another's memory, and none copies it on its own time.
+  const auto keys_before = gates_.configured();
   gates_.use(config->auth);
   const routing::ModelTable models = bound_models(*config);
-  const auto allowances = shared_allowances(*config);
-  expect_budgets(*config, allowances);
+  const AllowanceTable::Change change = allowances_.use(shared_allowances(*config));
+  expect_budgets(config->auth, *change.now);
+  budgets_.count_anew(new_budgets(*change.before, *change.now));
+  budgets_.count_anew(new_budgets(*keys_before, *gates_.configured(), config->allowances.per_key.budgets));
+  warn_of_misplaced(change, log_);
   std::vector<std::shared_ptr<gateway::Snapshot>> snapshots;
   for (std::size_t i = 0; i < cores_.size(); ++i) {
-    snapshots.push_back(std::make_shared<gateway::Snapshot>(
-        gateway::Snapshot{.models = models, .allowances = allowances, .providers = {}}));
+    snapshots.push_back(
+        std::make_shared<gateway::Snapshot>(gateway::Snapshot{.models = models, .allowances = {}, .providers = {}}));
   }
   platform::Loop& first = cores_.front()->gateway.loop;
   first.post([this, &first, config = std::move(config), commits = std::move(commits), snapshots = std::move(snapshots),
@@ -464,48 +498,29 @@ void Node::count_rejected_reload() {
   reloads_.count_rejected();
 }
 
-void Node::expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances) {
-  const auto expect = [&](const ledger::BudgetRules& rules) { budgets_.expect(rules); };
-  for (const CallerKey& caller : config.auth.keys) {
+void Node::expect_budgets(const AuthConfig& auth, const gateway::Allowances& allowances) {
+  for (const CallerKey& caller : auth.keys) {
     if (caller.key.rules != nullptr) {
-      expect(caller.key.rules->budgets);
+      budgets_.expect(caller.key.rules->budgets);
     }
   }
-  if (allowances != nullptr) {
-    for (const gateway::Allowance* one :
-         {&allowances->global, &allowances->per_key, &allowances->per_user, &allowances->per_tenant}) {
-      expect(one->budgets);
-    }
-    for (const auto& [name, model] : allowances->by_model) {
-      expect(model.budgets);
-    }
-    for (const auto& [name, tenant] : allowances->tenants) {
-      expect(tenant.budgets);
-    }
+  for (const gateway::Allowance* one :
+       {&allowances.global, &allowances.per_key, &allowances.per_user, &allowances.per_tenant}) {
+    budgets_.expect(one->budgets);
   }
-  const std::scoped_lock lock(tenants_mutex_);
-  tenants_of_ = std::move(allowances);
-}
-
-std::vector<std::string> Node::tenants_above(std::string tenant) {
-  const std::scoped_lock lock(tenants_mutex_);
-  std::vector<std::string> above;
-  while (tenants_of_ != nullptr && above.size() < gateway::Allowances::tenant_depth_max) {
-    const auto* const parent = tenants_of_->parent_of(tenant);
-    if (parent == nullptr) {
-      break;
-    }
-    tenant = parent->first;
-    above.push_back(tenant);
+  for (const auto& [name, model] : allowances.by_model) {
+    budgets_.expect(model.budgets);
   }
-  return above;
+  for (const auto& [name, tenant] : allowances.tenants) {
+    budgets_.expect(tenant.budgets);
+  }
 }
 
 void Node::use_records(RecordKeeping& records) {
   records_ = &records;
   store_ = &records.worker();
-  records.count_for(budgets_, [this](const std::string& tenant) { return tenants_above(tenant); });
-  expect_budgets(*config_, shared_allowances(*config_));
+  records.count_for(budgets_, [this](const std::string& tenant) { return allowances_.above(tenant); });
+  expect_budgets(config_->auth, *allowances_.configured());
   budgets_.await_recount();
   for (std::size_t i = 0; i < cores_.size(); ++i) {
     cores_[i]->gateway.journal = &records.journal().core(i);
@@ -528,12 +543,23 @@ void Node::judge_by(std::shared_ptr<const IdentityRows> rows, std::function<void
       budgets_.expect(entry.key->rules->budgets);
     }
   }
-  gates_.use_stored(rows->keys);
+  StoredTenants tenants = read_stored_tenants(rows->tenants);
+  for (const std::string& what : tenants.unusable) {
+    log_.message(observe::Level::error, "limits",
+                 fmt::format("a tenant of the store is not limited as its row says: {}", what));
+  }
+  const AllowanceTable::Change change = allowances_.use_stored(std::move(tenants));
+  expect_budgets({}, *change.now);
+  budgets_.count_anew(new_budgets(*change.before, *change.now));
+  warn_of_misplaced(change, log_);
+  const auth::StoredKeys before = gates_.use_stored(rows->keys);
+  budgets_.count_anew(new_budgets(keys_of(before), keys_of(rows->keys), change.now->per_key.budgets));
   const auto missing = std::make_shared<std::atomic<std::size_t>>(cores_.size());
   const auto all = std::make_shared<const std::function<void()>>(std::move(done));
   for (const auto& core : cores_) {
     core->gateway.loop.post([&core = *core, missing, all] {
       core.use_gate();
+      core.use_allowances();
       if (missing->fetch_sub(1) == 1) {
         (*all)();
       }
@@ -582,6 +608,7 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
                       .bodies_bytes_max = body_budget_bytes,
                       .log = log_,
                       .records = records_,
+                      .gates = gates_,
                       .limiter = limiter_,
                       .budgets = budgets_,
                       .live = live_},

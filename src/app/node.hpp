@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "api/registry.hpp"
 #include "api/router.hpp"
 #include "api/status.hpp"
+#include "app/allowance_table.hpp"
 #include "app/config.hpp"
 #include "app/gates.hpp"
 #include "app/identity_store.hpp"
@@ -88,6 +88,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// Where keys and tenants are kept; before the loops run. Outlives their work. Without: there are none.
   void use_identities(IdentityStore& identities) { identities_ = &identities; }
   [[nodiscard]] const Gates& gates() const { return gates_; }
+  [[nodiscard]] const AllowanceTable& allowances() const { return allowances_; }
   /// The store's keys are hashed with that, and until judge_by() nobody knows which there are. `answers`: whether the
   /// store can be asked at this moment; from any thread. Before the loops run.
   void expect_keys(std::shared_ptr<const auth::KeyHasher> hasher, auth::KeyTable::StoreAnswers answers);
@@ -120,8 +121,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
     net::TlsServer::Options server;
   };
   Result<Tls> prepare_tls(const Config& config) const;
-  void expect_budgets(const Config& config, std::shared_ptr<const gateway::Allowances> allowances);
-  [[nodiscard]] std::vector<std::string> tenants_above(std::string tenant);
+  void expect_budgets(const AuthConfig& auth, const gateway::Allowances& allowances);
   /// The models of `config` with what they share over cores and reloads.
   [[nodiscard]] routing::ModelTable bound_models(const Config& config);
   [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
@@ -146,8 +146,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   ProviderSlots slots_;
   limits::Limiter limiter_;
   ledger::Budgets budgets_;
-  std::mutex tenants_mutex_;
-  std::shared_ptr<const gateway::Allowances> tenants_of_;  // of the configuration in use; null: none
+  AllowanceTable allowances_;
   http::PeerConnections peers_;
   std::atomic<bool> ready_ = false;
   std::vector<ReloadHook> reload_hooks_;

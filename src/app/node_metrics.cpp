@@ -147,6 +147,10 @@ void add_numbers_of_all(const SharedNumbers& from, const platform::Loop& asking,
   if (from.records != nullptr) {
     from.records->collect(into);
   }
+  const Gates::KeyCounts keys = from.gates.count(asking.wall_now());
+  into.cell(metric::auth_keys, {"active"}).add(static_cast<double>(keys.active));
+  into.cell(metric::auth_keys, {"inactive"}).add(static_cast<double>(keys.inactive));
+  into.cell(metric::auth_keys, {"expired"}).add(static_cast<double>(keys.expired));
   into.cell(metric::limit_scopes, {}).add(static_cast<double>(from.limiter.scopes()));
   add_budgets(from.budgets, asking.wall_now(), into);
   add_targets(from.targets, asking.now(), into);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "app/config.hpp"
+#include "app/gates.hpp"
 #include "app/key_pools.hpp"
 #include "gateway/core.hpp"
 #include "http/server.hpp"
@@ -72,6 +73,7 @@ struct SharedNumbers {
   std::size_t bodies_bytes_max;
   const observe::Log& log;
   const RecordKeeping* records;  // null: nothing outlives the process
+  const Gates& gates;
   const limits::Limiter& limiter;
   const ledger::Budgets& budgets;
   const ledger::LiveHub& live;

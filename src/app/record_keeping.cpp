@@ -158,6 +158,20 @@ void RecordKeeping::note_journal(const Result<void>& outcome) {
   }
 }
 
+/// At the start before anything else, so that callers wait as little as can be. Later, for budgets that are new, once
+/// the calls that have ended are in the store.
+Result<void> RecordKeeping::count(store::Store& store, platform::Instant now) {
+  if (recount_ == nullptr || next_recovery_ <= now) {
+    return {};
+  }
+  if (const auto counted = recount_->run(store.requests(), clock_.wall_now()); !counted) {
+    return std::unexpected(counted.error());
+  }
+  counted_once_ = true;
+  note_counted();
+  return {};
+}
+
 /// On the store's thread.
 Result<bool> RecordKeeping::round(store::Store& store) {
   const platform::Instant now = clock_.now();
@@ -190,17 +204,22 @@ Result<bool> RecordKeeping::round(store::Store& store) {
                                recovered->calls, recovered->unknown));
     }
   }
-  if (recount_ != nullptr && next_recovery_ > now) {
-    if (const auto counted = recount_->run(store.requests(), clock_.wall_now()); !counted) {
-      return std::unexpected(counted.error());
+  const bool counts_later = counted_once_;
+  if (!counts_later) {
+    if (auto counted = count(store, now); !counted) {
+      return std::unexpected(std::move(counted.error()));
     }
-    note_counted();
   }
   const auto shipped = shipper_->ship(store);
   if (!shipped) {
     return std::unexpected(shipped.error());
   }
   shipped_ += shipped->calls;
+  if (counts_later) {
+    if (auto counted = count(store, now); !counted) {
+      return std::unexpected(std::move(counted.error()));
+    }
+  }
   if (auto noted = shipper_->note_key_uses(store); !noted) {
     return std::unexpected(std::move(noted.error()));
   }

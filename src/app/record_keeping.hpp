@@ -67,6 +67,7 @@ class RecordKeeping {
  private:
   RecordKeeping(platform::Files& files, const platform::Clock& clock, observe::Log& log, const Options& options);
   void keep_journal();
+  Result<void> count(store::Store& store, platform::Instant now);
   void note_counted();
   void note_journal(const Result<void>& outcome);
   Result<bool> round(store::Store& store);
@@ -77,6 +78,7 @@ class RecordKeeping {
   std::unique_ptr<ledger::Journal> journal_;
   std::unique_ptr<ledger::Shipper> shipper_;  // of the store's thread
   std::unique_ptr<ledger::Recount> recount_;  // of the store's thread; null: nobody wants to know
+  bool counted_once_ = false;                 // likewise
   ledger::Budgets* budgets_ = nullptr;
   std::unique_ptr<store::Worker> worker_;
   std::function<Result<void>(store::Store&)> first_;  // of the store's thread; empty once it was done

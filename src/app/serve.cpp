@@ -177,7 +177,7 @@ int serve(const ServeOptions& options) {
                                                                 .master_key_file = config->data_dir + "/master.key"});
     records->begin_with([&look = *first_look](store::Store& store) { return look.take(store); });
   }
-  IdentityStore identities(records == nullptr ? nullptr : &records->worker(), node.gates(),
+  IdentityStore identities(records == nullptr ? nullptr : &records->worker(), node.gates(), node.allowances(),
                            [&node](std::shared_ptr<const IdentityRows> rows, std::function<void()> done) {
                              node.judge_by(std::move(rows), std::move(done));
                            });

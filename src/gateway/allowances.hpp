@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -25,9 +26,9 @@ struct TenantAllowance : Allowance {
   friend bool operator==(const TenantAllowance&, const TenantAllowance&) = default;
 };
 
-/// Everything that bounds what callers use, as the configuration has it. Immutable, part of a snapshot.
+/// Everything that bounds what callers use, of the configuration and of the store. Immutable, part of a snapshot.
 struct Allowances {
-  static constexpr std::size_t tenant_depth_max = 4;
+  static constexpr std::size_t tenant_depth_max = 8;  // of their tree: each call looks at all that are above its key
 
   template <class T>
   using ByName = std::map<std::string, T, std::less<>>;
@@ -60,7 +61,8 @@ struct Allowances {
   /// Nothing is limited: the way of a call is a branch shorter.
   [[nodiscard]] bool empty() const {
     return global.empty() && without_key.empty() && per_ip.empty() && per_key.empty() && per_user.empty() &&
-           per_tenant.empty() && by_role.empty() && by_model.empty() && tenants.empty();
+           per_tenant.empty() && by_role.empty() && by_model.empty() &&
+           std::ranges::all_of(tenants, [](const auto& one) { return one.second.empty(); });
   }
   friend bool operator==(const Allowances&, const Allowances&) = default;
 };

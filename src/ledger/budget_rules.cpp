@@ -196,6 +196,18 @@ std::string to_text(const Budget& budget) {
              : amount + " per " + std::string(to_string(budget.period.length()));
 }
 
+BudgetRules newly_counted(const BudgetRules& before, const BudgetRules& now) {
+  BudgetRules added;
+  for (const Budget& budget : now.budgets) {
+    if (std::ranges::none_of(before.budgets, [&](const Budget& other) {
+          return other.unit == budget.unit && other.period == budget.period;
+        })) {
+      added.budgets.push_back(budget);
+    }
+  }
+  return added;
+}
+
 Result<BudgetRules> parse_budget_rules(std::string_view budgets, std::string_view quotas) {
   BudgetRules rules;
   if (auto read = read_list(budgets, "budgets", false, rules); !read) {

@@ -37,6 +37,9 @@ struct BudgetRules {
   friend bool operator==(const BudgetRules&, const BudgetRules&) = default;
 };
 
+/// Those of `now` that count what nobody counted by `before`.
+BudgetRules newly_counted(const BudgetRules& before, const BudgetRules& now);
+
 /// `budgets`: `[{"usd": 1.00, "period": "day", "hard": true, "reset_day": 1, "time_zone": "Europe/Berlin",
 /// "substitute": "small"}]`; `quotas`: the same with `"tokens": 100000, "count": "output"` (or "total") in place of
 /// usd. All but the amount may be absent: a month, hard, UTC. An empty text and null are none.

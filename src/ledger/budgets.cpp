@@ -431,6 +431,16 @@ void Budgets::expect(const BudgetRules& rules) {
   }
 }
 
+void Budgets::count_anew(const BudgetRules& rules) {
+  const std::scoped_lock lock(past_mutex_);
+  for (const Budget& budget : rules.budgets) {
+    note_period(budget.period);
+    if (std::ranges::find(to_recount_, budget.period) == to_recount_.end()) {
+      to_recount_.push_back(budget.period);
+    }
+  }
+}
+
 std::vector<Period> Budgets::periods_to_recount() {
   const std::scoped_lock lock(past_mutex_);
   return std::exchange(to_recount_, {});

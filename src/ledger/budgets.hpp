@@ -135,10 +135,12 @@ class Budgets {
   };
   /// Never makes anything less than what was counted here. `now`: a moment of the period that the sums are of.
   void recount(std::vector<Past> past, std::vector<Orphan> orphans, platform::WallTime now);
-  /// Periods that budgets have and nobody recounted; once each.
+  /// Periods that budgets have and nobody recounted, or that have to be counted once more; once each.
   [[nodiscard]] std::vector<Period> periods_to_recount();
   /// These will be asked for.
   void expect(const BudgetRules& rules);
+  /// These hold from now on for somebody who spent without them: also where their periods are counted for others.
+  void count_anew(const BudgetRules& rules);
 
  private:
   struct Hold;

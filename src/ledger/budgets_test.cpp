@@ -330,6 +330,24 @@ TEST(Budgets, count_on_over_a_change_of_their_caps) {
   EXPECT_FALSE(budgets.hold(new_purse, cost("0.41"), start, start + 1h));
 }
 
+TEST(Budgets, count_anew_for_those_who_spent_without_them) {
+  const Account key = account_of("k", {money("1"), money("1", true, PeriodLength::month)});
+  const Account other = account_of("o", {money("1")});
+  Budgets budgets;
+  budgets.expect(key.rules);
+  EXPECT_EQ(budgets.periods_to_recount().size(), 2U);
+  budgets.expect(other.rules);
+  EXPECT_TRUE(budgets.periods_to_recount().empty()) << "known";
+  budgets.count_anew(other.rules);
+  budgets.count_anew(other.rules);
+  const std::vector<Period> again = budgets.periods_to_recount();
+  ASSERT_EQ(again.size(), 1U);
+  const Budgets::Purse purse = purse_of(budgets, {&other});
+  budgets.recount({{.kind = OwnerKind::key, .id = "o", .period = again[0], .sum = cost("0.70")}}, {}, start);
+  EXPECT_FALSE(budgets.hold(purse, cost("0.31"), start, start + 1h));
+  EXPECT_TRUE(budgets.hold(purse, cost("0.30"), start, start + 1h));
+}
+
 TEST(Budgets, begin_with_what_the_ledger_says) {
   const Account key = account_of("k", {money("1"), money("1", true, PeriodLength::month)});
   for (const bool opened_before : {true, false}) {

@@ -47,7 +47,7 @@ class Limiter {
   Limiter& operator=(const Limiter&) = delete;
   ~Limiter() = default;
 
-  static constexpr std::size_t scopes_per_call_max = 12;
+  static constexpr std::size_t scopes_per_call_max = 16;
 
  private:
   struct Key {

@@ -115,6 +115,8 @@ inline const MetricFamily refused_heads{"weir_bad_requests_total",
                                         {"status"}};
 inline const MetricFamily callers_refused{
     "weir_callers_refused_total", "Requests refused for who sent them, by code.", MetricKind::counter, {"code"}};
+inline const MetricFamily auth_keys{
+    "weir_auth_keys", "Keys of callers and administrators.", MetricKind::gauge, {"state"}};
 inline const MetricFamily pool_idle{
     "weir_upstream_connections_idle", "Kept-alive connections to providers.", MetricKind::gauge, {"provider"}};
 inline const MetricFamily pool_active{"weir_upstream_connections_active",

@@ -99,17 +99,7 @@ Result<void> MemoryApiKeys::note_used(std::span<const KeyUse> uses) {
   return {};
 }
 
-Result<void> MemoryTenants::check_parent(const Tenant& tenant) const {
-  if (!tenant.parent.empty() && !tenants_.contains(tenant.parent)) {
-    return fail(Code::store_unavailable, "the parent of a tenant is not there");
-  }
-  return {};
-}
-
 Result<bool> MemoryTenants::add(const Tenant& tenant) {
-  if (auto parent = check_parent(tenant); !parent) {
-    return std::unexpected(std::move(parent.error()));
-  }
   if (!tenants_.emplace(tenant.id, tenant).second) {
     return false;
   }
@@ -118,9 +108,6 @@ Result<bool> MemoryTenants::add(const Tenant& tenant) {
 }
 
 Result<bool> MemoryTenants::update(const Tenant& tenant) {
-  if (auto parent = check_parent(tenant); !parent) {
-    return std::unexpected(std::move(parent.error()));
-  }
   const auto found = tenants_.find(tenant.id);
   if (found == tenants_.end()) {
     return false;
@@ -149,9 +136,6 @@ Result<bool> MemoryTenants::remove(std::string_view id) {
   const auto found = tenants_.find(id);
   if (found == tenants_.end()) {
     return false;
-  }
-  if (std::ranges::any_of(tenants_, [&](const auto& entry) { return entry.second.parent == id; })) {
-    return fail(Code::store_unavailable, "the tenant is the parent of another");
   }
   undo_.note([this, before = found->second] { tenants_[before.id] = before; });
   tenants_.erase(found);

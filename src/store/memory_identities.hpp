@@ -59,8 +59,6 @@ class MemoryTenants final : public Tenants {
   Result<bool> remove(std::string_view id) override;
 
  private:
-  [[nodiscard]] Result<void> check_parent(const Tenant& tenant) const;
-
   Undo& undo_;
   std::map<std::string, Tenant, std::less<>> tenants_;
 };

@@ -78,6 +78,40 @@ TEST_F(SqliteStoreTest, is_brought_from_the_first_schema_to_the_newest_with_what
   EXPECT_TRUE(open()->keys().list({})->empty());
 }
 
+TEST_F(SqliteStoreTest, keeps_its_tenants_where_their_parents_may_be_elsewhere_from_now_on) {
+  {
+    const std::vector<Migration> migrations = migrations_of(sqlite_files());
+    auto database = SqliteDatabase::open(options.file, options.lock_wait);
+    ASSERT_TRUE((*database)->execute("PRAGMA foreign_keys = ON").has_value());
+    ASSERT_TRUE((*database)->execute(std::string(statements_of(sqlite_files()).at("create_migrations"))).has_value());
+    for (int i = 0; i < 3; ++i) {
+      const Migration& each = migrations[static_cast<std::size_t>(i)];
+      ASSERT_TRUE((*database)->execute(std::string(each.text)).has_value());
+      ASSERT_TRUE((*database)
+                      ->execute("INSERT INTO schema_migrations VALUES (" + std::to_string(each.version) + ", '" +
+                                std::string(each.name) + "', '2026-11-21T00:00:00Z')")
+                      .has_value());
+    }
+    ASSERT_TRUE((*database)
+                    ->execute("INSERT INTO tenants (id, parent_id, name, limits, created_at, updated_at) VALUES "
+                              "('acme', NULL, 'Acme', '{\"in_flight\":3}', 't1', 't2'), "
+                              "('team', 'acme', 'Team', '{}', 't1', 't2')")
+                    .has_value());
+  }
+  const auto report = migrate_sqlite(options);
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_EQ(report->before, 3);
+  const auto store = open();
+  auto tenants = store->tenants().list({});
+  ASSERT_TRUE(tenants.has_value()) << tenants.error().message;
+  ASSERT_EQ(tenants->size(), 2U);
+  EXPECT_EQ(tenants->at(0).limits, R"({"in_flight":3})");
+  EXPECT_EQ(tenants->at(0).created_at, "t1");
+  EXPECT_EQ(tenants->at(1).parent, "acme");
+  tenants->at(1).parent = "of-the-configuration";
+  EXPECT_EQ(store->tenants().update(tenants->at(1)), true);
+}
+
 TEST_F(SqliteStoreTest, refuses_a_schema_of_the_future_and_leaves_it_alone) {
   open();
   {

@@ -29,8 +29,8 @@ struct TenantQuery {
   int limit = 100;
 };
 
-/// The tenants. That a parent is there, that the tree has no circle and that nobody needs a tenant which is removed is
-/// for those who change it to see to, inside Store::atomically().
+/// The tenants. That a parent is there, or in the configuration, that the tree has no circle and that nobody needs a
+/// tenant which is removed is for those who change it to see to, inside Store::atomically().
 class Tenants {
  public:
   virtual ~Tenants() = default;
