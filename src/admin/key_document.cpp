@@ -8,6 +8,7 @@
 #include "admin/call_query.hpp"
 #include "admin/configured_keys.hpp"
 #include "admin/document_members.hpp"
+#include "auth/key_text.hpp"
 #include "observe/json_time.hpp"
 #include "platform/address.hpp"
 #include "settings/json_members.hpp"
@@ -78,7 +79,12 @@ Result<void> read_key_document(std::string_view json, store::ApiKey& key) {
        "ip_allow", "metadata"},
       [&](std::string_view name, const JsonValue& value) -> Result<void> {
         if (name == "label") {
-          return read_text(value, name, name_bytes_max, "", key.label);
+          auto given = read_text(value, name, name_bytes_max, "", key.label);
+          if (given && auth::is_reserved_label(key.label)) {
+            return fail(Code::invalid_request,
+                        "label: weir-probe and what begins with config: are names of weir's own; choose another one");
+          }
+          return given;
         }
         if (name == "role") {
           return read_role(value, key.role);

@@ -71,6 +71,13 @@ TEST(KeyDocument, changes_what_it_names_and_null_is_the_default) {
   EXPECT_EQ(changed, default_key());
 }
 
+TEST(KeyDocument, takes_no_label_that_would_pass_for_one_of_weir_s_own) {
+  for (const std::string_view label : {"weir-probe", "config:admin_key", "config:laptop"}) {
+    EXPECT_TRUE(error_of(R"({"label": ")" + std::string(label) + "\"}").starts_with("label: ")) << label;
+  }
+  EXPECT_EQ(error_of(R"({"label": "probe of config"})"), "");
+}
+
 TEST(KeyDocument, keeps_nothing_secret_in_what_it_shows) {
   store::ApiKey key = default_key();
   key.hash = "the-hash";

@@ -79,6 +79,11 @@ class KeyBuilder {
     } else if (known.label.empty() || known.label.size() > 64) {
       error(section_.origin("name"), "name", "a key has a name of at most 64 bytes; write {name: demo, value: $KEY}");
     }
+    // "admin_key": its id would be that of the admin key.
+    if (auth::is_reserved_label(known.label) || known.label == "admin_key") {
+      error(section_.origin("name"), "name",
+            fmt::format("\"{}\" is a name of weir's own; choose another one", known.label));
+    }
     if (known.tenant.empty()) {
       error(section_.origin("tenant"), "tenant", "an empty text; leave it out for the tenant `default`");
     }

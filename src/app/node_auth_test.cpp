@@ -15,6 +15,7 @@
 #include "platform/byte_writer.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
+#include "tokens/estimate.hpp"
 
 namespace weir::app {
 namespace {
@@ -30,7 +31,13 @@ class KeptLog final : public observe::Log {
   std::string lines;
 };
 
-constexpr std::string_view providers = "providers: {m: {dialect: mock}}\nmodels: {x: m/a, other: m/b}\n";
+/// `slow` gives nothing for long; nobody knows what `dear` costs.
+constexpr std::string_view providers =
+    "providers:\n"
+    "  m: {dialect: mock}\n"
+    "  s: {dialect: mock, mock: {first_token: 50s}}\n"
+    "  u: {dialect: openai, base_url: \"http://127.0.0.1:9/v1\", keys: none}\n"
+    "models: {x: m/a, other: m/b, slow: s/a, dear: u/a}\n";
 constexpr std::string_view keys = R"(
 auth:
   admin_key: the-admin-key
@@ -69,6 +76,28 @@ struct Reply {
     }
     return object.at("code").is_string() ? std::string(object.at("code").as_string()) : "null";
   }
+};
+
+/// What a key is refused with for itself, at every endpoint that asks for one.
+const std::map<std::string_view, int> refusals_of_keys{
+    {"missing_api_key", 401},          {"invalid_api_key", 401},   {"inactive_api_key", 401},
+    {"expired_api_key", 401},          {"ip_not_allowed", 403},    {"endpoint_not_allowed", 403},
+    {"insufficient_permissions", 403}, {"model_not_allowed", 403},
+};
+
+/// What it is refused with for what was used, at every endpoint that calls a model.
+struct RefusalOfUse {
+  std::string_view key;
+  std::string_view code;
+  std::string_view type;
+  std::string_view field;  // that says when to come back, or not to
+  std::string_view model = "x";
+};
+constexpr RefusalOfUse refusals_of_use[] = {
+    {"the-limited-key", "rate_limit_exceeded", "rate_limit_error", "retry-after-ms: "},
+    {"the-spent-key", "quota_exhausted", "insufficient_quota", "x-should-retry: false"},
+    {"the-busy-key", "budget_busy", "rate_limit_error", "retry-after: 1"},
+    {"the-priced-key", "price_unknown", "invalid_request_error", "content-type: application/json", "dear"},
 };
 
 /// The codes of 401 and 403 in the table of docs/keys.md, and "" for being let in.
@@ -142,25 +171,25 @@ class NodeAuth : public testing::Test {
     }
     return reply;
   }
-  Reply ask(const gateway::Endpoint& endpoint, std::string_view fields) {
+  Reply ask(const gateway::Endpoint& endpoint, std::string_view fields, std::string_view model = "x") {
     std::string path(endpoint.path);
     if (const std::size_t brace = path.find('{'); brace != std::string::npos) {
       path.replace(brace, path.find('}', brace) + 1 - brace, "x");
     }
-    return ask(endpoint.method, path, fields, body_for(endpoint));
+    return ask(endpoint.method, path, fields, body_for(endpoint, model));
   }
-  /// A call of the model `x` that is good but for who sends it.
-  static std::string_view body_for(const gateway::Endpoint& endpoint) {
+  /// A call of the model that is good but for who sends it.
+  static std::string body_for(const gateway::Endpoint& endpoint, std::string_view model) {
     if (endpoint.operation == nullptr) {
       return "";
     }
     if (endpoint.path == "/v1/generate" || endpoint.operation == &openai::text_completion) {
-      return R"({"model":"x","prompt":"a"})";
+      return fmt::format(R"({{"model":"{}","prompt":"a"}})", model);
     }
     if (endpoint.operation == &openai::embedding) {
-      return R"({"model":"x","input":"a"})";
+      return fmt::format(R"({{"model":"{}","input":"a"}})", model);
     }
-    return R"({"model":"x","messages":[]})";
+    return fmt::format(R"({{"model":"{}","messages":[]}})", model);
   }
   /// The three spellings in turn.
   std::string with(std::string_view key) {
@@ -203,10 +232,6 @@ TEST_F(NodeAuth, guards_every_endpoint_that_is_registered) {
       {with("the-chief-key"), "", ""},
       {with("the-watch-key"), "", ""},
   };
-  const std::map<std::string_view, int> statuses{{"missing_api_key", 401},          {"invalid_api_key", 401},
-                                                 {"inactive_api_key", 401},         {"expired_api_key", 401},
-                                                 {"ip_not_allowed", 403},           {"endpoint_not_allowed", 403},
-                                                 {"insufficient_permissions", 403}, {"model_not_allowed", 403}};
   std::map<AuthClass, int> seen;
   std::set<std::string> reached;
   for (const api::Registry::Entry& entry : node_.registry().entries()) {
@@ -222,7 +247,7 @@ TEST_F(NodeAuth, guards_every_endpoint_that_is_registered) {
       reached.insert(code);
       EXPECT_EQ(code, expected) << where;
       if (!expected.empty()) {
-        EXPECT_EQ(reply.status, statuses.at(expected)) << where;
+        EXPECT_EQ(reply.status, refusals_of_keys.at(expected)) << where;
       } else {
         // This node has no store: what is kept there is not to be had by anybody.
         EXPECT_TRUE(reply.status < 500 || reply.code() == "store_unavailable") << where << ": " << reply.body;
@@ -239,7 +264,7 @@ TEST_F(NodeAuth, guards_every_endpoint_that_is_registered) {
       EXPECT_FALSE(reply.refused()) << endpoint.path;
     }
   }
-  for (const auto& [code, status] : statuses) {
+  for (const auto& [code, status] : refusals_of_keys) {
     EXPECT_TRUE(reached.contains(std::string(code))) << code << " is documented, and no endpoint answers it";
   }
   EXPECT_EQ(documented_refusals(), reached) << "docs/keys.md and what the endpoints answer";
@@ -325,60 +350,100 @@ TEST_F(NodeWithOneRequest, refuses_the_second_at_every_endpoint_that_calls_a_mod
   EXPECT_GE(limited, 4);
 }
 
-/// What a table of docs/errors.md says a code is answered with; 0: the page does not know it.
-int documented_status(std::string_view code) {
+/// What the tables of docs/errors.md say each code is answered with.
+std::map<std::string, int> documented() {
+  std::map<std::string, int> statuses;
   std::ifstream page(std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "docs/errors.md");
-  const std::string cell = fmt::format("| `{}` | ", code);
   for (std::string line; std::getline(page, line);) {
-    if (line.starts_with(cell)) {
-      return std::atoi(line.c_str() + cell.size());
+    const std::size_t end = line.find("` | ");
+    if (line.starts_with("| `") && end != std::string::npos) {
+      statuses.emplace(line.substr(3, end - 3), std::atoi(line.c_str() + end + 4));
     }
   }
-  return 0;
+  return statuses;
 }
+
+/// 0: the page does not know the code.
+int documented(std::string_view code) {
+  const auto statuses = documented();
+  const auto found = statuses.find(std::string(code));
+  return found == statuses.end() ? 0 : found->second;
+}
+
+/// A call that holds all that the busy key has. Its prompt is the longest, so that each other call would fit alone.
+const std::string slow_call =
+    fmt::format(R"({{"model":"slow","messages":[{{"role":"user","content":"{}"}}]}})", std::string(400, 'a'));
+constexpr std::int64_t longest_answer = 100;
 
 class NodeWithSpentKeys : public NodeAuth {
  protected:
   NodeWithSpentKeys()
-      : NodeAuth(
+      : NodeAuth(fmt::format(
+            "budgets: {{max_output_tokens: {}}}\n"
             "auth:\n"
             "  keys:\n"
-            "    - {name: limited, value: the-limited-key, limits: {requests: 1/1h}}\n"
-            "    - {name: spent, value: the-spent-key, quotas: [{tokens: 1, period: day, count: total}]}\n"
-            "    - {name: good, value: the-good-key}\n") {}
+            "    - {{name: limited, value: the-limited-key, limits: {{requests: 1/1h}}}}\n"
+            "    - {{name: spent, value: the-spent-key, quotas: [{{tokens: 1, period: day, count: total}}]}}\n"
+            "    - {{name: busy, value: the-busy-key, quotas: [{{tokens: {}, period: day, count: total}}]}}\n"
+            "    - {{name: priced, value: the-priced-key, budgets: [{{usd: 1000}}]}}\n"
+            "    - {{name: good, value: the-good-key}}\n",
+            longest_answer, tokens::estimate(slow_call) + longest_answer)) {}
 };
 
 TEST_F(NodeWithSpentKeys, are_refused_at_every_endpoint_that_calls_a_model_and_nowhere_else) {
   EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-limited-key"), chat).status, 200);
-  struct Row {
-    std::string_view key;
-    std::string_view code;
-    std::string_view type;
-    std::string_view field;  // that says when to come back, or not to
-  };
-  const Row rows[] = {{"the-limited-key", "rate_limit_exceeded", "rate_limit_error", "retry-after-ms: "},
-                      {"the-spent-key", "quota_exhausted", "insufficient_quota", "x-should-retry: false"}};
+  std::string heard;
+  const platform::Running slow(
+      loop_, talk(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                              "{}Content-Length: {}\r\n\r\n{}",
+                              with("the-busy-key"), slow_call.size(), slow_call),
+                  heard));
+  world_.run_until([&] { return node_.budgets().live_leases() > 0; }, world_.now() + 10s);
+  ASSERT_EQ(node_.budgets().live_leases(), 1U) << heard;
   int refused = 0;
   for (const api::Registry::Entry& entry : node_.registry().entries()) {
     const gateway::Endpoint& endpoint = entry.endpoint;
-    EXPECT_NE(ask(endpoint, with("the-good-key")).status, 429);
-    for (const Row& row : rows) {
+    for (const RefusalOfUse& row : refusals_of_use) {
       const auto where = fmt::format("{} {} with {}", endpoint.method, endpoint.path, row.key);
-      const Reply reply = ask(endpoint, with(row.key));
+      const Reply reply = ask(endpoint, with(row.key), row.model);
       if (endpoint.operation == nullptr) {
         EXPECT_TRUE(reply.status != 402 && reply.status != 429) << where << " calls no model";
         continue;
       }
       ++refused;
       EXPECT_EQ(reply.code(), row.code) << where;
-      EXPECT_EQ(reply.status, documented_status(row.code)) << where;
+      EXPECT_EQ(reply.status, documented(row.code)) << where;
       EXPECT_NE(reply.body.find(fmt::format(R"("type":"{}")", row.type)), std::string::npos) << reply.body;
       for (const std::string_view field : {row.field, std::string_view("x-weir-request-id: req_")}) {
         EXPECT_NE(reply.head.find(field), std::string::npos) << where << ": " << reply.head;
       }
     }
   }
-  EXPECT_GE(refused, 8);
+  EXPECT_GE(refused, 16);
+  EXPECT_FALSE(slow.done()) << "the call that made the key busy ran all the while";
+  for (const api::Registry::Entry& entry : node_.registry().entries()) {
+    const Reply reply = ask(entry.endpoint, with("the-good-key"));
+    EXPECT_TRUE(reply.status != 402 && reply.status != 429) << entry.endpoint.path;
+  }
+  world_.run_until([&] { return slow.done(); }, world_.now() + 1h);
+  EXPECT_TRUE(heard.starts_with("HTTP/1.1 200")) << heard;
+}
+
+TEST(DocumentedRefusals, are_those_that_the_walks_over_all_endpoints_meet) {
+  std::map<std::string, int> met{{"queue_full", 429}};  // of the targets, whoever asks
+  for (const auto& [code, status] : refusals_of_keys) {
+    met.emplace(code, status);
+  }
+  for (const RefusalOfUse& row : refusals_of_use) {
+    met.emplace(row.code, documented(row.code));
+  }
+  std::map<std::string, int> told;
+  for (const auto& [code, status] : documented()) {
+    if (status == 401 || status == 402 || status == 403 || status == 429) {
+      told.emplace(code, status);
+    }
+  }
+  EXPECT_EQ(told, met) << "docs/errors.md and what the endpoints answer";
 }
 
 class NodeWithoutKeys : public NodeAuth {

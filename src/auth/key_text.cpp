@@ -77,4 +77,8 @@ bool is_mistyped(std::string_view text) {
   return expected != text || text.find_first_not_of(digits, key_prefix.size()) != std::string_view::npos;
 }
 
+bool is_reserved_label(std::string_view label) {
+  return label == "weir-probe" || label.starts_with("config:");
+}
+
 }  // namespace weir::auth

@@ -21,4 +21,7 @@ inline constexpr std::size_t key_text_bytes = 52;
 /// True where `text` claims to be a key of weir's making and cannot be one: a wrong length, character or checksum.
 [[nodiscard]] bool is_mistyped(std::string_view text);
 
+/// True where a label would pass for one of weir's own: that of its probes, and the ids of keys of the configuration.
+[[nodiscard]] bool is_reserved_label(std::string_view label);
+
 }  // namespace weir::auth

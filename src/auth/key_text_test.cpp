@@ -50,6 +50,15 @@ TEST(KeyText, tells_every_slip_of_the_hand) {
   EXPECT_TRUE(is_mistyped(key + "x"));
 }
 
+TEST(KeyText, knows_the_labels_that_are_weir_s_own) {
+  for (const std::string_view own : {"weir-probe", "config:", "config:a"}) {
+    EXPECT_TRUE(is_reserved_label(own)) << own;
+  }
+  for (const std::string_view free : {"", "weir", "weir-probe-2", "configuration", "my config:a"}) {
+    EXPECT_FALSE(is_reserved_label(free)) << free;
+  }
+}
+
 TEST(KeyText, says_nothing_about_keys_of_others) {
   for (const std::string_view foreign : {"", "sk-test-key-123", "wr", "WR-1", "x"}) {
     EXPECT_FALSE(is_mistyped(foreign)) << foreign;
