@@ -120,32 +120,40 @@ Result<void> SqliteRequestLog::put_block(std::span<const std::string_view> recor
   return statement.run();
 }
 
-Result<bool> SqliteRequestLog::next(SqliteStatement& blocks) {
-  auto row = blocks.step();
-  if (row) {
+template <class Visit>
+Result<void> SqliteRequestLog::walk(SqliteStatement& blocks, Visit visit) {
+  while (true) {
+    const auto row = blocks.step();
+    if (!row) {
+      return std::unexpected(row.error());
+    }
     told_();
+    if (!*row || !visit(blocks)) {
+      return {};
+    }
   }
-  return row;
 }
 
-Result<bool> SqliteRequestLog::has(std::string_view id) {
+template <class Visit>
+Result<void> SqliteRequestLog::walk_around(std::string_view id, Visit visit) {
   auto blocks = database_.statement("blocks_around");
   if (!blocks) {
     return std::unexpected(std::move(blocks.error()));
   }
   (*blocks)->bind(1, id);
-  while (true) {
-    const auto row = next(**blocks);
-    if (!row) {
-      return std::unexpected(row.error());
-    }
-    if (!*row) {
-      return false;
-    }
-    if (find_record((*blocks)->view(0), id) != std::string_view::npos) {
-      return true;
-    }
-  }
+  return walk(**blocks, [&](const SqliteStatement& row) {
+    const std::string_view block = row.view(0);
+    return find_record(block, id) == std::string_view::npos || visit(block);
+  });
+}
+
+Result<bool> SqliteRequestLog::has(std::string_view id) {
+  bool found = false;
+  const auto walked = walk_around(id, [&](std::string_view) {
+    found = true;
+    return false;
+  });
+  return walked ? Result<bool>(found) : std::unexpected(walked.error());
 }
 
 Result<std::vector<std::string_view>> SqliteRequestLog::those_that_are_new(std::span<const std::string_view> records) {
@@ -168,36 +176,23 @@ Result<std::vector<std::string_view>> SqliteRequestLog::those_that_are_new(std::
 }
 
 Result<std::optional<std::string>> SqliteRequestLog::find(std::string_view id) {
-  auto blocks = database_.statement("blocks_around");
-  if (!blocks) {
-    return std::unexpected(std::move(blocks.error()));
-  }
-  (*blocks)->bind(1, id);
-  while (true) {
-    const auto row = next(**blocks);
-    if (!row) {
-      return std::unexpected(row.error());
-    }
-    if (!*row) {
-      return std::nullopt;
-    }
-    const std::string_view block = (*blocks)->view(0);
-    if (find_record(block, id) == std::string_view::npos) {
-      continue;
-    }
-    std::optional<std::string_view> found;
+  std::optional<Result<std::string>> found;
+  const auto walked = walk_around(id, [&](std::string_view block) {
     for_each_record(block, [&](std::string_view record) {
       if (id_of(record) == id) {
-        found = record;
+        found = as_object(record);
       }
       return !found;
     });
-    if (found) {
-      auto object = as_object(*found);
-      return object ? Result<std::optional<std::string>>(std::move(*object))
-                    : std::unexpected(std::move(object.error()));
-    }
+    return !found;
+  });
+  if (!walked) {
+    return std::unexpected(walked.error());
   }
+  if (found && !*found) {
+    return std::unexpected(std::move(found->error()));
+  }
+  return found ? std::optional(std::move(**found)) : std::nullopt;
 }
 
 Result<RequestPage> SqliteRequestLog::list(const RequestQuery& query) {
@@ -212,16 +207,12 @@ Result<RequestPage> SqliteRequestLog::list(const RequestQuery& query) {
                    !query.status_from;
   const auto limit = static_cast<std::size_t>(std::max(query.limit, 0));
   Newest newest(limit + 1);
-  while (true) {
-    const auto row = next(**blocks);
-    if (!row) {
-      return std::unexpected(row.error());
-    }
+  const auto walked = walk(**blocks, [&](const SqliteStatement& row) {
     // Blocks come by their last id, which no later block has a call behind.
-    if (!*row || newest.complete_above((*blocks)->view(1))) {
-      break;
+    if (newest.complete_above(row.view(1))) {
+      return false;
     }
-    for_each_record((*blocks)->view(0), [&](std::string_view record) {
+    for_each_record(row.view(0), [&](std::string_view record) {
       const std::string_view id = id_of(record);
       if (id >= query.from && id < below) {
         const auto call = all ? Result<InferenceLog>() : row_of(record);
@@ -231,6 +222,10 @@ Result<RequestPage> SqliteRequestLog::list(const RequestQuery& query) {
       }
       return true;
     });
+    return true;
+  });
+  if (!walked) {
+    return std::unexpected(walked.error());
   }
   RequestPage page;
   std::string last;
@@ -258,15 +253,8 @@ Result<std::vector<UsageRow>> SqliteRequestLog::usage(const UsageQuery& query) {
   (*blocks)->bind(1, to);
   (*blocks)->bind(2, query.from);
   UsageSums sums(query);
-  while (true) {
-    const auto row = next(**blocks);
-    if (!row) {
-      return std::unexpected(row.error());
-    }
-    if (!*row) {
-      return sums.rows();
-    }
-    for_each_record((*blocks)->view(0), [&](std::string_view record) {
+  const auto walked = walk(**blocks, [&](const SqliteStatement& row) {
+    for_each_record(row.view(0), [&](std::string_view record) {
       const std::string_view id = id_of(record);
       if (id >= query.from && id < to) {
         if (const auto call = row_of(record)) {
@@ -275,7 +263,12 @@ Result<std::vector<UsageRow>> SqliteRequestLog::usage(const UsageQuery& query) {
       }
       return true;
     });
+    return true;
+  });
+  if (!walked) {
+    return std::unexpected(walked.error());
   }
+  return sums.rows();
 }
 
 Result<std::int64_t> SqliteRequestLog::remove_oldest(std::string_view before, std::int64_t calls_max) {

@@ -29,11 +29,15 @@ class SqliteRequestLog final : public RequestLog {
   Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override;
 
  private:
+  /// Calls `visit` with the rows of a statement that is bound, until there is none or it returns false.
+  template <class Visit>
+  Result<void> walk(SqliteStatement& blocks, Visit visit);
+  /// Calls `visit` with the blocks in which the record of the call with this id may stand, until it returns false.
+  template <class Visit>
+  Result<void> walk_around(std::string_view id, Visit visit);
   /// True: a call with this id is there.
   Result<bool> has(std::string_view id);
   Result<std::vector<std::string_view>> those_that_are_new(std::span<const std::string_view> records);
-  /// The next row; false: there is none.
-  Result<bool> next(SqliteStatement& blocks);
   Result<void> put_block(std::span<const std::string_view> records);
 
   SqliteDatabase& database_;
