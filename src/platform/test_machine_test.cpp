@@ -1,4 +1,4 @@
-// The machines on which contract_test.cpp runs.
+// The machines on which contract*_test.cpp run.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
