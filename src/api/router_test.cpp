@@ -10,24 +10,17 @@
 #include "api/models.hpp"
 #include "api/reply.hpp"
 #include "api/status.hpp"
+#include "ledger/test_sink.hpp"
 #include "observe/metric_names.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
+#include "platform/test_talk.hpp"
 #include "providers/mock_provider.hpp"
 
 namespace weir::api {
 namespace {
 
 using namespace std::chrono_literals;
-
-class NoLog final : public observe::Log, public ledger::RecordSink {
- public:
-  void message(observe::Level, std::string_view, std::string) override {}
-  void record(ledger::RecordPtr record) override { records.push_back(std::move(record)); }
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-  std::vector<ledger::RecordPtr> records;
-};
 
 class OneShard final : public MetricSource {
  public:
@@ -81,27 +74,15 @@ class Endpoints : public testing::Test {
     }
     [[nodiscard]] bool has(std::string_view field) const { return head.find(field) != std::string::npos; }
   };
-  Task<void> talk(std::string request, std::string& heard) {
-    auto stream = co_await client_loop_.dial({"10.0.0.1", 80}, {});
-    platform::ByteReader reader(client_loop_, **stream, {});
-    platform::ByteWriter writer(client_loop_, **stream);
-    reader.start();
-    const std::string_view slice = request;
-    static_cast<void>(co_await writer.write({&slice, 1}, {}));
-    while (co_await reader.more(0, {})) {
-      heard += reader.bytes();
-      reader.consume(reader.bytes().size());
-    }
-    (*stream)->close();
-  }
   Reply ask(std::string_view request_line, std::string_view fields = {}, std::string_view body = {}) {
     std::string heard;
     const platform::Running running(
         client_loop_,
-        talk(fmt::format("{} HTTP/1.1\r\nConnection: close\r\n{}{}Content-Length: {}\r\n\r\n{}", request_line,
-                         fields.find("Host") == std::string_view::npos ? "Host: localhost\r\n" : "", fields,
-                         body.size(), body),
-             heard));
+        platform::talk(client_loop_, {"10.0.0.1", 80},
+                       fmt::format("{} HTTP/1.1\r\nConnection: close\r\n{}{}Content-Length: {}\r\n\r\n{}", request_line,
+                                   fields.find("Host") == std::string_view::npos ? "Host: localhost\r\n" : "", fields,
+                                   body.size(), body),
+                       heard));
     world_.run_until([&] { return running.done(); }, world_.now() + 1h);
     EXPECT_TRUE(running.done());
     const std::size_t end = heard.find("\r\n\r\n");
@@ -121,7 +102,7 @@ class Endpoints : public testing::Test {
   platform::SimulatedWorld world_{1};
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
   platform::SimulatedLoop& client_loop_ = world_.add_loop("10.0.0.2");
-  NoLog log_;
+  ledger::TestSink log_;
   gateway::Core core_{
       .loop = loop_, .snapshot = {}, .records = log_, .log = log_, .tees = {}, .relay = {}, .metrics = {}};
   std::atomic<bool> ready_ = true;

@@ -6,6 +6,7 @@
 #include "app/options.hpp"
 #include "app/start.hpp"
 #include "net/cores.hpp"
+#include "observe/silent_log.hpp"
 
 namespace weir::app {
 
@@ -46,19 +47,8 @@ int help_options(const HelpOptions& options) {
   return 0;
 }
 
-namespace {
-
-class NoLog final : public observe::Log {
- public:
-  void message(observe::Level, std::string_view, std::string) override {}
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-};
-
-}  // namespace
-
 int help_endpoints() {
-  NoLog log;
+  observe::SilentLog log;
   net::Cores cores(1);
   const Node node(cores.loops(), std::make_shared<const Config>(), log);
   for (const auto& entry : node.registry().entries()) {

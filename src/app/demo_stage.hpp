@@ -7,6 +7,7 @@
 #include "app/node.hpp"
 #include "net/cores.hpp"
 #include "observe/log.hpp"
+#include "observe/silent_log.hpp"
 
 namespace weir::app {
 
@@ -26,15 +27,7 @@ class Stage {
   [[nodiscard]] const Node& node() const { return node_; }
 
  private:
-  /// The demo's log goes nowhere: the story is told on the screen.
-  class SilentLog final : public observe::Log {
-   public:
-    void message(observe::Level, std::string_view, std::string) override {}
-    void request(std::shared_ptr<const observe::LogLine>) override {}
-    [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-  };
-
-  SilentLog log_;
+  observe::SilentLog log_;  // the story is told on the screen
   net::Cores cores_{1};
   Node node_;
   bool running_ = false;

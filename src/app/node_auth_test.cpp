@@ -11,10 +11,10 @@
 #include "app/config_load.hpp"
 #include "app/node.hpp"
 #include "dialects/openai/operation.hpp"
-#include "platform/byte_reader.hpp"
-#include "platform/byte_writer.hpp"
+#include "observe/silent_log.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
+#include "platform/test_talk.hpp"
 #include "tokens/estimate.hpp"
 
 namespace weir::app {
@@ -23,11 +23,9 @@ namespace {
 using namespace std::chrono_literals;
 using gateway::AuthClass;
 
-class KeptLog final : public observe::Log {
+class KeptLog final : public observe::SilentLog {
  public:
-  void message(observe::Level, std::string_view, std::string) override {}
   void request(std::shared_ptr<const observe::LogLine> line) override { line->append_to(lines); }
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
   std::string lines;
 };
 
@@ -131,31 +129,19 @@ class NodeAuth : public testing::Test {
     EXPECT_TRUE(stopped);
   }
 
-  /// Hears the answer to its end where it is a refusal, else its head: a stream may have no end.
-  Task<void> talk(std::string request, std::string& heard) {
-    auto stream = co_await loop_.dial({"127.0.0.1", 8000}, {});
-    platform::ByteReader reader(loop_, **stream, {});
-    platform::ByteWriter writer(loop_, **stream);
-    reader.start();
-    const std::string_view slice = request;
-    static_cast<void>(co_await writer.write({&slice, 1}, {}));
-    while (co_await reader.more(0, {})) {
-      heard += reader.bytes();
-      reader.consume(reader.bytes().size());
-      if (heard.find("\r\n\r\n") != std::string::npos && !heard.starts_with("HTTP/1.1 4") &&
-          !heard.starts_with("HTTP/1.1 5")) {
-        break;
-      }
-    }
-    (*stream)->close();
+  /// A refusal is heard to its end, of others the head: a stream may have no end.
+  static bool enough(std::string_view heard) {
+    return heard.find("\r\n\r\n") != std::string_view::npos && !heard.starts_with("HTTP/1.1 4") &&
+           !heard.starts_with("HTTP/1.1 5");
   }
   Reply ask(std::string_view method, std::string_view path, std::string_view fields, std::string_view body = {}) {
     std::string heard;
     const platform::Running running(
-        loop_, talk(fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: "
-                                "{}\r\n\r\n{}",
-                                method, path, fields, body.size(), body),
-                    heard));
+        loop_, platform::talk(loop_, {"127.0.0.1", 8000},
+                              fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{}Content-Length: "
+                                          "{}\r\n\r\n{}",
+                                          method, path, fields, body.size(), body),
+                              heard, enough));
     world_.run_until([&] { return running.done(); }, world_.now() + 1h);
     EXPECT_TRUE(running.done()) << method << " " << path;
     const std::size_t end = heard.find("\r\n\r\n");
@@ -394,10 +380,11 @@ TEST_F(NodeWithSpentKeys, are_refused_at_every_endpoint_that_calls_a_model_and_n
   EXPECT_EQ(ask("POST", "/v1/chat/completions", with("the-limited-key"), chat).status, 200);
   std::string heard;
   const platform::Running slow(
-      loop_, talk(fmt::format("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                              "{}Content-Length: {}\r\n\r\n{}",
-                              with("the-busy-key"), slow_call.size(), slow_call),
-                  heard));
+      loop_, platform::talk(loop_, {"127.0.0.1", 8000},
+                            fmt::format("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                                        "{}Content-Length: {}\r\n\r\n{}",
+                                        with("the-busy-key"), slow_call.size(), slow_call),
+                            heard, enough));
   world_.run_until([&] { return node_.budgets().live_leases() > 0; }, world_.now() + 10s);
   ASSERT_EQ(node_.budgets().live_leases(), 1U) << heard;
   int refused = 0;

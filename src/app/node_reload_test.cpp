@@ -2,19 +2,13 @@
 
 #include "app/config_load.hpp"
 #include "app/node.hpp"
+#include "observe/silent_log.hpp"
 #include "platform/sim/simulated_world.hpp"
 
 namespace weir::app {
 namespace {
 
 using namespace std::chrono_literals;
-
-class SilentLog final : public observe::Log {
- public:
-  void message(observe::Level, std::string_view, std::string) override {}
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-};
 
 std::shared_ptr<const Config> config_of(const std::string& text) {
   const ConfigOutcome outcome = parse_config(text, "weir.yaml", {}, {});
@@ -37,7 +31,7 @@ class NodeReload : public testing::Test {
   platform::SimulatedWorld world_{1};
   platform::SimulatedLoop& first_ = world_.add_loop("10.0.0.1");
   platform::SimulatedLoop& second_ = world_.add_loop("10.0.0.1");
-  SilentLog log_;
+  observe::SilentLog log_;
   std::shared_ptr<const Config> before_ = config_of("providers: {m: {dialect: mock}}\nmodels: {x: m/a}\n");
   std::shared_ptr<const Config> after_ = config_of("providers: {n: {dialect: mock}}\nmodels: {y: n/a}\n");
   Node node_{{&first_, &second_}, before_, log_};

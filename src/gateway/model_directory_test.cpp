@@ -5,6 +5,7 @@
 
 #include <deque>
 
+#include "ledger/test_sink.hpp"
 #include "observe/metric_names.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
@@ -13,14 +14,6 @@ namespace weir::gateway {
 namespace {
 
 using namespace std::chrono_literals;
-
-class Nothing final : public ledger::RecordSink, public observe::Log {
- public:
-  void record(ledger::RecordPtr) override {}
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  void message(observe::Level, std::string_view, std::string) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-};
 
 /// Answers with what it is told, after a while.
 class Lister final : public providers::Provider {
@@ -113,7 +106,7 @@ class Directory : public testing::Test {
 
   platform::SimulatedWorld world_{1};
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
-  Nothing nothing_;
+  ledger::TestSink nothing_;
   std::shared_ptr<Lister> quick_ = std::make_shared<Lister>(loop_);
   std::shared_ptr<Lister> slow_ = std::make_shared<Lister>(loop_);
   gateway::Core core_{

@@ -10,6 +10,7 @@
 
 #include "dialects/openai/errors.hpp"
 #include "gateway/exchange.hpp"
+#include "ledger/test_sink.hpp"
 #include "observe/metric_names.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
@@ -216,15 +217,6 @@ class SeenSink final : public ReplySink {
   int at_once_ = 0;
 };
 
-class SilentLog final : public observe::Log, public ledger::RecordSink {
- public:
-  void message(observe::Level, std::string_view, std::string) override {}
-  void record(ledger::RecordPtr record) override { records.push_back(std::move(record)); }
-  void request(std::shared_ptr<const observe::LogLine>) override {}
-  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
-  std::vector<ledger::RecordPtr> records;
-};
-
 inline const Endpoint endpoint{.method = "POST",
                                .path = "/v1/chat/completions",
                                .upstream_path = "/chat/completions",
@@ -330,7 +322,7 @@ class ExchangeTest : public testing::Test {
   routing::Recovery recovery_{.mode = routing::RecoveryMode::none};  // as use() has it
   platform::SimulatedWorld world_{1};
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
-  SilentLog log_;
+  ledger::TestSink log_;
   Core core_{.loop = loop_, .snapshot = {}, .records = log_, .log = log_, .tees = {}, .relay = {}, .metrics = {}};
   Providers providers_;
   ScriptedProvider* a_ = nullptr;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "store/test_store.hpp"
+
 namespace weir::ledger {
 namespace {
 
@@ -16,7 +18,7 @@ std::string record(std::string_view key_id, std::int64_t time_ms, std::string_vi
 }
 
 /// A store whose keys can be locked, and which counts how often they are written.
-class Keys final : public store::Store, store::ApiKeys {
+class Keys final : public store::TestStore, store::ApiKeys {
  public:
   bool refuses = false;
   int writes = 0;
@@ -26,39 +28,28 @@ class Keys final : public store::Store, store::ApiKeys {
       store::ApiKey key;
       key.id = fmt::format("key_{}", i);
       key.hash = key.id;
-      EXPECT_TRUE(memory_->keys().add(key).value_or(false));
+      EXPECT_TRUE(memory().keys().add(key).value_or(false));
     }
   }
-  std::string used(const std::string& id) { return (*memory_->keys().find(id))->last_used_at; }
+  std::string used(const std::string& id) { return (*memory().keys().find(id))->last_used_at; }
 
-  store::RequestLog& requests() override { return memory_->requests(); }
   store::ApiKeys& keys() override { return *this; }
-  store::Tenants& tenants() override { return memory_->tenants(); }
-  store::AuditLog& audit() override { return memory_->audit(); }
-  Result<void> atomically(const std::function<Result<void>()>& work) override { return work(); }
-  Result<void> make_durable() override { return {}; }
-  Result<std::int64_t> bytes() override { return 0; }
-  Result<void> shrink() override { return {}; }
-  Result<void> backup(const std::string&) override { return {}; }
-  int schema_version() override { return 1; }
-  void on_progress(std::function<void()>) override {}
 
  private:
-  Result<bool> add(const store::ApiKey& key) override { return memory_->keys().add(key); }
-  Result<bool> update(const store::ApiKey& key) override { return memory_->keys().update(key); }
-  Result<std::optional<store::ApiKey>> find(std::string_view id) override { return memory_->keys().find(id); }
+  Result<bool> add(const store::ApiKey& key) override { return memory().keys().add(key); }
+  Result<bool> update(const store::ApiKey& key) override { return memory().keys().update(key); }
+  Result<std::optional<store::ApiKey>> find(std::string_view id) override { return memory().keys().find(id); }
   Result<std::optional<store::ApiKey>> find_by_hash(std::string_view hash) override {
-    return memory_->keys().find_by_hash(hash);
+    return memory().keys().find_by_hash(hash);
   }
-  Result<std::vector<store::ApiKey>> list(const store::KeyQuery& query) override { return memory_->keys().list(query); }
+  Result<std::vector<store::ApiKey>> list(const store::KeyQuery& query) override { return memory().keys().list(query); }
   Result<void> note_used(std::span<const store::KeyUse> uses) override {
     if (refuses) {
       return fail(Code::store_unavailable, "locked");
     }
     ++writes;
-    return memory_->keys().note_used(uses);
+    return memory().keys().note_used(uses);
   }
-  std::unique_ptr<store::Store> memory_ = store::make_memory_store();
 };
 
 TEST(KeyUses, tells_the_newest_time_of_each_key_at_once) {

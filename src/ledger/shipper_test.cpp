@@ -11,6 +11,7 @@
 #include "platform/random.hpp"
 #include "platform/sim/simulated_files.hpp"
 #include "store/call_form.hpp"
+#include "store/test_store.hpp"
 
 namespace weir::ledger {
 namespace {
@@ -55,22 +56,13 @@ RequestRecord ended(RequestRecord record) {
 }
 
 /// A store in memory that can refuse.
-class MoodyStore final : public store::Store, store::RequestLog {
+class MoodyStore final : public store::TestStore, store::RequestLog {
  public:
   bool refuses = false;
   std::map<std::string, store::InferenceLog> calls;
 
   store::RequestLog& requests() override { return *this; }
-  store::ApiKeys& keys() override { return memory_->keys(); }
-  store::Tenants& tenants() override { return memory_->tenants(); }
-  store::AuditLog& audit() override { return memory_->audit(); }
-  Result<void> atomically(const std::function<Result<void>()>& work) override { return work(); }
   Result<void> make_durable() override { return mood(); }
-  Result<std::int64_t> bytes() override { return 0; }
-  Result<void> shrink() override { return {}; }
-  Result<void> backup(const std::string&) override { return {}; }
-  int schema_version() override { return 1; }
-  void on_progress(std::function<void()>) override {}
 
  private:
   Result<void> mood() const { return refuses ? Result<void>(fail(Code::store_unavailable, "locked")) : Result<void>(); }
@@ -94,8 +86,6 @@ class MoodyStore final : public store::Store, store::RequestLog {
     return std::vector<store::UsageRow>{};
   }
   Result<std::int64_t> remove_oldest(std::string_view, std::int64_t) override { return 0; }
-
-  std::unique_ptr<store::Store> memory_ = store::make_memory_store();
 };
 
 /// A process with its journal; gone with kill().
