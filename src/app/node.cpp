@@ -17,7 +17,7 @@
 #include "api/models.hpp"
 #include "api/openapi.hpp"
 #include "app/config_changes.hpp"
-#include "app/machine_roots.hpp"
+#include "app/make_provider.hpp"
 #include "app/new_budgets.hpp"
 #include "app/record_keeping.hpp"
 #include "app/version.hpp"
@@ -25,8 +25,6 @@
 #include "base/assert.hpp"
 #include "http/forwarded.hpp"
 #include "platform/random.hpp"
-#include "providers/mock_provider.hpp"
-#include "providers/openai_provider.hpp"
 
 namespace weir::app {
 
@@ -178,8 +176,11 @@ struct Node::Core {
     const auto retire = [this](providers::Provider* gone) {
       retiring.spawn("close a provider", close(std::unique_ptr<providers::Provider>(gone)));
     };
-    std::shared_ptr<providers::Provider> made(node_.make_provider(gateway.loop, dialer, from, provider).release(),
-                                              retire);
+    std::shared_ptr<providers::Provider> made(
+        make_provider(gateway.loop, dialer, from, provider,
+                      {.tls = node_.tls_, .slots = node_.slots_, .keys = node_.key_pools_})
+            .release(),
+        retire);
     open_providers.push_back(made.get());
     return made;
   }
@@ -243,7 +244,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
   api::add_openapi_endpoint(registry_, version);
   key_pools_.prepare(*config_);
   key_pools_.use(*config_);
-  if (auto tls = prepare_tls(*config_)) {
+  if (auto tls = read_tls(*config_, tls_, ticket_keys_, log_)) {
     tls_ = std::move(*tls);
   } else {
     WEIR_ASSERT(false, "the configuration was checked");
@@ -255,7 +256,7 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     return [] { /* reload() makes the gates, once every part has agreed */ };
   });
   on_reload([this](const Config& config) -> Result<std::function<void()>> {
-    auto tls = prepare_tls(config);
+    auto tls = read_tls(config, tls_, ticket_keys_, log_);
     if (!tls) {
       return std::unexpected(std::move(tls.error()));
     }
@@ -294,61 +295,6 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
 
 Node::~Node() = default;
 
-/// What the node needs of certificates and authorities for `config`. Blocking.
-Result<Node::Tls> Node::prepare_tls(const Config& config) const {
-  Tls tls;
-  for (const ProviderConfig& provider : config.providers) {
-    if (!provider.enabled || !provider.base_url.tls || !provider.tls.verify ||
-        tls.roots.contains(provider.tls.ca_pem)) {
-      continue;
-    }
-    const std::string& pem = provider.tls.ca_pem;
-    // Shared by all cores, and kept: to read the authorities of a machine takes some 20 ms.
-    if (const auto known = tls_.roots.find(pem); known != tls_.roots.end()) {
-      tls.roots.insert(*known);
-      continue;
-    }
-    auto made = pem.empty() ? machine_roots() : net::TlsRoots::from_pem(pem);
-    if (made) {
-      tls.roots.emplace(pem, std::move(*made));
-    } else {
-      log_.message(observe::Level::warn, "tls", made.error().message);  // the provider's calls say so too
-    }
-  }
-  if (config.listen_tls) {
-    auto identity = net::TlsIdentity::from_pem(config.listen_tls->cert_pem, config.listen_tls->key_pem.reveal());
-    if (!identity) {
-      return std::unexpected(std::move(identity.error()));
-    }
-    tls.server = {.identity = std::move(*identity), .minimum = config.listen_tls->minimum, .ticket_keys = ticket_keys_};
-  }
-  return tls;
-}
-
-http::Connector::Options Node::connector_options(net::Dialer& dialer, const ProviderConfig& config) const {
-  http::Connector::Options options{
-      .peer = {.host = config.base_url.host, .port = config.base_url.port, .unix_path = config.base_url.unix_path},
-      .tls = std::nullopt,
-      .proxy = std::nullopt,
-      .dialer = &dialer};
-  if (config.proxy) {
-    platform::Peer proxy{.host = config.proxy->host, .port = config.proxy->port};
-    if (config.base_url.tls) {
-      options.proxy = {.peer = std::move(proxy), .credentials = config.proxy->credentials};
-    } else {
-      options.peer = std::move(proxy);
-    }
-  }
-  if (config.base_url.tls) {
-    const auto roots = tls_.roots.find(config.tls.ca_pem);
-    options.tls = {.server_name = config.tls.server_name,
-                   .roots = roots == tls_.roots.end() ? nullptr : roots->second,
-                   .verify = config.tls.verify,
-                   .minimum = config.tls.minimum};
-  }
-  return options;
-}
-
 /// From now on, the providers of `config` are checked and probed as it says. On the first loop, or before it runs.
 void Node::watch_providers(const Config& config) {
   ReachabilityChecks::Plan plan{.interval = config.health.interval, .timeout = config.health.timeout, .providers = {}};
@@ -356,7 +302,7 @@ void Node::watch_providers(const Config& config) {
     if (config.health.check == HealthConfig::Check::none || !provider.enabled || provider.dialect == "mock") {
       continue;
     }
-    auto connect = connector_options(cores_.front()->dialer, provider);
+    auto connect = connector_options(provider, tls_, cores_.front()->dialer);
     if (config.health.check == HealthConfig::Check::connect) {
       connect.tls.reset();
     }
@@ -370,41 +316,6 @@ void Node::watch_providers(const Config& config) {
     }
   }
   probes_->use(std::move(probing));
-}
-
-std::unique_ptr<providers::Provider> Node::make_provider(platform::Loop& loop, net::Dialer& dialer,
-                                                         const Config& general, const ProviderConfig& config) {
-  if (config.dialect == "mock") {
-    return std::make_unique<providers::MockProvider>(loop, config.mock);
-  }
-  http::Connector::Options connect = connector_options(dialer, config);
-  providers::OpenAiProvider::Options options{
-      .name = config.name,
-      .peer = std::move(connect.peer),
-      .tls = std::move(connect.tls),
-      .proxy = std::move(connect.proxy),
-      .dialer = &dialer,
-      .slots = slots_.of(config.name, static_cast<std::size_t>(general.http_client.max_connections)),
-      .host = config.base_url.host.find(':') == std::string::npos ? config.base_url.host
-                                                                  : fmt::format("[{}]", config.base_url.host),
-      .base_path = config.base_url.path,
-      .base_query = config.base_url.query,
-      .keys = key_pools_.of(config),
-      .headers = config.headers,
-      .quirks = config.quirks,
-      .idle_max = static_cast<std::size_t>(general.http_client.max_keepalive_connections),
-      .idle_timeout = general.http_client.keepalive_timeout};
-  if (config.proxy && !config.base_url.tls) {
-    // Plain HTTP needs no tunnel: the proxy is asked, with the whole address as the target (RFC 9112 section 3.2.2).
-    options.base_path = fmt::format("http://{}:{}{}", options.host, config.base_url.port, config.base_url.path);
-    if (!config.proxy->credentials.empty()) {
-      options.headers.emplace_back("Proxy-Authorization", http::basic_authorization(config.proxy->credentials));
-    }
-  }
-  if (config.base_url.port != (config.base_url.tls ? 443 : 80)) {
-    options.host += fmt::format(":{}", config.base_url.port);
-  }
-  return std::make_unique<providers::OpenAiProvider>(loop, std::move(options));
 }
 
 Result<void> Node::listen() {

@@ -20,6 +20,7 @@
 #include "app/probes.hpp"
 #include "app/provider_slots.hpp"
 #include "app/reachability_checks.hpp"
+#include "app/tls_material.hpp"
 #include "gateway/model_directory.hpp"
 #include "http/server.hpp"
 #include "ledger/budgets.hpp"
@@ -115,20 +116,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   struct Core;
   Task<std::optional<observe::MetricShard>> gather(platform::Loop& asking, platform::Until until) override;
   void record(ledger::RecordPtr record) override;
-  /// Made from files, for all cores; replaced on the first loop between two configurations.
-  struct Tls {
-    std::map<std::string, std::shared_ptr<const net::TlsRoots>, std::less<>> roots;  // by PEM; "": the machine's
-    net::TlsServer::Options server;
-  };
-  Result<Tls> prepare_tls(const Config& config) const;
   void expect_budgets(const AuthConfig& auth, const gateway::Allowances& allowances);
   /// The models of `config` with what they share over cores and reloads.
   [[nodiscard]] routing::ModelTable bound_models(const Config& config);
-  [[nodiscard]] std::unique_ptr<providers::Provider> make_provider(platform::Loop& loop, net::Dialer& dialer,
-                                                                   const Config& config,
-                                                                   const ProviderConfig& provider);
-  /// What a connection to this provider is made by.
-  [[nodiscard]] http::Connector::Options connector_options(net::Dialer& dialer, const ProviderConfig& provider) const;
   void watch_providers(const Config& config);
   Task<void> stop_all(ShutDown how, std::function<void()> done);
   Task<void> stop_core(Core& core, std::chrono::milliseconds grace, std::shared_ptr<std::function<void()>> stopped);
@@ -158,7 +148,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   Gates gates_;
   api::Registry registry_;
   const net::TlsTicketKeys ticket_keys_ = net::make_ticket_keys();
-  Tls tls_;
+  TlsMaterial tls_;  // replaced on the first loop between two configurations
   std::vector<std::unique_ptr<Core>> cores_;
   std::unique_ptr<ReachabilityChecks> checks_;  // on the first core
   std::unique_ptr<Probes> probes_;              // likewise
