@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <utility>
+
 #include "app/admin_client.hpp"
+#include "app/table.hpp"
 
 namespace weir::app {
 
@@ -61,6 +65,32 @@ std::optional<json::array> rows_of(const std::string& body) {
   json::value parsed = json::parse(body, failed);
   json::value* data = failed ? nullptr : parsed.find_pointer("/data", failed);
   return data != nullptr && data->is_array() ? std::optional(std::move(data->get_array())) : std::nullopt;
+}
+
+int print_list(std::string_view command, const std::string& body, bool as_json, std::vector<std::string> titles,
+               const std::function<std::vector<std::string>(const json::object&)>& line) {
+  if (as_json) {
+    fmt::print("{}\n", body);
+    return 0;
+  }
+  const auto rows = rows_of(body);
+  if (!rows) {
+    fmt::print(stderr, "weir {}: this is no list: {}\n", command, body);
+    return 1;
+  }
+  std::vector<std::vector<std::string>> table = {std::move(titles)};
+  for (const json::value& row : *rows) {
+    if (row.is_object()) {
+      table.push_back(line(row.get_object()));
+    }
+  }
+  fmt::print("{}", as_table(std::move(table)));
+  boost::system::error_code failed;
+  const json::value parsed = json::parse(body, failed);
+  if (const std::string next = failed || !parsed.is_object() ? "" : cell(parsed.get_object(), "next"); !next.empty()) {
+    fmt::print(stderr, "There are more: --after {}\n", next);
+  }
+  return 0;
 }
 
 }  // namespace weir::app

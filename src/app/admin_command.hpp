@@ -2,9 +2,11 @@
 
 #include <boost/json.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/head_parser.hpp"
 
@@ -25,5 +27,9 @@ std::optional<std::string> ask_as_command(std::string_view command, const std::s
 [[nodiscard]] std::string cell(const boost::json::object& object, std::string_view name);
 /// The rows of an answer; nothing where it is no list.
 [[nodiscard]] std::optional<boost::json::array> rows_of(const std::string& body);
+/// Prints an answer that is a list: as it came, or as a table with a line for each row and how to ask for more of them.
+/// The exit code.
+int print_list(std::string_view command, const std::string& body, bool as_json, std::vector<std::string> titles,
+               const std::function<std::vector<std::string>(const boost::json::object& row)>& line);
 
 }  // namespace weir::app

@@ -1,10 +1,7 @@
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
 
 #include "app/admin_command.hpp"
 #include "app/commands.hpp"
-#include "app/table.hpp"
 
 namespace weir::app {
 
@@ -42,35 +39,14 @@ int audit(const AuditOptions& options) {
   add_parameter(path, "after", options.after);
   add_parameter(path, "limit", std::to_string(options.limit));
   const auto body = ask_as_command("audit", options.url, http::Method::get, path);
-  if (!body) {
-    return 1;
-  }
-  if (options.json) {
-    fmt::print("{}\n", *body);
-    return 0;
-  }
-  const auto rows = rows_of(*body);
-  if (!rows) {
-    fmt::print(stderr, "weir audit: this is no list of changes: {}\n", *body);
-    return 1;
-  }
-  std::vector<std::vector<std::string>> table = {
-      {"TIME", "ACTOR", "KEY", "FROM", "ACTION", "OBJECT", "ID", "CHANGED", "REQUEST"}};
-  for (const json::value& row : *rows) {
-    if (row.is_object()) {
-      const json::object& entry = row.get_object();
-      table.push_back({cell(entry, "time"), cell(entry, "actor"), cell(entry, "actor_key_id"), cell(entry, "address"),
-                       cell(entry, "action"), cell(entry, "object"), cell(entry, "object_id"), changed_by(entry),
-                       cell(entry, "request_id")});
-    }
-  }
-  fmt::print("{}", as_table(std::move(table)));
-  boost::system::error_code failed;
-  const json::value parsed = json::parse(*body, failed);
-  if (const std::string next = failed || !parsed.is_object() ? "" : cell(parsed.get_object(), "next"); !next.empty()) {
-    fmt::print(stderr, "There are more: --after {}\n", next);
-  }
-  return 0;
+  return body ? print_list("audit", *body, options.json,
+                           {"TIME", "ACTOR", "KEY", "FROM", "ACTION", "OBJECT", "ID", "CHANGED", "REQUEST"},
+                           [](const json::object& entry) -> std::vector<std::string> {
+                             return {cell(entry, "time"),      cell(entry, "actor"),  cell(entry, "actor_key_id"),
+                                     cell(entry, "address"),   cell(entry, "action"), cell(entry, "object"),
+                                     cell(entry, "object_id"), changed_by(entry),     cell(entry, "request_id")};
+                           })
+              : 1;
 }
 
 }  // namespace weir::app

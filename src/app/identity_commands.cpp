@@ -9,7 +9,6 @@
 
 #include "app/admin_command.hpp"
 #include "app/raw_document.hpp"
-#include "app/table.hpp"
 #include "base/result.hpp"
 #include "text/json_value.hpp"
 
@@ -164,31 +163,6 @@ int print_object(std::string_view command, const std::string& body, bool as_json
   }
   if (object.contains("key")) {
     fmt::print("\nThe key, which is shown only now:\n{}\n", cell(object, "key"));
-  }
-  return 0;
-}
-
-int print_list(std::string_view command, const std::string& body, bool as_json, const std::vector<std::string>& titles,
-               const std::function<std::vector<std::string>(const json::object&)>& line) {
-  if (as_json) {
-    fmt::print("{}\n", body);
-    return 0;
-  }
-  const auto rows = rows_of(body);
-  if (!rows) {
-    return fail_with(command, fmt::format("this is no list: {}", body)) - 1;
-  }
-  std::vector<std::vector<std::string>> table = {titles};
-  for (const json::value& row : *rows) {
-    if (row.is_object()) {
-      table.push_back(line(row.get_object()));
-    }
-  }
-  fmt::print("{}", as_table(std::move(table)));
-  boost::system::error_code failed;
-  const json::value parsed = json::parse(body, failed);
-  if (const std::string next = failed || !parsed.is_object() ? "" : cell(parsed.get_object(), "next"); !next.empty()) {
-    fmt::print(stderr, "There are more: --after {}\n", next);
   }
   return 0;
 }

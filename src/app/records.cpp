@@ -4,11 +4,19 @@
 
 #include "app/admin_command.hpp"
 #include "app/commands.hpp"
-#include "app/table.hpp"
 
 namespace weir::app {
 
 namespace json = boost::json;
+
+namespace {
+
+std::string attempts_of(const json::object& call) {
+  const json::value* attempts = call.if_contains("attempts");
+  return attempts != nullptr && attempts->is_array() ? std::to_string(attempts->get_array().size()) : "";
+}
+
+}  // namespace
 
 int requests(const RequestsOptions& options) {
   std::string path = "/admin/v1/requests";
@@ -20,33 +28,15 @@ int requests(const RequestsOptions& options) {
   add_parameter(path, "after", options.after);
   add_parameter(path, "limit", std::to_string(options.limit));
   const auto body = ask_as_command("requests", options.url, http::Method::get, path);
-  if (!body) {
-    return 1;
-  }
-  if (options.json) {
-    fmt::print("{}\n", *body);
-    return 0;
-  }
-  const auto rows = rows_of(*body);
-  if (!rows) {
-    fmt::print(stderr, "weir requests: this is no list of calls: {}\n", *body);
-    return 1;
-  }
-  std::vector<std::vector<std::string>> table = {
-      {"TIME", "ID", "MODEL", "TARGET", "STATUS", "END", "MS", "IN", "OUT", "ATTEMPTS"}};
-  for (const json::value& row : *rows) {
-    if (!row.is_object()) {
-      continue;
-    }
-    const json::object& call = row.get_object();
-    const json::value* attempts = call.if_contains("attempts");
-    table.push_back({cell(call, "time"), cell(call, "id"), cell(call, "model"), cell(call, "target"),
-                     cell(call, "status"), cell(call, "end_state"), cell(call, "duration_ms"), cell(call, "tokens_in"),
-                     cell(call, "tokens_out"),
-                     attempts != nullptr && attempts->is_array() ? std::to_string(attempts->get_array().size()) : ""});
-  }
-  fmt::print("{}", as_table(std::move(table)));
-  return 0;
+  return body ? print_list("requests", *body, options.json,
+                           {"TIME", "ID", "MODEL", "TARGET", "STATUS", "END", "MS", "IN", "OUT", "ATTEMPTS"},
+                           [](const json::object& call) -> std::vector<std::string> {
+                             return {cell(call, "time"),        cell(call, "id"),        cell(call, "model"),
+                                     cell(call, "target"),      cell(call, "status"),    cell(call, "end_state"),
+                                     cell(call, "duration_ms"), cell(call, "tokens_in"), cell(call, "tokens_out"),
+                                     attempts_of(call)};
+                           })
+              : 1;
 }
 
 int usage(const UsageOptions& options) {
@@ -62,14 +52,9 @@ int usage(const UsageOptions& options) {
   if (!body) {
     return 1;
   }
-  if (options.json || options.csv) {
-    fmt::print("{}{}", *body, options.csv ? "" : "\n");
+  if (options.csv) {
+    fmt::print("{}", *body);
     return 0;
-  }
-  const auto rows = rows_of(*body);
-  if (!rows) {
-    fmt::print(stderr, "weir usage: this is no list of sums: {}\n", *body);
-    return 1;
   }
   std::vector<std::string> names;
   for (const std::string_view group : {"day", "tenant", "key", "model"}) {
@@ -78,18 +63,13 @@ int usage(const UsageOptions& options) {
     }
   }
   names.insert(names.end(), {"requests", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced_requests"});
-  std::vector<std::vector<std::string>> table = {names};
-  for (const json::value& row : *rows) {
-    if (!row.is_object()) {
-      continue;
-    }
-    std::vector<std::string>& line = table.emplace_back();
+  return print_list("usage", *body, options.json, names, [&names](const json::object& row) {
+    std::vector<std::string> line;
     for (const std::string& name : names) {
-      line.push_back(cell(row.get_object(), name));
+      line.push_back(cell(row, name));
     }
-  }
-  fmt::print("{}", as_table(std::move(table)));
-  return 0;
+    return line;
+  });
 }
 
 }  // namespace weir::app
