@@ -1,10 +1,8 @@
 // Bodies: how they are framed, coded, bounded, charged and invited.
-#include <zlib.h>
-#include <zstd.h>
-
 #include <algorithm>
 
 #include "http/chunked.hpp"
+#include "http/test_codings.hpp"
 #include "http/test_server.hpp"
 
 // The lambdas below are kept by the fixture, which outlives every coroutine that they make.
@@ -47,26 +45,6 @@ TEST_F(Server, gives_its_refusal_to_a_client_that_sends_the_whole_body_first) {
   const Heard heard = talk(post(std::string(std::size_t{5} << 20, 'x')));
   EXPECT_TRUE(heard.text.starts_with("HTTP/1.1 413 ")) << heard.text.substr(0, 100);
   EXPECT_EQ(heard.ended, Code::end_of_stream);
-}
-
-std::string gzip(std::string_view text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(text.size() + 1000, '\0');
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-std::string zstd(std::string_view text) {
-  std::string out(ZSTD_compressBound(text.size()), '\0');
-  out.resize(ZSTD_compress(out.data(), out.size(), text.data(), text.size(), 1));
-  return out;
 }
 
 std::string in_chunks(std::string_view body, std::size_t size) {

@@ -2,11 +2,11 @@
 #include "providers/decoded_reply.hpp"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <deque>
 #include <string>
 
+#include "http/test_codings.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
 
@@ -14,20 +14,6 @@ namespace weir::providers {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::string gzip(std::string_view text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(text.size() + 1000, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 class PiecesReply final : public UpstreamReply {
  public:
@@ -107,7 +93,7 @@ class DecodedReplyTest : public testing::Test {
 TEST_F(DecodedReplyTest, gives_the_plain_bytes_and_headers_that_fit_them) {
   std::string text(100'000, 'a');
   text += "end";
-  const std::string bytes = gzip(text);
+  const std::string bytes = http::gzip(text);
   auto encoded = reply("gzip", {bytes.substr(0, 20), bytes.substr(20)});
   EXPECT_EQ(encoded->status(), 429);
   EXPECT_EQ(encoded->headers().find("content-encoding"), nullptr);
@@ -127,7 +113,7 @@ TEST_F(DecodedReplyTest, a_reply_without_coding_stays_what_it_is) {
 }
 
 TEST_F(DecodedReplyTest, a_body_that_ends_too_early_is_no_whole_one) {
-  const std::string bytes = gzip("{\"a\":1}");
+  const std::string bytes = http::gzip("{\"a\":1}");
   auto cut = reply("gzip", {bytes.substr(0, bytes.size() - 3)});
   run(*cut);
   ASSERT_TRUE(error_);
@@ -147,7 +133,7 @@ TEST_F(DecodedReplyTest, what_is_not_its_coding_or_of_an_unknown_one_is_malforme
 }
 
 TEST_F(DecodedReplyTest, a_bomb_ends_with_the_time_of_its_reader_and_lets_others_work_meanwhile) {
-  const std::string bomb = gzip(std::string(8'000'000, '\0'));
+  const std::string bomb = http::gzip(std::string(8'000'000, '\0'));
   auto encoded = reply("gzip", {bomb});
   bool worked_meanwhile = false;
   const platform::Running watching(loop_, watch(worked_meanwhile));
