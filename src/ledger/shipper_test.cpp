@@ -220,7 +220,11 @@ TEST_F(ShipperTest, takes_no_call_for_open_whose_end_the_store_has) {
     RequestRecord ends = call(2);
     core.opened(ends);
     for (int number = 3; number <= 40; ++number) {
-      close(core, number == 20 ? std::move(ends) : call(number));
+      if (number == 20) {
+        close(core, ends);
+      } else {
+        close(core, call(number));
+      }
       process.maintain();
       process.ship(store);
     }
