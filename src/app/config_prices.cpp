@@ -101,6 +101,41 @@ Rates rates_of(const Section& one, Report& report) {
           .image_output = per_token(one, "image_output", report)};
 }
 
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
+  const auto digits = [&](std::size_t at) {
+    const bool good = text[at] >= '0' && text[at] <= '9' && text[at + 1] >= '0' && text[at + 1] <= '9';
+    return good ? (text[at] - '0') * 10 + (text[at + 1] - '0') : 99;
+  };
+  if (text.size() != 5 || text[2] != ':' || digits(0) > 23 || digits(3) > 59) {
+    return std::nullopt;
+  }
+  return std::chrono::hours(digits(0)) + std::chrono::minutes(digits(3));
+}
+
+std::optional<PriceBook::OffPeak> off_peak_of(const Section& one, Report& report) {
+  const Node* const node = one.node("off_peak");
+  if (node == nullptr || node->kind != Node::Kind::map) {
+    return std::nullopt;
+  }
+  const Section section = one.at("off_peak");
+  PriceBook::OffPeak made{.rates = rates_of(section, report)};
+  for (const auto& [name, into] : {std::pair{"from", &made.from}, {"to", &made.to}}) {
+    const Node* const time = section.node(name);
+    const auto read = time == nullptr ? std::nullopt : parse_time_of_day(time->text);
+    if (!read) {
+      report.error(time == nullptr ? node->origin : time->origin, section.path() + "." + name,
+                   time == nullptr ? std::string("is missing; write a time of day in UTC, 16:30")
+                                   : fmt::format("\"{}\" is no time of day; write it as 16:30", time->shown()));
+      return std::nullopt;
+    }
+    *into = *read;
+  }
+  if (made.from == made.to) {
+    report.error(node->origin, section.path(), "begins when it ends: the prices beside it hold all day");
+  }
+  return made;
+}
+
 }  // namespace
 
 void build_prices(const Section& root, Report& report, Config& config) {
@@ -124,6 +159,7 @@ void build_prices(const Section& root, Report& report, Config& config) {
               {.tier = tier, .prompt_max = std::nullopt, .rates = rates_of(one.at(name.c_str()), report)});
         }
       }
+      rule.off_peak = off_peak_of(one, report);
       if (const Node* const from = one.node("from")) {
         rule.from = parse_day(from->text);
         if (!rule.from) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace weir::app {
@@ -49,6 +50,18 @@ void add_price_options(OptionTable& table) {
         std::pair{"batch", "Likewise of those it served as a batch."}}) {
     table.push_back({.path = std::string("prices.*.") + tier, .sentence = sentence});
     add_rates(fmt::format("prices.*.{}.", tier));
+  }
+  table.push_back({.path = "prices.*.off_peak",
+                   .sentence = "Prices between two times of each day, each in place of the one above."});
+  add_rates("prices.*.off_peak.");
+  for (const auto& [name, sentence, example] :
+       {std::tuple{"from", "When they begin to hold, in UTC: the call's first byte counts.", "16:30"},
+        std::tuple{"to", "When they cease to; before `from` means on the next day.", "00:30"}}) {
+    table.push_back({.path = std::string("prices.*.off_peak.") + name,
+                     .type = Type::text,
+                     .form = "HH:MM",
+                     .sentence = sentence,
+                     .example = example});
   }
   table.push_back({.path = "prices.*.from",
                    .type = Type::text,

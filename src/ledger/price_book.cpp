@@ -1,5 +1,6 @@
 #include "ledger/price_book.hpp"
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -32,7 +33,21 @@ bool matches(std::string_view pattern, std::string_view text) {
 }
 
 PriceBook::PriceBook(std::vector<Rule> rules, Sources sources, PriceTable table)
-    : rules_(std::move(rules)), sources_(std::move(sources)), table_(table) {}
+    : rules_(std::move(rules)), sources_(std::move(sources)), table_(table) {
+  by_the_hour_ = std::ranges::any_of(rules_, [](const Rule& rule) { return rule.off_peak.has_value(); });
+}
+
+bool PriceBook::OffPeak::covers(platform::WallTime at) const {
+  const auto time = at - std::chrono::floor<std::chrono::days>(at);
+  return from <= to ? from <= time && time < to : from <= time || time < to;
+}
+
+platform::WallTime PriceBook::span_of(platform::WallTime at) const {
+  if (by_the_hour_) {
+    return std::chrono::floor<std::chrono::minutes>(at);
+  }
+  return std::chrono::floor<std::chrono::days>(at);
+}
 
 std::optional<ModelPrice> PriceBook::find(std::string_view target, platform::WallTime at) const {
   const Rule* best = nullptr;
@@ -47,7 +62,14 @@ std::optional<ModelPrice> PriceBook::find(std::string_view target, platform::Wal
     }
   }
   if (best != nullptr) {
-    return ModelPrice{.name = best->pattern, .base = best->rates, .specials = best->tiers};
+    ModelPrice price{.name = best->pattern, .base = best->rates, .specials = best->tiers};
+    if (best->off_peak) {
+      price.other_hours = over(best->off_peak->rates, best->rates);
+      if (best->off_peak->covers(at)) {
+        std::swap(price.base, *price.other_hours);
+      }
+    }
+    return price;
   }
   const auto slash = target.find('/');
   const auto source = sources_.find(target.substr(0, slash));
@@ -69,10 +91,10 @@ std::shared_ptr<const ModelPrice> PriceCache::find(const std::string& target, pl
   if (!book_) {
     return nullptr;
   }
-  const auto day = std::chrono::floor<std::chrono::days>(at);
-  if (day != day_ || known_.size() >= entries_max) {
+  const platform::WallTime span = book_->span_of(at);
+  if (span != span_ || known_.size() >= entries_max) {
     known_.clear();
-    day_ = day;
+    span_ = span;
   }
   const auto found = known_.find(target);
   if (found != known_.end()) {

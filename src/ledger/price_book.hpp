@@ -20,6 +20,14 @@ namespace weir::ledger {
 /// Immutable; shared by all cores as a part of the configuration in use.
 class PriceBook {
  public:
+  /// Rates in place of the others between two times of each day, UTC; `to` is not part of it, and may be tomorrow's.
+  struct OffPeak {
+    std::chrono::minutes from{};
+    std::chrono::minutes to{};
+    Rates rates;
+    [[nodiscard]] bool covers(platform::WallTime at) const;
+    friend bool operator==(const OffPeak&, const OffPeak&) = default;
+  };
   /// Prices that the operator set. Each stands for the whole price of a target: nothing of the built-in table is mixed
   /// in.
   struct Rule {
@@ -27,6 +35,7 @@ class PriceBook {
     Rates rates;
     std::vector<ModelPrice::Special> tiers{};   // rates of a tier, each in place of those above
     std::optional<std::chrono::sys_days> from;  // the first day, UTC; before it the rule does not exist
+    std::optional<OffPeak> off_peak{};
     friend bool operator==(const Rule&, const Rule&) = default;
   };
   struct Source {
@@ -40,11 +49,14 @@ class PriceBook {
 
   /// `target`: "provider/model". Nothing: the price is unknown.
   [[nodiscard]] std::optional<ModelPrice> find(std::string_view target, platform::WallTime at) const;
+  /// The begin of the span of time around `at` in which no answer changes.
+  [[nodiscard]] platform::WallTime span_of(platform::WallTime at) const;
 
  private:
   std::vector<Rule> rules_;
   Sources sources_;
   PriceTable table_;
+  bool by_the_hour_ = false;  // some prices change within a day
 };
 
 /// True if `text` is what `pattern` says; a * in it stands for any text, also none.
@@ -63,7 +75,7 @@ class PriceCache {
   static constexpr std::size_t entries_max = 2048;  // names can be made up by callers where any model is forwarded
 
   std::shared_ptr<const PriceBook> book_;
-  std::chrono::sys_days day_{};  // of the answers: prices change with a day
+  platform::WallTime span_{};  // of the answers: prices change with a day, or within it
   std::unordered_map<std::string, std::shared_ptr<const ModelPrice>> known_;
 };
 

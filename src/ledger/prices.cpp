@@ -1,6 +1,7 @@
 #include "ledger/prices.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace weir::ledger {
 namespace {
@@ -19,6 +20,39 @@ Money narrowed(Wide amount) {
 
 std::int64_t at_most(std::optional<std::int64_t> count, std::int64_t limit) {
   return std::clamp(count.value_or(0), std::int64_t{0}, limit);
+}
+
+/// From the first that says most about a request to the last; null: none.
+Rates merged(std::span<const Rates* const> chain) {
+  Rates rates;
+  const auto take = [](std::optional<Money>& price, const std::optional<Money>& offered) {
+    if (!price) {
+      price = offered;
+    }
+  };
+  for (const Rates* offered : chain) {
+    if (offered == nullptr) {
+      continue;
+    }
+    if (!rates.output) {
+      // A set with a price of its own for output and none for thoughts means the former for both.
+      rates.reasoning = offered->reasoning ? offered->reasoning : rates.reasoning;
+      rates.reasoning = rates.reasoning ? rates.reasoning : offered->output;
+    }
+    if (!rates.cache_write) {
+      // Likewise: who tells a price of its own for writing and none for an hour means it for both.
+      take(rates.cache_write_hour, offered->cache_write_hour ? offered->cache_write_hour : offered->cache_write);
+    }
+    take(rates.input, offered->input);
+    take(rates.cached_input, offered->cached_input);
+    take(rates.cache_write, offered->cache_write);
+    take(rates.audio_input, offered->audio_input);
+    take(rates.image_input, offered->image_input);
+    take(rates.output, offered->output);
+    take(rates.audio_output, offered->audio_output);
+    take(rates.image_output, offered->image_output);
+  }
+  return rates;
 }
 
 }  // namespace
@@ -40,7 +74,12 @@ std::string_view to_string(Tier tier) {
   return "standard";
 }
 
-Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier) const {
+Rates over(const Rates& first, const Rates& then) {
+  const Rates* const chain[2] = {&first, &then};
+  return merged(chain);
+}
+
+Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier, const Rates& with_base) const {
   // From the one that says most about this request to the base: of the sets with a threshold that is reached, the
   // highest; before it the same for the tier.
   const auto highest = [&](Tier wanted, bool threshold) {
@@ -55,36 +94,8 @@ Rates ModelPrice::rates_for(std::int64_t prompt_tokens, Tier tier) const {
     return best != nullptr ? &best->rates : nullptr;
   };
   const Rates* chain[4] = {tier == Tier::standard ? nullptr : highest(tier, true), highest(Tier::standard, true),
-                           tier == Tier::standard ? nullptr : highest(tier, false), &base};
-  Rates rates;
-  const auto take = [](std::optional<Money>& price, const std::optional<Money>& offered) {
-    if (!price) {
-      price = offered;
-    }
-  };
-  for (const Rates* offered : chain) {
-    if (offered == nullptr) {
-      continue;
-    }
-    if (!rates.output) {
-      // A set with a price of its own for output and none for thoughts means the former for both.
-      rates.reasoning = offered->reasoning ? offered->reasoning : rates.reasoning;
-      rates.reasoning = rates.reasoning ? rates.reasoning : offered->output;
-    }
-    take(rates.input, offered->input);
-    take(rates.cached_input, offered->cached_input);
-    if (!rates.cache_write) {
-      // Likewise: who tells a price of its own for writing and none for an hour means it for both.
-      take(rates.cache_write_hour, offered->cache_write_hour ? offered->cache_write_hour : offered->cache_write);
-    }
-    take(rates.cache_write, offered->cache_write);
-    take(rates.audio_input, offered->audio_input);
-    take(rates.image_input, offered->image_input);
-    take(rates.audio_output, offered->audio_output);
-    take(rates.image_output, offered->image_output);
-    take(rates.output, offered->output);
-  }
-  return rates;
+                           tier == Tier::standard ? nullptr : highest(tier, false), &with_base};
+  return merged(chain);
 }
 
 std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, Tier tier) {
@@ -134,21 +145,26 @@ std::optional<Money> cost_of(const ModelPrice& price, const llm::Usage& usage, T
 
 std::optional<Money> worst_cost(const ModelPrice& price, std::int64_t input_tokens, std::int64_t output_tokens) {
   std::optional<Money> worst;
-  // The tier is the caller's to ask for: priority is the dearest.
-  for (const Tier tier : {Tier::standard, Tier::priority}) {
-    const Rates rates = price.rates_for(input_tokens, tier);
-    if (!rates.input || (!rates.output && output_tokens > 0)) {
-      return std::nullopt;
+  const auto or_none = [](const std::optional<Money>& rate) { return rate.value_or(Money{}); };
+  for (const Rates* base : {&price.base, price.other_hours ? &*price.other_hours : nullptr}) {
+    if (base == nullptr) {
+      continue;
     }
-    const auto or_none = [](const std::optional<Money>& rate) { return rate.value_or(Money{}); };
-    const Money input =
-        std::max({*rates.input, or_none(rates.cached_input), or_none(rates.cache_write),
-                  or_none(rates.cache_write_hour), or_none(rates.audio_input), or_none(rates.image_input)});
-    const Money output = std::max(
-        {or_none(rates.output), or_none(rates.reasoning), or_none(rates.audio_output), or_none(rates.image_output)});
-    const Money cost = narrowed(times(std::max(input_tokens, std::int64_t{0}), input) +
-                                times(std::max(output_tokens, std::int64_t{0}), output));
-    worst = std::max(worst.value_or(Money{}), cost);
+    // The tier is the caller's to ask for: priority is the dearest.
+    for (const Tier tier : {Tier::standard, Tier::priority}) {
+      const Rates rates = price.rates_for(input_tokens, tier, *base);
+      if (!rates.input || (!rates.output && output_tokens > 0)) {
+        return std::nullopt;
+      }
+      const Money input =
+          std::max({*rates.input, or_none(rates.cached_input), or_none(rates.cache_write),
+                    or_none(rates.cache_write_hour), or_none(rates.audio_input), or_none(rates.image_input)});
+      const Money output = std::max(
+          {or_none(rates.output), or_none(rates.reasoning), or_none(rates.audio_output), or_none(rates.image_output)});
+      const Money cost = narrowed(times(std::max(input_tokens, std::int64_t{0}), input) +
+                                  times(std::max(output_tokens, std::int64_t{0}), output));
+      worst = std::max(worst.value_or(Money{}), cost);
+    }
   }
   return worst;
 }

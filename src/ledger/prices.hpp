@@ -34,6 +34,10 @@ struct Rates {
   friend bool operator==(const Rates&, const Rates&) = default;
 };
 
+/// What `first` says, and `then` where it says nothing: one price of output stands for thoughts too, and one of writing
+/// for an hour's.
+Rates over(const Rates& first, const Rates& then);
+
 /// All prices of one model. A plain value.
 struct ModelPrice {
   /// Rates that replace those of the base, each for itself, for a tier or for long prompts. The whole request is
@@ -48,11 +52,16 @@ struct ModelPrice {
   std::string name;  // the entry of the table, or the pattern of the config
   Rates base;
   std::vector<Special> specials;
+  std::optional<Rates> other_hours{};             // the base at other times of the day, where it changes with them
   std::optional<std::int64_t> input_tokens_max;   // what the model takes
   std::optional<std::int64_t> output_tokens_max;  // what it gives
 
   /// The rates that one request is charged at.
-  [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier) const;
+  [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier) const {
+    return rates_for(prompt_tokens, tier, base);
+  }
+  /// The same with another base.
+  [[nodiscard]] Rates rates_for(std::int64_t prompt_tokens, Tier tier, const Rates& with_base) const;
 };
 
 /// What a usage costs; nothing where it cannot be known, because a count or a price is missing. Exact.

@@ -285,6 +285,33 @@ TEST(PriceBook, has_the_rates_of_tiers_that_the_operator_set) {
   EXPECT_EQ(price->rates_for(1, Tier::priority).input, dollars("1"));
 }
 
+TEST(PriceBook, has_other_rates_at_some_hours_of_the_day) {
+  const auto book = std::make_shared<const PriceBook>(
+      std::vector{PriceBook::Rule{
+          .pattern = "a/*",
+          .rates = {.input = dollars("4"), .output = dollars("8"), .reasoning = dollars("9")},
+          .tiers = {{.tier = Tier::flex, .prompt_max = std::nullopt, .rates = {.input = dollars("3")}}},
+          .off_peak = PriceBook::OffPeak{.from = 16h + 30min, .to = 30min, .rates = {.input = dollars("1")}}}},
+      PriceBook::Sources{{"a", {}}});
+  const sys_days day = 2026y / 7 / 1;
+  PriceCache cache;
+  cache.use(book);
+  for (const auto& [at, input] :
+       {std::pair{0min, "1"}, {29min, "1"}, {30min, "4"}, {16h + 29min, "4"}, {16h + 30min, "1"}, {23h + 59min, "1"}}) {
+    const auto price = cache.find("a/x", day + at);
+    ASSERT_TRUE(price);
+    EXPECT_EQ(price->rates_for(1, Tier::standard).input, dollars(input)) << at.count();
+    EXPECT_EQ(price->rates_for(1, Tier::standard).output, dollars("8"));
+    EXPECT_EQ(price->rates_for(1, Tier::standard).reasoning, dollars("9"));
+    EXPECT_EQ(price->rates_for(1, Tier::flex).input, dollars("3"));
+    EXPECT_EQ(worst_cost(*price, 1, 0), dollars("4")) << "whenever it is settled";
+  }
+  const PriceBook::OffPeak noon{.from = 11h, .to = 13h, .rates = {}};
+  EXPECT_TRUE(noon.covers(day + 11h));
+  EXPECT_FALSE(noon.covers(day + 13h));
+  EXPECT_FALSE(noon.covers(day + 1h));
+}
+
 TEST(PriceBook, matches_patterns) {
   for (const auto& [pattern, text, yes] : {std::tuple{"*", "", true},
                                            {"*", "a/b", true},

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from fault_server import FaultServer
-from weir_server import Weir
+from weir_server import Weir, run_weir
 
 CONFIG = """
 listen: 127.0.0.1:0
@@ -86,6 +86,23 @@ def test_what_is_heard_seen_and_kept_has_prices_of_its_own(weir, upstream, model
     record = weir.record(weir.chat(model, stream=stream).request_id)
     upstream.always("ok")
     assert record["cost_usd"] == (None if dollars is None else pytest.approx(dollars, abs=1e-12))
+
+
+@pytest.mark.parametrize(
+    "off_peak, words",
+    [
+        ('{from: "16:30", to: "00:30", input: 1}', None),
+        ('{from: "24:00", to: "00:30", input: 1}', 'prices.a/*.off_peak.from: "24:00" is no time of day; write it as 16:30'),
+        ('{from: "16:30", input: 1}', "prices.a/*.off_peak.to: is missing"),
+        ('{from: "16:30", to: "16:30"}', "begins when it ends"),
+        ('{from: "16:30", to: "00:30", inputs: 1}', 'did you mean "input"'),
+    ],
+)
+def test_prices_by_the_time_of_day_are_checked(tmp_path, off_peak, words):
+    (tmp_path / "weir.yaml").write_text(CONFIG.format(a="http://127.0.0.1:9/v1").replace('"a/*": {', f'"a/*": {{off_peak: {off_peak}, '))
+    checked = run_weir("check", directory=tmp_path)
+    assert (checked.returncode == 0) == (words is None), checked
+    assert words is None or words in checked.stdout + checked.stderr
 
 
 def test_a_failed_attempt_is_free_and_the_next_is_charged(weir, upstream):
