@@ -30,7 +30,10 @@ class KeptGateway::RecordingLog final : public observe::Log {
     if (gateway_.life_.over()) {
       return;
     }
-    if (level == observe::Level::error || component == "journal") {
+    if ((level == observe::Level::error || component == "journal") && !gateway_.scenario_.outage) {
+      gateway_.history_.end_violations.push_back(fmt::format("the log says: {}: {}", component, text));
+    }
+    if (text.contains("are lost")) {
       gateway_.history_.end_violations.push_back(fmt::format("the log says: {}: {}", component, text));
     }
     constexpr std::string_view left = "a process that ended before left ";

@@ -502,7 +502,7 @@ class MoneyJudge {
         }
         const RequestRecord* told = before == nullptr ? nullptr : record_of(before->plan.id);
         if (told != nullptr && was_limited(*told) && before->headers.contains("retry-after") && before->ended_at &&
-            call->link == before->link) {
+            call->link == before->link && !call->left) {  // who leaves may be overtaken by his next call
           money_.states.count("came back as told");
           if (was_limited(*record)) {
             violate("{} came back after {} s as it was told, and was refused again", plan.id,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.hpp"
 #include "platform/sim/running.hpp"
@@ -59,9 +60,10 @@ class MoneyRun {
       upstreams_.push_back(std::make_unique<Upstream>(world_, upstream_loop_, plan, world_.choices().next(), history_));
     }
     begin_process();
+    plan_outage();
     run_clients("the day", scenario_.base.clients);
     run_until("the end of the kills", 1min, [&] { return gateway_ != nullptr && deaths_ == scenario_.kills.size(); });
-    run_until("what the clients left", 10s, [] { return false; });
+    run_until("what the clients left", 20s, [] { return false; });
     look_at_what_is_held();
     run_until("the leases of the dead", orphans_are_over, [] { return false; });
     look_for_rest();
@@ -107,6 +109,8 @@ class MoneyRun {
     result_.violations.insert(result_.violations.end(), machine_.put.violations.begin(), machine_.put.violations.end());
     result_.violations.insert(result_.violations.end(), history_.end_violations.begin(), history_.end_violations.end());
     money_.states.count("recovered what was in the store", machine_.put.again);
+    money_.states.count("the store refused records", machine_.put.refused);
+    money_.states.count("the disk was full", machine_.disk.fault_counts().of(platform::Fault::disk_full));
     for (const auto& process : processes_) {
       constexpr std::uint64_t at_the_start = 4;  // one for each core, and a spare
       money_.states.count("journal rotated", process != nullptr && process->segments_made() > at_the_start ? 1 : 0);
@@ -153,6 +157,24 @@ class MoneyRun {
     call.stream = false;
     client.calls.push_back(std::move(call));
     return client;
+  }
+
+  // --- the machine
+
+  void plan_outage() {
+    if (!scenario_.outage) {
+      return;
+    }
+    const OutagePlan& outage = *scenario_.outage;
+    const auto set = [this, disk = outage.disk](bool away) {
+      if (disk) {
+        machine_.disk.set_capacity(away ? 0 : std::numeric_limits<std::size_t>::max());
+      } else {
+        machine_.put.store_is_away = away;
+      }
+    };
+    world_.schedule(world_.now() + outage.after, keeper_, [set] { set(true); });
+    world_.schedule(world_.now() + outage.after + outage.lasts, keeper_, [set] { set(false); });
   }
 
   // --- processes
@@ -209,7 +231,7 @@ class MoneyRun {
     }
     looked_at_ = happened;
     for (const ledger::Budgets::Standing& one : gateway_->standings()) {
-      if (one.spent + one.held > one.cap) {
+      if (one.spent + one.held > one.cap && one.held > held_for_the_dead(one)) {
         history_.end_violations.push_back(fmt::format("{} has spent {} and holds {} picodollars, and his cap is {}",
                                                       one.id, one.spent, one.held, one.cap));
       }
@@ -217,18 +239,24 @@ class MoneyRun {
     }
   }
 
+  /// What the store has of attempts that were open when their process died. It may be more than is left of the cap:
+  /// that an attempt had ended, and gave its hold to another call, the journal knows only with the next record.
+  [[nodiscard]] std::int64_t held_for_the_dead(const ledger::Budgets::Standing& owner) const {
+    std::int64_t held = 0;
+    for (const LedgerRow& row : read_ledger(*machine_.store)) {
+      for (const LedgerAttempt& attempt : row.attempts) {
+        const bool open = pays(owner, row) && attempt.end_state == "unknown" && attempt.expires > world_.wall_now();
+        held += open ? attempt.reserved.value_or(0) : 0;
+      }
+    }
+    return held;
+  }
+
   /// No call runs: what is held is held for those whose end nobody saw.
   void look_at_what_is_held() {
     gateway_->turn();
-    const auto ledger = read_ledger(*machine_.store);
     for (const ledger::Budgets::Standing& one : gateway_->standings()) {
-      std::int64_t held = 0;
-      for (const LedgerRow& row : ledger) {
-        for (const LedgerAttempt& attempt : row.attempts) {
-          const bool open = pays(one, row) && attempt.end_state == "unknown" && attempt.expires > world_.wall_now();
-          held += open ? attempt.reserved.value_or(0) : 0;
-        }
-      }
+      const std::int64_t held = held_for_the_dead(one);
       money_.states.count("held for the dead", held > 0 ? 1 : 0);
       if (one.held != held) {
         history_.end_violations.push_back(fmt::format(

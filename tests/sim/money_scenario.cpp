@@ -157,6 +157,10 @@ MoneyScenario make_money_scenario(std::uint64_t seed) {
     }
     made.kills.push_back(kill);
   }
+  if (made.kills.empty() && dice.chance(0.4)) {
+    made.outage = OutagePlan{
+        .disk = dice.chance(0.5), .after = dice.between(100ms, 2s), .lasts = dice.one_of<Duration>({500ms, 3s, 10s})};
+  }
   made.dies_in_the_evening = dice.chance(0.5);
   made.turn_every = dice.one_of<Duration>({10ms, 100ms, 1s});
   made.journal_segment = dice.one_of<std::size_t>({32'768, 32'768, 65'536});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct KillPlan {
   Duration down{};              // until the next one begins
 };
 
+/// For a while the store refuses everything, or the disk is full.
+struct OutagePlan {
+  bool disk = false;
+  Duration after{};
+  Duration lasts{};
+};
+
 /// A world in which callers have budgets that they exhaust and limits that they reach, and the gateway dies and begins
 /// again on the same disk and the same store.
 struct MoneyScenario {
@@ -36,7 +44,8 @@ struct MoneyScenario {
   std::vector<std::pair<std::string, std::int64_t>> tenant_caps;
   std::vector<KillPlan> kills;  // of the first process, the second ...
   bool dies_in_the_evening = false;
-  Duration turn_every{};  // of journal and store
+  std::optional<OutagePlan> outage;  // only where nobody dies before it is over
+  Duration turn_every{};             // of journal and store
   std::size_t journal_segment = 0;
   bool sqlite = false;
 };

@@ -119,6 +119,10 @@ Result<void> MortalStore::Requests::put(std::span<const std::string_view> record
   if (!life_.operate()) {  // killed before
     return too_late();
   }
+  if (put_.store_is_away) {
+    ++put_.refused;
+    return fail(Code::store_unavailable, "the simulated store is away");
+  }
   if (auto done = kept_.put(records, repeats); !done) {
     put_.violations.push_back(fmt::format("the store refuses records: {}", done.error().message));
     return done;

@@ -58,6 +58,8 @@ class MortalFiles final : public platform::Files {
 
 /// What was put into the store of a run, by the id of the call.
 struct PutRecords {
+  bool store_is_away = false;  // it refuses everything
+  std::uint64_t refused = 0;
   std::map<std::string, std::string, std::less<>> by_id;
   std::uint64_t again = 0;  // that were there
   std::vector<std::string> violations;
