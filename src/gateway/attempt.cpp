@@ -330,7 +330,7 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
 
   ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .headers = {}};
   select_reply_headers(reply.headers(), head.passing);
-  head.headers.reserve(6);
+  head.headers.reserve(12);
   const bool typed = reply.headers().has(http::KnownHeader::content_type);
   const bool mislabelled = typed && !streamed && !is_json(reply.headers().value(http::KnownHeader::content_type));
   if (mislabelled) {
@@ -344,8 +344,7 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   own.append_to(head.headers, !row().upstream_request_id.empty());
   if (context_.charges != nullptr && context_.charges->has_limits()) {
     std::erase_if(head.passing, [](const http::Header& header) { return limits::is_rate_limit_header(header.name); });
-    head.headers.insert(head.headers.end(), context_.charges->headers().headers.begin(),
-                        context_.charges->headers().headers.end());
+    context_.charges->append_headers(head.headers);
   }
   context_.sink.head(head);
   for (ReplyTee* tee : context_.core.tees) {

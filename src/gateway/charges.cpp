@@ -172,6 +172,7 @@ std::int64_t Charges::output_tokens(const ledger::ModelPrice* price) const {
 std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, platform::Instant deadline) {
   tokens_ = {};
   lease_ = {};
+  reserved_ = false;
   if (!counts_tokens_ && purse_.empty()) {
     return std::nullopt;
   }
@@ -190,13 +191,17 @@ std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, pla
                                    : estimate_;
     worst.money = ledger::worst_cost(*price, input, output);
   }
-  row.reserved = std::make_shared<ledger::Reserved>(ledger::Reserved{
-      .money = worst.money,
-      .tokens = worst.tokens,
-      .output_tokens = output,
-      .expires = wall + std::chrono::duration_cast<platform::WallTime::duration>(deadline - now) + lease_grace,
-      .charged = std::nullopt});
-  lease_ = purse_.empty() ? ledger::Budgets::Lease() : core_.budgets->prepare(purse_, row.reserved->expires);
+  reserved_ = true;
+  output_ = output;
+  if (!purse_.empty()) {  // limits forget in a while and are not read back: only budgets need a row's word
+    row.reserved = std::make_shared<ledger::Reserved>(ledger::Reserved{
+        .money = worst.money,
+        .tokens = worst.tokens,
+        .output_tokens = output,
+        .expires = wall + std::chrono::duration_cast<platform::WallTime::duration>(deadline - now) + lease_grace,
+        .charged = std::nullopt});
+    lease_ = core_.budgets->prepare(purse_, row.reserved->expires);
+  }
   if (!counts_tokens_) {
     const auto refused = core_.budgets->hold(lease_, purse_, worst, wall);
     return refused ? std::optional(keep(explain(*refused))) : std::nullopt;
@@ -232,11 +237,11 @@ std::string_view Charges::keep(Refusal refusal) {
 /// answer. A stream brings about a token with each event.
 llm::Usage Charges::estimated(const ledger::AttemptRecord& row) const {
   const std::int64_t came = static_cast<std::int64_t>(call_.request.stream ? row.events : row.response_bytes / 4);
-  return {.input_tokens = estimate_, .output_tokens = std::min(came, row.reserved->output_tokens)};
+  return {.input_tokens = estimate_, .output_tokens = std::min(came, output_)};
 }
 
 void Charges::settle(ledger::AttemptRecord& row) {
-  if (!row.reserved || row.reserved->charged) {
+  if (!std::exchange(reserved_, false)) {
     return;
   }
   const bool told = row.usage.input_tokens || row.usage.output_tokens;
@@ -248,7 +253,9 @@ void Charges::settle(ledger::AttemptRecord& row) {
   if (!actual.money && row.price != nullptr) {
     actual.money = ledger::cost_of(*row.price, usage);
   }
-  row.reserved->charged = actual.money;
+  if (row.reserved) {
+    row.reserved->charged = actual.money;
+  }
   if (counts_tokens_) {
     tokens_.settle_tokens(actual.tokens, core_.loop.now());
     tokens_ = {};

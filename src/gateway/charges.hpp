@@ -56,8 +56,8 @@ class Charges {
 
   /// How many tokens an answer may have at most, where a budget is hard: what the provider has to be told.
   [[nodiscard]] std::optional<std::int64_t> output_limit() const;
-  /// What the caller is told of his standing.
-  [[nodiscard]] const limits::RateLimitHeaders& headers() const { return headers_; }
+  /// What the caller is told of his standing; the texts stay until this is called again.
+  void append_headers(limits::RateLimitHeaders::Fields& fields) { headers_.append_to(fields); }
   /// He has limits, whose standing he is told.
   [[nodiscard]] bool has_limits() const { return scope_count_ > 0; }
 
@@ -92,6 +92,8 @@ class Charges {
   std::optional<Refusal> refusal_;
   std::string by_;  // of the last refusal
   // Of the attempt that runs.
+  bool reserved_ = false;
+  std::int64_t output_ = 0;  // tokens that its answer may have
   limits::Limiter::Ticket tokens_;
   ledger::Budgets::Lease lease_;
 };

@@ -347,8 +347,7 @@ void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id,
                                   std::vector<std::pair<std::string_view, std::string_view>>& out) const {
   own.append_to(out, provider_sent_id);
   if (has_own_limits()) {
-    const auto& headers = charges_->headers().headers;
-    out.insert(out.end(), headers.begin(), headers.end());
+    charges_->append_headers(out);
   }
 }
 

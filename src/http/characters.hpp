@@ -1,6 +1,7 @@
 // The character classes of HTTP/1.1 and the two scans that every byte of a head or a stream passes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -144,6 +145,22 @@ inline const char* skip_token(const char* begin, const char* end) {
     ++begin;
   }
   return begin;
+}
+
+/// Whether a scan comes to the end of `text`, which is mostly a name or a value of a few dozen characters. What is
+/// behind the last whole block is not looked at one by one: the last block once more does, or one with `filler`.
+template <class Scan>
+bool is_all(std::string_view text, char filler, Scan&& scan) {
+  constexpr std::size_t block = 16;
+  if (text.size() >= block) {
+    const std::size_t whole = text.size() / block * block;
+    const char* const end = text.data() + text.size();
+    return scan(text.data(), text.data() + whole) == text.data() + whole && scan(end - block, end) == end;
+  }
+  std::array<char, block> filled;
+  filled.fill(filler);
+  std::copy_n(text.data(), text.size(), filled.data());
+  return scan(filled.data(), filled.data() + block) == filled.data() + block;
 }
 
 /// Without the spaces and tabs at both ends (OWS).

@@ -10,13 +10,11 @@ namespace weir::http {
 namespace {
 
 bool is_one_line(std::string_view text) {
-  const char* const end = text.data() + text.size();
-  return find_control(text.data(), end) == end;
+  return is_all(text, ' ', find_control);
 }
 
 bool is_token(std::string_view text) {
-  const char* const end = text.data() + text.size();
-  return !text.empty() && skip_token(text.data(), end) == end;
+  return !text.empty() && is_all(text, 'a', skip_token);
 }
 
 // What may stand between the two blanks of a request line.

@@ -1,6 +1,8 @@
 #include "limits/limiter.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <functional>
 #include <iterator>
 #include <utility>
@@ -20,19 +22,15 @@ std::size_t Limiter::Hash::operator()(const KeyView& key) const {
 class Limiter::Locks {
  public:
   Locks(std::array<Shard, shard_count>& shards, std::uint32_t which) : shards_(shards), which_(which) {
-    for (std::size_t i = 0; i < shard_count; ++i) {
-      if ((which_ >> i & 1U) != 0) {
-        shards_[i].mutex.lock();
-      }
+    for (std::uint32_t left = which_; left != 0; left &= left - 1) {
+      shards_[static_cast<std::size_t>(std::countr_zero(left))].mutex.lock();
     }
   }
   Locks(const Locks&) = delete;
   Locks& operator=(const Locks&) = delete;
   ~Locks() {
-    for (std::size_t i = 0; i < shard_count; ++i) {
-      if ((which_ >> i & 1U) != 0) {
-        shards_[i].mutex.unlock();
-      }
+    for (std::uint32_t left = which_; left != 0; left &= left - 1) {
+      shards_[static_cast<std::size_t>(std::countr_zero(left))].mutex.unlock();
     }
   }
 
@@ -41,12 +39,18 @@ class Limiter::Locks {
   std::uint32_t which_;
 };
 
-/// One scope of a decision, with the memory that was made for it outside of the locks.
+/// One scope of a decision.
 struct Limiter::Wanted {
-  KeyView key{};
-  const LimitSet* limits = nullptr;
-  Shard* shard = nullptr;
-  State* state = nullptr;
+  const Scope* scope;
+  Shard* shard;
+  State* state;
+
+  [[nodiscard]] KeyView key() const { return {scope->kind, scope->id}; }
+  [[nodiscard]] const LimitSet& limits() const { return *scope->limits; }
+};
+
+/// The memory that was made for it outside of the locks.
+struct Limiter::Spare {
   States::node_type made;  // empty unless the scope was unknown
   std::vector<Counted> windows;
   std::vector<SlidingWindow::Memory> memory;  // for the windows of the limits, in their order
@@ -84,7 +88,7 @@ auto* find_window(Windows& windows, const WindowLimit& limit) {
 }  // namespace
 
 std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> scopes, Ask ask, Instant now, Also* also) {
-  std::array<Wanted, scopes_per_call_max> wanted;
+  std::array<Wanted, scopes_per_call_max> wanted;  // `count` of them
   std::size_t count = 0;
   std::uint32_t which = 0;
   for (const Scope& scope : scopes) {
@@ -92,11 +96,8 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
       continue;
     }
     WEIR_ASSERT(count < scopes_per_call_max, "a call belongs to few scopes");
-    Wanted& one = wanted[count++];
-    one.key = {scope.kind, scope.id};
-    one.limits = scope.limits;
-    const std::size_t shard = Hash{}(one.key) / 7 % shard_count;
-    one.shard = &shards_[shard];
+    const std::size_t shard = Hash{}(KeyView{scope.kind, scope.id}) / 7 % shard_count;
+    wanted[count++] = {.scope = &scope, .shard = &shards_[shard], .state = nullptr};
     which |= 1U << shard;
   }
   Ticket ticket;
@@ -112,36 +113,39 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
   };
   const Pins pins(all);
   std::vector<States::node_type> dropped;  // destroyed when the locks are free again
+  std::vector<Spare> spares;  // of all scopes, once one of them wants memory
 
   for (;;) {
     bool memory_wanted = false;
     {
       const Locks locks(shards_, which);
-      for (Wanted& one : all) {
+      for (std::size_t number = 0; number < count; ++number) {
+        Wanted& one = wanted[number];
+        Spare* const spare = spares.empty() ? nullptr : &spares[number];
         if (one.state == nullptr) {
-          const auto found = one.shard->states.find(one.key);
+          const auto found = one.shard->states.find(one.key());
           if (found != one.shard->states.end()) {
             one.state = &found->second;
-          } else if (one.made.empty()) {
+          } else if (spare == nullptr || spare->made.empty()) {
             memory_wanted = true;
             continue;
           } else {
             drop_idle(*one.shard, now, dropped);
             const bool full = one.shard->states.size() > options_.scopes_max / shard_count;
-            one.state = full ? &one.shard->overflow[static_cast<std::size_t>(one.key.kind)]
-                             : &one.shard->states.insert(std::move(one.made)).position->second;
+            one.state = full ? &one.shard->overflow[static_cast<std::size_t>(one.scope->kind)]
+                             : &one.shard->states.insert(std::move(spare->made)).position->second;
           }
           ++one.state->tickets;  // so that it stays while memory is made
         }
-        for (std::size_t i = 0; i < one.limits->windows.size(); ++i) {
-          const WindowLimit& limit = one.limits->windows[i];
+        for (std::size_t i = 0; i < one.limits().windows.size(); ++i) {
+          const WindowLimit& limit = one.limits().windows[i];
           SlidingWindow* window = find_window(one.state->windows, limit);
           if (window == nullptr) {
             std::vector<Counted>& windows = one.state->windows;
-            if (windows.size() == windows.capacity() && one.windows.capacity() > windows.size()) {
+            if (windows.size() == windows.capacity() && spare != nullptr && spare->windows.capacity() > windows.size()) {
               // The larger list that was made for it takes over.
-              std::ranges::move(windows, std::back_inserter(one.windows));
-              std::swap(one.windows, windows);
+              std::ranges::move(windows, std::back_inserter(spare->windows));
+              std::swap(spare->windows, windows);
             }
             if (windows.size() == windows.capacity()) {
               memory_wanted = true;
@@ -150,8 +154,8 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
             window = &windows.emplace_back(limit.unit, SlidingWindow(limit.window)).window;
           }
           window->forget(now);
-          if (i < one.memory.size() && !one.memory[i].empty()) {
-            window->use(one.memory[i]);
+          if (spare != nullptr && i < spare->memory.size() && !spare->memory[i].empty()) {
+            window->use(spare->memory[i]);
           }
           memory_wanted = memory_wanted || window->room_wanted() != 0;
         }
@@ -165,17 +169,17 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
           }
         };
         for (const Wanted& one : all) {
-          if (one.limits->in_flight > 0 && ask.in_flight > 0 &&
-              one.state->in_flight + ask.in_flight > one.limits->in_flight) {
-            refuse({.scope = one.key.kind,
+          if (one.limits().in_flight > 0 && ask.in_flight > 0 &&
+              one.state->in_flight + ask.in_flight > one.limits().in_flight) {
+            refuse({.scope = one.scope->kind,
                     .window = std::nullopt,
-                    .in_flight_limit = one.limits->in_flight,
+                    .in_flight_limit = one.limits().in_flight,
                     .retry_after = std::chrono::seconds(1)});
           }
-          for (const WindowLimit& limit : one.limits->windows) {
+          for (const WindowLimit& limit : one.limits().windows) {
             const auto wait = find_window(one.state->windows, limit)->wait_for(now, amount_of(limit), limit.amount);
             if (amount_of(limit) > 0 && (!wait || *wait > Duration{})) {
-              refuse({.scope = one.key.kind, .window = limit, .retry_after = wait});
+              refuse({.scope = one.scope->kind, .window = limit, .retry_after = wait});
             }
           }
         }
@@ -187,13 +191,13 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
         }
         Instant at = now;  // another core's clock may have been read a moment later
         for (const Wanted& one : all) {
-          for (const WindowLimit& limit : one.limits->windows) {
+          for (const WindowLimit& limit : one.limits().windows) {
             at = std::max(at, find_window(one.state->windows, limit)->latest());
           }
         }
         for (Wanted& one : all) {
           one.state->in_flight += ask.in_flight;
-          for (const WindowLimit& limit : one.limits->windows) {
+          for (const WindowLimit& limit : one.limits().windows) {
             SlidingWindow& window = *find_window(one.state->windows, limit);
             if (amount_of(limit) > 0) {
               window.take(at, amount_of(limit), limit.amount);
@@ -204,7 +208,7 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
               standing = {.limit = limit.amount, .remaining = remaining, .reset = window.until_empty(now)};
             }
           }
-          ticket.held_[ticket.count_++] = {one.shard, std::exchange(one.state, nullptr), one.limits};
+          ticket.held_[ticket.count_++] = {one.shard, std::exchange(one.state, nullptr), one.scope->limits};
         }
         ticket.taken_at_ = at;
         ticket.requests_ = ask.requests;
@@ -216,13 +220,16 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
     // Memory is made outside of the locks, and the decision begins anew.
     dropped.clear();
     dropped.reserve(8);
-    for (Wanted& one : all) {
+    spares.resize(count);
+    for (std::size_t number = 0; number < count; ++number) {
+      const Wanted& one = wanted[number];
+      Spare& spare = spares[number];
       if (one.state == nullptr) {
         States aside;
-        aside.emplace(Key{one.key.kind, std::string(one.key.id)}, State{});
-        one.made = aside.extract(aside.begin());
-        for (const WindowLimit& limit : one.limits->windows) {
-          one.made.mapped().windows.emplace_back(limit.unit, SlidingWindow(limit.window));
+        aside.emplace(Key{one.scope->kind, std::string(one.scope->id)}, State{});
+        spare.made = aside.extract(aside.begin());
+        for (const WindowLimit& limit : one.limits().windows) {
+          spare.made.mapped().windows.emplace_back(limit.unit, SlidingWindow(limit.window));
         }
       } else {
         std::size_t windows = 0;
@@ -230,19 +237,19 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
           const std::scoped_lock lock(one.shard->mutex);
           windows = one.state->windows.size();
         }
-        one.windows.clear();
-        one.windows.reserve(windows + one.limits->windows.size());
+        spare.windows.clear();
+        spare.windows.reserve(windows + one.limits().windows.size());
       }
-      one.memory.resize(one.limits->windows.size());
-      for (std::size_t i = 0; i < one.memory.size(); ++i) {
+      spare.memory.resize(one.limits().windows.size());
+      for (std::size_t i = 0; i < spare.memory.size(); ++i) {
         std::size_t size = 4;
         if (one.state != nullptr) {
           const std::scoped_lock lock(one.shard->mutex);
-          const SlidingWindow* window = find_window(one.state->windows, one.limits->windows[i]);
+          const SlidingWindow* window = find_window(one.state->windows, one.limits().windows[i]);
           size = window == nullptr ? size : window->room_wanted();
         }
-        one.memory[i].clear();
-        one.memory[i].resize(size);
+        spare.memory[i].clear();
+        spare.memory[i].resize(size);
       }
     }
   }
@@ -296,7 +303,7 @@ std::int64_t Limiter::in_flight() const {
 Limiter::Ticket& Limiter::Ticket::operator=(Ticket&& other) noexcept {
   if (this != &other) {
     release();
-    held_ = other.held_;
+    std::copy_n(other.held_.begin(), other.count_, held_.begin());
     count_ = std::exchange(other.count_, 0);
     requests_ = other.requests_;
     tokens_ = other.tokens_;
@@ -371,61 +378,79 @@ bool is_rate_limit_header(std::string_view name) {
          });
 }
 
-std::string to_reset_text(Duration duration) {
+namespace {
+
+char* write_reset(char* at, Duration duration) {
+  constexpr std::ptrdiff_t digits_max = 20;
+  const auto number = [&](std::int64_t value, char unit) {
+    at = std::to_chars(at, at + digits_max, value).ptr;
+    *at++ = unit;
+  };
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::max(duration, Duration{})).count();
   if (milliseconds < 1000) {
-    return std::to_string(milliseconds) + "ms";
+    number(milliseconds, 'm');
+    *at++ = 's';
+    return at;
   }
-  std::string text;
   const std::int64_t hours = milliseconds / 3'600'000;
-  const std::int64_t minutes = milliseconds / 60'000 % 60;
   if (hours > 0) {
-    text += std::to_string(hours) + "h";
+    number(hours, 'h');
   }
-  if (hours > 0 || minutes > 0) {
-    text += std::to_string(minutes) + "m";
+  if (milliseconds >= 60'000) {
+    number(milliseconds / 60'000 % 60, 'm');
   }
   const std::int64_t rest = milliseconds % 60'000;
-  text += std::to_string(rest / 1000);
-  if (rest % 1000 != 0) {
-    std::string fraction = std::to_string(1000 + rest % 1000).substr(1);
-    fraction.erase(fraction.find_last_not_of('0') + 1);
-    text += "." + fraction;
+  number(rest / 1000, '.');
+  std::int64_t fraction = rest % 1000;
+  for (std::int64_t unit = 100; fraction > 0; unit /= 10) {
+    *at++ = static_cast<char>('0' + fraction / unit);
+    fraction %= unit;
   }
-  return text + "s";
+  at -= at[-1] == '.' ? 1 : 0;
+  *at++ = 's';
+  return at;
+}
+
+}  // namespace
+
+std::string to_reset_text(Duration duration) {
+  std::array<char, 32> text;
+  return {text.data(), write_reset(text.data(), duration)};
 }
 
 void RateLimitHeaders::tell(const Limiter::Ticket& ticket) {
   for (const Unit unit : {Unit::requests, Unit::tokens}) {
     if (const auto& standing = ticket.standing(unit)) {
-      tell(unit, *standing);
+      standings_[static_cast<std::size_t>(unit)] = standing;
     }
   }
 }
 
 void RateLimitHeaders::tell(const Refusal& refusal) {
   if (refusal.window) {
-    tell(refusal.window->unit, {.limit = refusal.window->amount,
-                                .remaining = 0,
-                                .reset = refusal.retry_after.value_or(refusal.window->window)});
+    standings_[static_cast<std::size_t>(refusal.window->unit)] = {
+        .limit = refusal.window->amount,
+        .remaining = 0,
+        .reset = refusal.retry_after.value_or(refusal.window->window)};
   }
 }
 
-void RateLimitHeaders::tell(Unit unit, const Standing& standing) {
-  using Names = std::array<std::string_view, 3>;
-  static constexpr Names of_requests = {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
-                                        "x-ratelimit-reset-requests"};
-  static constexpr Names of_tokens = {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
-                                      "x-ratelimit-reset-tokens"};
-  const Names& names = unit == Unit::requests ? of_requests : of_tokens;
-  const auto begin = std::ranges::find(headers, names[0], [](const auto& header) { return header.first; });
-  auto at = static_cast<std::size_t>(begin - headers.begin());
-  if (begin == headers.end()) {
-    headers.resize(headers.size() + names.size());
+void RateLimitHeaders::append_to(Fields& fields) {
+  static constexpr std::array<std::string_view, 6> names = {
+      "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+      "x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",   "x-ratelimit-reset-tokens"};
+  const auto add = [&](std::size_t which, auto&& write) {
+    std::array<char, 24>& text = texts_[which];
+    const char* const end = write(text.data(), text.data() + text.size());
+    fields.emplace_back(names[which], std::string_view(text.data(), end));
+  };
+  for (std::size_t unit = 0; unit < standings_.size(); ++unit) {
+    if (const auto& standing = standings_[unit]) {
+      add(3 * unit, [&](char* at, char* end) { return std::to_chars(at, end, standing->limit).ptr; });
+      add(3 * unit + 1, [&](char* at, char* end) { return std::to_chars(at, end, standing->remaining).ptr; });
+      add(3 * unit + 2, [&](char* at, char* /*end*/) { return write_reset(at, standing->reset); });
+    }
   }
-  headers[at++] = {names[0], std::to_string(standing.limit)};
-  headers[at++] = {names[1], std::to_string(standing.remaining)};
-  headers[at] = {names[2], to_reset_text(standing.reset)};
 }
 
 }  // namespace weir::limits

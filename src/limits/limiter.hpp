@@ -8,7 +8,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "limits/limit.hpp"
@@ -92,7 +94,7 @@ class Limiter {
   /// must. Belongs to its call.
   class Ticket {
    public:
-    Ticket() = default;
+    Ticket() noexcept {}  // NOLINT(modernize-use-equals-default): would fill held_ with zeroes each time
     Ticket(Ticket&& other) noexcept { *this = std::move(other); }
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket() { release(); }
@@ -114,7 +116,7 @@ class Limiter {
       State* state;
       const LimitSet* limits;  // only to be compared while the call runs: it pins them
     };
-    std::array<Held, scopes_per_call_max> held_{};
+    std::array<Held, scopes_per_call_max> held_;  // `count_` of them
     std::size_t count_ = 0;
     std::int64_t requests_ = 0;
     std::int64_t tokens_ = 0;
@@ -148,6 +150,7 @@ class Limiter {
   static constexpr std::size_t shard_count = 16;
   class Locks;
   struct Wanted;
+  struct Spare;
   class Pins;
 
   static bool is_idle(State& state, platform::Instant now);
@@ -158,17 +161,25 @@ class Limiter {
 };
 
 /// OpenAI's headers: x-ratelimit-limit-requests and so on. Owns the texts.
-struct RateLimitHeaders {
+class RateLimitHeaders {
+ public:
+  using Fields = std::vector<std::pair<std::string_view, std::string_view>>;
+
   RateLimitHeaders() = default;
-  explicit RateLimitHeaders(const Limiter::Ticket& ticket) { tell(ticket); }
+  RateLimitHeaders(const RateLimitHeaders&) = delete;
+  RateLimitHeaders& operator=(const RateLimitHeaders&) = delete;
+  ~RateLimitHeaders() = default;
+
   /// In place of what was told before of the same unit.
   void tell(const Limiter::Ticket& ticket);
   /// Nothing is left of the limit that refuses.
   void tell(const Refusal& refusal);
-  std::vector<std::pair<std::string_view, std::string>> headers;
+  /// The texts stay until this is called again.
+  void append_to(Fields& fields);
 
  private:
-  void tell(Unit unit, const Standing& standing);
+  std::array<std::optional<Standing>, 2> standings_;  // by unit
+  std::array<std::array<char, 24>, 6> texts_{};
 };
 /// True for x-ratelimit-*, in any case.
 bool is_rate_limit_header(std::string_view name);

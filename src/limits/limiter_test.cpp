@@ -304,18 +304,24 @@ TEST(RateLimitHeaders, are_written_as_openai_writes_them) {
   const Scope scope{ScopeKind::key, "k", &set};
   const auto ticket = limiter.take({&scope, 1}, {.tokens = 300}, start);
   ASSERT_TRUE(ticket);
-  const RateLimitHeaders written(*ticket);
-  const std::vector<std::pair<std::string_view, std::string>> expected = {
+  RateLimitHeaders headers;
+  headers.tell(*ticket);
+  RateLimitHeaders::Fields written;
+  headers.append_to(written);
+  const RateLimitHeaders::Fields expected = {
       {"x-ratelimit-limit-requests", "100"},     {"x-ratelimit-remaining-requests", "99"},
       {"x-ratelimit-reset-requests", "1m0s"},    {"x-ratelimit-limit-tokens", "50000"},
       {"x-ratelimit-remaining-tokens", "49700"}, {"x-ratelimit-reset-tokens", "6m0s"}};
-  EXPECT_EQ(written.headers, expected);
+  EXPECT_EQ(written, expected);
   for (const auto& [duration, text] : {std::pair{Duration(0), "0ms"},
                                        {Duration(1), "1ms"},
                                        {Duration(120ms), "120ms"},
                                        {Duration(1s), "1s"},
                                        {Duration(7660ms), "7.66s"},
                                        {Duration(2h), "2h0m0s"},
+                                       {Duration(60'050ms), "1m0.05s"},
+                                       {Duration(1'001ms), "1.001s"},
+                                       {Duration::max(), "2562047h47m16.855s"},
                                        {Duration(-1s), "0ms"}}) {
     EXPECT_EQ(to_reset_text(duration), text);
   }

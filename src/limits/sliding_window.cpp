@@ -13,7 +13,7 @@ using platform::Instant;
 void SlidingWindow::forget(Instant now) {
   while (count_ > 0 && ring_[first_].at + length_ <= now) {
     used_ -= ring_[first_].amount;
-    first_ = (first_ + 1) % ring_.size();
+    first_ = place(1);
     --count_;
   }
 }
@@ -53,8 +53,7 @@ void SlidingWindow::take(Instant at, std::int64_t amount, std::int64_t limit) {
   used_ += amount;
   if (count_ > 0 && limit > entries_max) {
     Entry& last = ring_[place(count_ - 1)];
-    const auto slot_of = [&](Instant time) { return time.time_since_epoch() / slot(); };
-    if (slot_of(last.at) == slot_of(at)) {
+    if (at < slot_end_) {
       last.at = at;
       last.amount += amount;
       return;
@@ -62,15 +61,17 @@ void SlidingWindow::take(Instant at, std::int64_t amount, std::int64_t limit) {
   }
   ring_[place(count_)] = {at, amount};
   ++count_;
+  slot_end_ = Instant((at.time_since_epoch() / slot() + 1) * slot());
 }
 
 void SlidingWindow::give_back(Instant taken_at, std::int64_t amount) {
-  for (std::size_t i = 0; i < count_; ++i) {
+  // Of several that became one entry, it has the time of the last. What is given back was mostly taken lately.
+  std::size_t begin = count_;
+  while (begin > 0 && ring_[place(begin - 1)].at >= taken_at) {
+    --begin;
+  }
+  for (std::size_t i = begin; i < count_; ++i) {
     Entry& entry = ring_[place(i)];
-    // Of several that became one entry, it has the time of the last.
-    if (entry.at < taken_at) {
-      continue;
-    }
     if (entry.at - taken_at > slot()) {
       return;  // it is over
     }
@@ -84,6 +85,7 @@ void SlidingWindow::give_back(Instant taken_at, std::int64_t amount) {
       }
       --count_;
       --i;
+      slot_end_ = Instant::min();
     }
     if (amount == 0) {
       return;

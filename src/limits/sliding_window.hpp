@@ -53,7 +53,10 @@ class SlidingWindow {
   [[nodiscard]] platform::Duration until_empty(platform::Instant now) const;
 
  private:
-  [[nodiscard]] std::size_t place(std::size_t index) const { return (first_ + index) % ring_.size(); }
+  [[nodiscard]] std::size_t place(std::size_t index) const {
+    const std::size_t at = first_ + index;  // index <= ring_.size(), and a division takes long
+    return at < ring_.size() ? at : at - ring_.size();
+  }
   [[nodiscard]] platform::Duration slot() const { return length_ / entries_max + platform::Duration(1); }
 
   platform::Duration length_;
@@ -61,6 +64,7 @@ class SlidingWindow {
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::int64_t used_ = 0;
+  platform::Instant slot_end_ = platform::Instant::min();  // until then what is taken joins the last entry
 };
 
 }  // namespace weir::limits

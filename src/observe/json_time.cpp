@@ -8,20 +8,23 @@ namespace weir::observe {
 std::string rfc3339(platform::WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::milliseconds>(time - day));
+  const auto of_day =
+      static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(time - day).count());  // below 2^27
   std::string text = "0000-00-00T00:00:00.000Z";
-  const auto put = [&](std::size_t at, std::size_t width, std::int64_t value) {
-    for (std::size_t i = width; i > 0; --i, value /= 10) {
-      text[at + i - 1] = static_cast<char>('0' + value % 10);
-    }
+  const auto two = [&](std::size_t at, std::uint32_t value) {
+    text[at] = static_cast<char>('0' + value / 10);
+    text[at + 1] = static_cast<char>('0' + value % 10);
   };
-  put(0, 4, static_cast<int>(date.year()));
-  put(5, 2, static_cast<unsigned>(date.month()));
-  put(8, 2, static_cast<unsigned>(date.day()));
-  put(11, 2, clock.hours().count());
-  put(14, 2, clock.minutes().count());
-  put(17, 2, clock.seconds().count());
-  put(20, 3, clock.subseconds().count());
+  const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
+  two(0, year / 100 % 100);
+  two(2, year % 100);
+  two(5, static_cast<unsigned>(date.month()));
+  two(8, static_cast<unsigned>(date.day()));
+  two(11, of_day / 3'600'000);
+  two(14, of_day / 60'000 % 60);
+  two(17, of_day / 1000 % 60);
+  two(20, of_day % 1000 / 10);
+  text[22] = static_cast<char>('0' + of_day % 10);
   return text;
 }
 

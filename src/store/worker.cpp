@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include <utility>
+
 #include "platform/real_clock.hpp"
 
 namespace weir::store {
@@ -44,7 +46,9 @@ void Worker::start() {
 void Worker::nudge() {
   {
     const std::lock_guard lock(mutex_);
-    nudged_ = true;
+    if (std::exchange(nudged_, true) || !idle_) {
+      return;  // it will look after its pause: to be woken for that costs more than many a round
+    }
   }
   wake_.notify_all();
 }
@@ -109,7 +113,9 @@ void Worker::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto patience = available_ ? options_.idle_round : options_.retry;
+    idle_ = true;
     wake_.wait_for(lock, patience, [&] { return stopping_ || nudged_ || !jobs_.empty(); });
+    idle_ = false;
     std::deque<Job> jobs;
     jobs.swap(jobs_);
     nudged_ = false;
