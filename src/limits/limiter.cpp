@@ -113,7 +113,7 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
   };
   const Pins pins(all);
   std::vector<States::node_type> dropped;  // destroyed when the locks are free again
-  std::vector<Spare> spares;  // of all scopes, once one of them wants memory
+  std::vector<Spare> spares;               // of all scopes, once one of them wants memory
 
   for (;;) {
     bool memory_wanted = false;
@@ -142,7 +142,8 @@ std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> sco
           SlidingWindow* window = find_window(one.state->windows, limit);
           if (window == nullptr) {
             std::vector<Counted>& windows = one.state->windows;
-            if (windows.size() == windows.capacity() && spare != nullptr && spare->windows.capacity() > windows.size()) {
+            if (windows.size() == windows.capacity() && spare != nullptr &&
+                spare->windows.capacity() > windows.size()) {
               // The larger list that was made for it takes over.
               std::ranges::move(windows, std::back_inserter(spare->windows));
               std::swap(spare->windows, windows);
@@ -429,9 +430,7 @@ void RateLimitHeaders::tell(const Limiter::Ticket& ticket) {
 void RateLimitHeaders::tell(const Refusal& refusal) {
   if (refusal.window) {
     standings_[static_cast<std::size_t>(refusal.window->unit)] = {
-        .limit = refusal.window->amount,
-        .remaining = 0,
-        .reset = refusal.retry_after.value_or(refusal.window->window)};
+        .limit = refusal.window->amount, .remaining = 0, .reset = refusal.retry_after.value_or(refusal.window->window)};
   }
 }
 

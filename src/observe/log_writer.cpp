@@ -11,6 +11,22 @@ namespace {
 
 constexpr auto batch_time = std::chrono::milliseconds(20);
 
+/// Where a thread writes its next line. A line is never longer than what it tells of, which is bounded.
+std::string& scratch() {
+  thread_local std::string line;
+  line.clear();
+  return line;
+}
+
+void append_message(std::string& line, platform::WallTime time, Level level, std::string_view component,
+                    std::string_view text) {
+  line += fmt::format(R"({{"time":"{}","level":"{}","component":)", rfc3339(time), to_string(level));
+  text::append_json_string(line, component);
+  line += R"(,"message":)";
+  text::append_json_string(line, text);
+  line += "}\n";
+}
+
 }  // namespace
 
 std::string_view to_string(Level level) {
@@ -25,7 +41,8 @@ std::string_view to_string(Level level) {
 }
 
 LogWriter::LogWriter(std::unique_ptr<platform::AppendFile> file, const platform::Clock& clock, Options options)
-    : file_(std::move(file)), clock_(clock), queued_max_(options.queued_max) {
+    : file_(std::move(file)), clock_(clock), queued_bytes_max_(options.queued_bytes_max) {
+  queue_.reserve(queued_bytes_max_);
   set_filter(std::move(options.filter));
   thread_ = std::thread([this] { run(); });
 }
@@ -51,28 +68,32 @@ void LogWriter::message(Level level, std::string_view component, std::string tex
   const Filter& filter = *filter_.load(std::memory_order_acquire);
   const auto own = filter.components.find(component);
   if (level >= (own != filter.components.end() ? own->second : filter.level)) {
-    push(Message{
-        .level = level, .component = std::string(component), .text = std::move(text), .time = clock_.wall_now()});
+    std::string& line = scratch();
+    append_message(line, clock_.wall_now(), level, component, text);
+    push(line);
   }
 }
 
-void LogWriter::request(std::shared_ptr<const LogLine> line) {
+void LogWriter::request(std::shared_ptr<const LogLine> told) {
   const Filter& filter = *filter_.load(std::memory_order_acquire);
   if (filter.requests && filter.level <= Level::info) {
-    push(std::move(line));
+    std::string& line = scratch();
+    told->append_to(line);
+    line += '\n';
+    push(line);
   }
 }
 
-void LogWriter::push(Entry entry) {
+void LogWriter::push(std::string_view line) {
   bool was_empty = false;
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.size() >= queued_max_) {
+    if (line.size() > queued_bytes_max_ - queue_.size()) {
       dropped_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
     was_empty = queue_.empty();
-    queue_.push_back(std::move(entry));
+    queue_ += line;
   }
   if (was_empty) {
     wake_.notify_one();  // once a batch: the writer sleeps until something comes, then collects for a while
@@ -80,10 +101,10 @@ void LogWriter::push(Entry entry) {
 }
 
 void LogWriter::run() {
-  std::vector<Entry> entries;
-  std::string buffer;
+  std::string lines;
+  lines.reserve(queued_bytes_max_);
   while (true) {
-    entries.clear();
+    lines.clear();
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -91,38 +112,18 @@ void LogWriter::run() {
       if (queue_.empty() && stopping_) {
         return;
       }
-      queue_.swap(entries);  // empty, with the room of an earlier batch
+      queue_.swap(lines);  // empty, with room of its own
     }
-    write(entries, buffer);
-  }
-}
-
-void LogWriter::write(std::vector<Entry>& entries, std::string& buffer) {
-  buffer.clear();
-  for (const Entry& entry : entries) {
-    if (const auto* line = std::get_if<std::shared_ptr<const LogLine>>(&entry)) {
-      (*line)->append_to(buffer);
-    } else {
-      const auto& message = std::get<Message>(entry);
-      buffer +=
-          fmt::format(R"({{"time":"{}","level":"{}","component":)", rfc3339(message.time), to_string(message.level));
-      text::append_json_string(buffer, message.component);
-      buffer += R"(,"message":)";
-      text::append_json_string(buffer, message.text);
-      buffer += '}';
+    const std::uint64_t dropped = dropped_.load(std::memory_order_relaxed);
+    if (dropped != dropped_told_) {
+      append_message(lines, clock_.wall_now(), Level::warn, "log",
+                     fmt::format("{} lines were dropped because the queue was full", dropped - dropped_told_));
+      dropped_told_ = dropped;
     }
-    buffer += '\n';
+    // A full disk loses lines, not calls; standard error is the only place left to say so, and it may be this very
+    // file.
+    static_cast<void>(file_->append(lines));
   }
-  const std::uint64_t dropped = dropped_.load(std::memory_order_relaxed);
-  if (dropped != dropped_told_) {
-    buffer += fmt::format(
-        R"({{"time":"{}","level":"warn","component":"log","message":"{} lines were dropped because the queue was full"}})"
-        "\n",
-        rfc3339(clock_.wall_now()), dropped - dropped_told_);
-    dropped_told_ = dropped;
-  }
-  // A full disk loses lines, not calls; standard error is the only place left to say so, and it may be this very file.
-  static_cast<void>(file_->append(buffer));
 }
 
 }  // namespace weir::observe

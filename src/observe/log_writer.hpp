@@ -5,8 +5,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
-#include <variant>
 #include <vector>
 
 #include "observe/log.hpp"
@@ -15,10 +15,12 @@
 
 namespace weir::observe {
 
-/// The log of a running weir: a bounded queue, and one thread that formats and appends in batches.
+/// The log of a running weir: a bounded queue of whole lines, and one thread that appends them in batches.
 ///
-/// A line waits at most about 20 ms. When the queue is full, lines are dropped and counted, never waited for; the count
-/// is written when there is room again. Destroying it writes what is queued. Thread-safe.
+/// Who logs writes the line, while what it tells of is at hand: another thread would first have to fetch all of it from
+/// memory, and the record of each call would live until then. A line waits at most about 20 ms. When the queue is full,
+/// lines are dropped and counted, never waited for; the count is written when there is room again. Destroying it writes
+/// what is queued. Thread-safe.
 class LogWriter final : public Log {
  public:
   /// What is written; may change while it runs.
@@ -30,7 +32,7 @@ class LogWriter final : public Log {
   };
   struct Options {
     Filter filter;
-    std::size_t queued_max = 16 * 1024;  // lines
+    std::size_t queued_bytes_max = std::size_t{16} << 20;
   };
   /// `clock` outlives the writer and may be asked from any thread.
   LogWriter(std::unique_ptr<platform::AppendFile> file, const platform::Clock& clock, Options options);
@@ -44,26 +46,17 @@ class LogWriter final : public Log {
   [[nodiscard]] std::uint64_t dropped() const override { return dropped_.load(std::memory_order_relaxed); }
 
  private:
-  struct Message {
-    Level level;
-    std::string component;
-    std::string text;
-    platform::WallTime time;
-  };
-  using Entry = std::variant<std::shared_ptr<const LogLine>, Message>;
-
-  void push(Entry entry);
+  void push(std::string_view line);
   void run();
-  void write(std::vector<Entry>& entries, std::string& buffer);
 
   const std::unique_ptr<platform::AppendFile> file_;
   const platform::Clock& clock_;
-  const std::size_t queued_max_;
+  const std::size_t queued_bytes_max_;
   std::vector<std::unique_ptr<const Filter>> filters_;  // all there ever were: a thread may still look at an old one
   std::atomic<const Filter*> filter_;                   // the last of them
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Entry> queue_;
+  std::string queue_;  // lines; its room is made once, and its pages are granted when they are used
   bool stopping_ = false;
   std::atomic<std::uint64_t> dropped_ = 0;
   std::uint64_t dropped_told_ = 0;

@@ -107,8 +107,9 @@ TEST(LogWriter, a_full_queue_loses_lines_counts_them_and_says_so_once) {
   MemoryFile::Contents contents;
   contents.holds = true;
   {
-    LogWriter log(std::make_unique<MemoryFile>(contents), clock_of_tests, {.queued_max = 4});
-    log.message(Level::info, "x", "held");
+    const std::string line = R"({"time":"2026-11-21T00:00:00.000Z","level":"info","component":"x","message":"0"})";
+    LogWriter log(std::make_unique<MemoryFile>(contents), clock_of_tests, {.queued_bytes_max = 4 * (line.size() + 1)});
+    log.message(Level::info, "x", "h");
     contents.entered.acquire();  // the writer's thread is stuck in the file now
     for (int i = 0; i < 10; ++i) {
       log.message(Level::info, "x", std::to_string(i));

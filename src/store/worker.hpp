@@ -80,7 +80,7 @@ class Worker {
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   bool nudged_ = true;  // what an earlier process left is looked for at once
-  bool idle_ = false;    // waits for a nudge, not for the end of its pause
+  bool idle_ = false;   // waits for a nudge, not for the end of its pause
   bool stopping_ = false;
   std::thread thread_;
 };
