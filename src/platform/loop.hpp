@@ -70,8 +70,8 @@ class Loop : public Clock {
   /// Resolves and connects. Errors: unreachable (name or route), refused, timeout, cancelled, reset.
   virtual Task<Result<std::unique_ptr<Stream>>> dial(const Peer& peer, Until until) = 0;
 
-  /// Accepts on `host:port` (port 0: any free one) or a Unix socket and calls `handler`, which outlives the listener,
-  /// on this loop. A socket file that nobody answers at any more is replaced.
+  /// Accepts on `host:port` (port 0: any free one) or a Unix socket and calls `handler` on this loop; it outlives the
+  /// listener by a turn. A socket file that nobody answers at any more is replaced.
   virtual Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
                                                    const ListenOptions& options) = 0;
   Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler);

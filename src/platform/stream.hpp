@@ -85,7 +85,7 @@ class Accepted {
 
 class AcceptHandler {
  public:
-  /// Called on the listener's loop.
+  /// On the listener's loop; who connected just before the listener went is told a turn later. Outlives that turn too.
   virtual void on_accept(std::unique_ptr<Accepted> connection) = 0;
 
  protected:
