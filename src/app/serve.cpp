@@ -127,6 +127,7 @@ int serve(const ServeOptions& options) {
   auto inherited = platform::InheritedSockets::from_environment();
   platform::note_predecessor();
   platform::raise_file_limit();
+  platform::keep_freed_memory();
   const Start start = read_start(options.config, options.demo);
   if (!start.outcome.config) {
     fmt::print(stderr, "weir did not start: {} in the configuration.\n",

@@ -15,6 +15,11 @@ namespace weir::platform {
 /// As many open files as the hard limit grants; gives how many that are.
 std::size_t raise_file_limit();
 
+/// Memory that was freed stays with the process, up to 8 MiB of it at the end of each thread's heap: the C library
+/// would give it back at 128 KiB, and the body of the next call would fault it in again, page by page. Blocks from 4
+/// MiB on are mapped by themselves and go back at once.
+void keep_freed_memory();
+
 /// Tells systemd, or whoever named a socket in NOTIFY_SOCKET, "READY=1" and the like. Nothing happens where nobody did.
 void notify_service_manager(std::string_view state);
 
