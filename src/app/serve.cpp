@@ -210,6 +210,7 @@ int serve(const ServeOptions& options) {
   identities.start();
   print_welcome(start, node);
   platform::announce_ready();
+  platform::give_freed_memory_back();
 
   Handover handover(**log, [] { ::kill(::getpid(), SIGTERM); });
   while (true) {

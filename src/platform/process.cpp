@@ -173,6 +173,12 @@ void keep_freed_memory() {
 #endif
 }
 
+void give_freed_memory_back() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
+
 void notify_service_manager(std::string_view state) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   sockaddr_un address{};
