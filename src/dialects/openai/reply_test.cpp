@@ -45,7 +45,8 @@ TEST(ReplyFacts, usage_is_read_in_the_words_of_several_providers) {
   EXPECT_EQ(media.image_input_tokens, 6);
   EXPECT_EQ(media.audio_output_tokens, 2);
   EXPECT_EQ(media.image_output_tokens, 1);
-  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":-7,"image_tokens":null})"), (llm::Usage{9, 2, std::nullopt, std::nullopt, std::nullopt}));
+  EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":-7,"image_tokens":null})"),
+            (llm::Usage{9, 2, std::nullopt, std::nullopt, std::nullopt}));
   const llm::Usage written =
       usage(R"("prompt_tokens_details":{"cache_creation_tokens":5,"cache_creation_token_details":)"
             R"({"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}})");
