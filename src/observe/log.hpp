@@ -11,7 +11,7 @@ namespace weir::observe {
 enum class Level : std::uint8_t { debug, info, warn, error, off };
 std::string_view to_string(Level level);
 
-/// A line that is written out only by the log's own thread: the record of a call. Shared and const from then on.
+/// A line that writes itself: the record of a call. Shared and const from then on.
 class LogLine {
  public:
   virtual ~LogLine() = default;
