@@ -54,16 +54,12 @@ AllowanceTable::Allowances AllowanceTable::configured() const {
   return configured_;
 }
 
-std::vector<std::string> AllowanceTable::above(std::string tenant) const {
+std::vector<std::string> AllowanceTable::above(std::string_view tenant) const {
   std::unique_lock lock(mutex_);
   const Allowances all = all_;
   lock.unlock();
   std::vector<std::string> above;
-  for (const auto* up = all->parent_of(tenant);
-       up != nullptr && above.size() + 1 < gateway::Allowances::tenant_depth_max; up = all->parent_of(tenant)) {
-    tenant = up->first;
-    above.push_back(tenant);
-  }
+  all->each_above(tenant, [&](const std::string& name, const gateway::TenantAllowance&) { above.push_back(name); });
   return above;
 }
 

@@ -31,7 +31,7 @@ class AllowanceTable {
   [[nodiscard]] Allowances in_use() const;
   [[nodiscard]] Allowances configured() const;
   /// The tenants that `tenant` is part of, from near to far.
-  [[nodiscard]] std::vector<std::string> above(std::string tenant) const;
+  [[nodiscard]] std::vector<std::string> above(std::string_view tenant) const;
 
  private:
   Change merge();

@@ -200,17 +200,12 @@ void build_limits(const Section& root, Report& report, Config& config) {
   });
   check_allowances(root, report, config);
   for (const auto& [name, tenant] : all.tenants) {
-    std::size_t depth = 1;
-    for (const auto* up = all.parent_of(name); up != nullptr && depth <= gateway::Allowances::tenant_depth_max;
-         up = all.parent_of(up->first)) {
-      ++depth;
-    }
     const auto wrong = [&, &at = name](const std::string& words) {
       report.error(root.at("tenants").named(at).origin("parent"), "tenants." + at + ".parent", words);
     };
     if (!tenant.parent.empty() && !all.tenants.contains(tenant.parent)) {
       wrong(fmt::format("unknown tenant \"{}\"", tenant.parent));
-    } else if (depth > gateway::Allowances::tenant_depth_max) {
+    } else if (all.is_too_deep(name)) {
       wrong(fmt::format("tenants stand at most {} deep, and none is part of itself",
                         gateway::Allowances::tenant_depth_max));
     }

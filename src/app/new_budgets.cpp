@@ -1,6 +1,6 @@
 #include "app/new_budgets.hpp"
 
-#include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -20,17 +20,6 @@ void add(BudgetRules& to, const BudgetRules& more) {
 
 const BudgetRules& budgets_of(const auth::Key& key, const BudgetRules& per_key) {
   return key.rules == nullptr || key.rules->budgets.empty() ? per_key : key.rules->budgets;
-}
-
-/// All above one tenant, from near to far.
-std::vector<const Allowances::ByName<gateway::TenantAllowance>::value_type*> above(const Allowances& all,
-                                                                                   std::string_view name) {
-  std::vector<const Allowances::ByName<gateway::TenantAllowance>::value_type*> found;
-  for (const auto* up = all.parent_of(name); up != nullptr && found.size() < Allowances::tenant_depth_max;
-       up = all.parent_of(up->first)) {
-    found.push_back(up);
-  }
-  return found;
 }
 
 }  // namespace
@@ -56,11 +45,14 @@ BudgetRules new_budgets(const Allowances& before, const Allowances& now) {
   }
   for (const std::string_view name : names) {
     compare(before.of_tenant(name).budgets, now.of_tenant(name).budgets);
-    const auto were_above = above(before, name);
-    for (const auto* up : above(now, name)) {
-      const bool was = std::ranges::any_of(were_above, [&](const auto* other) { return other->first == up->first; });
-      compare(was ? before.tenants.find(up->first)->second.budgets : BudgetRules{}, up->second.budgets);
-    }
+    std::map<std::string_view, const BudgetRules*> were_above;
+    before.each_above(name, [&](std::string_view above, const gateway::TenantAllowance& tenant) {
+      were_above.emplace(above, &tenant.budgets);
+    });
+    now.each_above(name, [&](std::string_view above, const gateway::TenantAllowance& tenant) {
+      const auto was = were_above.find(above);
+      compare(was == were_above.end() ? BudgetRules{} : *was->second, tenant.budgets);
+    });
   }
   return found;
 }

@@ -41,12 +41,7 @@ std::vector<std::string> misplaced_tenants(const Allowances& all) {
       told.push_back(fmt::format("{}: its parent {} is no tenant", name, tenant.parent));
       continue;
     }
-    std::size_t depth = 1;
-    for (const auto* up = all.parent_of(name); up != nullptr && depth <= Allowances::tenant_depth_max;
-         up = all.parent_of(up->first)) {
-      ++depth;
-    }
-    if (depth > Allowances::tenant_depth_max) {
+    if (all.is_too_deep(name)) {
       told.push_back(fmt::format("{}: more than {} deep, so what is above that does not hold for it", name,
                                  Allowances::tenant_depth_max));
     }

@@ -23,12 +23,9 @@ TenantAllowance of_configuration(std::int64_t in_flight, std::string parent = ""
   return tenant;
 }
 
-std::vector<std::string> above(const Allowances& all, std::string name) {
+std::vector<std::string> above(const Allowances& all, std::string_view tenant) {
   std::vector<std::string> names;
-  for (const auto* up = all.parent_of(name); up != nullptr && names.size() < 20; up = all.parent_of(name)) {
-    name = up->first;
-    names.push_back(name);
-  }
+  all.each_above(tenant, [&](const std::string& name, const TenantAllowance&) { names.push_back(name); });
   return names;
 }
 

@@ -49,14 +49,24 @@ struct Allowances {
     const auto found = tenants.find(name);
     return found == tenants.end() || found->second.empty() ? per_tenant : found->second;
   }
-  /// The tenant that this one is part of; null: none.
-  [[nodiscard]] const std::pair<const std::string, TenantAllowance>* parent_of(std::string_view name) const {
-    const auto found = tenants.find(name);
-    if (found == tenants.end() || found->second.parent.empty()) {
-      return nullptr;
+  /// The tenants that this one is part of, from near to far, as far up as calls look: `visit` takes name and allowance.
+  template <class Visit>
+  void each_above(std::string_view name, Visit&& visit) const {
+    std::size_t depth = 1;
+    for (const auto* up = parent_of(name); up != nullptr && depth < tenant_depth_max; up = parent_of(up->first)) {
+      ++depth;
+      visit(up->first, up->second);
     }
-    const auto parent = tenants.find(found->second.parent);
-    return parent == tenants.end() ? nullptr : &*parent;
+  }
+  /// It stands deeper than calls look, or is part of itself: not all that is above it holds for it.
+  [[nodiscard]] bool is_too_deep(std::string_view name) const {
+    std::string_view last = name;
+    std::size_t depth = 1;
+    each_above(name, [&](std::string_view above, const TenantAllowance&) {
+      last = above;
+      ++depth;
+    });
+    return depth == tenant_depth_max && parent_of(last) != nullptr;
   }
   /// Nothing is limited: the way of a call is a branch shorter.
   [[nodiscard]] bool empty() const {
@@ -65,6 +75,17 @@ struct Allowances {
            std::ranges::all_of(tenants, [](const auto& one) { return one.second.empty(); });
   }
   friend bool operator==(const Allowances&, const Allowances&) = default;
+
+ private:
+  /// Null: it has none.
+  [[nodiscard]] const std::pair<const std::string, TenantAllowance>* parent_of(std::string_view name) const {
+    const auto found = tenants.find(name);
+    if (found == tenants.end() || found->second.parent.empty()) {
+      return nullptr;
+    }
+    const auto parent = tenants.find(found->second.parent);
+    return parent == tenants.end() ? nullptr : &*parent;
+  }
 };
 
 }  // namespace weir::gateway

@@ -97,12 +97,9 @@ void Charges::find_all(std::string_view route) {
   using ledger::OwnerKind;
   add(ScopeKind::global, OwnerKind::global, "", all_.global);
   add(ScopeKind::tenant, OwnerKind::tenant, who.tenant, all_.of_tenant(who.tenant));
-  std::size_t depth = 1;
-  for (const auto* up = all_.parent_of(who.tenant); up != nullptr && depth < Allowances::tenant_depth_max;
-       up = all_.parent_of(up->first)) {
-    add(ScopeKind::tenant, OwnerKind::tenant, up->first, up->second);
-    ++depth;
-  }
+  all_.each_above(who.tenant, [&](std::string_view name, const TenantAllowance& above) {
+    add(ScopeKind::tenant, OwnerKind::tenant, name, above);
+  });
   if (!who.user.empty() && !all_.per_user.empty()) {
     user_ = ledger::user_id(who.tenant, who.user);
     add(ScopeKind::user, OwnerKind::user, user_, all_.per_user);
