@@ -171,7 +171,17 @@ Task<bool> AttemptLoop::wait_for_key() {
   const auto woke =
       co_await platform::sleep(context_.attempt.core.loop, {first.until, &context_.attempt.end.cancellation});
   context_.attempt.waited += now() - began;
+  decide_anew();
   co_return woke != platform::Wake::cancelled;
+}
+
+void AttemptLoop::decide_anew() {
+  for (const routing::Target* target : unpaid_) {
+    resting_.push_back({.target = target, .until = now()});
+  }
+  if (!unpaid_.empty()) {
+    context_.attempt.charges->forget_refusal();
+  }
 }
 
 void AttemptLoop::note_wish() {
@@ -464,6 +474,7 @@ Task<AttemptLoop::Next> AttemptLoop::ask(const routing::Candidate& candidate, pr
     row.silent_retry = fresh_connection;
     row.trial = slot.trial();
     if (!reserve()) {
+      unpaid_.push_back(candidate.target);
       co_return Next::member;
     }
     Attempt::Turn turn{.candidate = candidate,

@@ -69,6 +69,8 @@ class AttemptLoop {
   /// Null, with the reason in the record: it cannot be asked at all.
   providers::Provider* provider_of(const routing::Candidate& candidate);
   WEIR_OWN_FRAME Task<bool> wait_for_key();
+  /// Time has passed: whoever was refused by a budget or a limit is asked again, and what was said then is forgotten.
+  void decide_anew();
   /// After a failed attempt: who wants to be left alone until when.
   void note_wish();
   /// True, with the reason in the record: asking it could not help.
@@ -105,7 +107,8 @@ class AttemptLoop {
     const routing::Target* target = nullptr;
     platform::Instant until;
   };
-  std::vector<Resting> resting_;  // those without a usable key
+  std::vector<Resting> resting_;                // those without a usable key
+  std::vector<const routing::Target*> unpaid_;  // those that a budget or a limit refused
   platform::Instant back_at_ = platform::never;
   bool last_resort_ = false;  // they alone are asked
   std::string left_for_;      // the label of the member that was asked before

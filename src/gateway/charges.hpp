@@ -47,6 +47,8 @@ class Charges {
   std::optional<std::string_view> reserve(ledger::AttemptRecord& row, platform::Instant deadline);
   /// Why no attempt could be paid for: of several refusals the one that leaves most hope.
   [[nodiscard]] const std::optional<Refusal>& refusal() const { return refusal_; }
+  /// It is out of date: what is refused from now on counts alone.
+  void forget_refusal() { refusal_.reset(); }
   /// The attempt of that row has ended, with its cost.
   void settle(ledger::AttemptRecord& row);
   /// The call has ended.

@@ -14,6 +14,7 @@
 #include "observe/metric_names.hpp"
 #include "platform/sim/running.hpp"
 #include "platform/sim/simulated_world.hpp"
+#include "providers/key_pool.hpp"
 #include "routing/target_state.hpp"
 
 /// For tests: whole calls against scripted providers in simulated time.
@@ -143,6 +144,8 @@ class ScriptedProvider final : public providers::Provider {
   std::vector<std::string> bodies;
   int alive = 0;
   openai::Prefill prefill = openai::Prefill::none;
+  std::shared_ptr<providers::KeyPool> pool;
+  [[nodiscard]] providers::KeyPool* keys() const override { return pool.get(); }
   [[nodiscard]] const providers::Quirks& quirks() const override {
     quirks_.prefill = prefill;
     return quirks_;
@@ -245,7 +248,8 @@ class ExchangeTest : public testing::Test {
     use({});
   }
   void use(routing::Retry retry, routing::Timeouts timeouts = {}) {
-    auto snapshot = std::make_shared<Snapshot>(Snapshot{.models = {}, .providers = providers_});
+    auto snapshot =
+        std::make_shared<Snapshot>(Snapshot{.models = {}, .allowances = allowances_, .providers = providers_});
     routing::ModelPolicy policy{.name = "smart", .steps = {}, .timeouts = timeouts, .retry = retry};
     for (const std::string name : {"a", "b"}) {
       policy.steps.push_back({.any_of = {{.provider = name,
@@ -324,6 +328,7 @@ class ExchangeTest : public testing::Test {
   platform::SimulatedLoop& loop_ = world_.add_loop("10.0.0.1");
   ledger::TestSink log_;
   Core core_{.loop = loop_, .snapshot = {}, .records = log_, .log = log_, .tees = {}, .relay = {}, .metrics = {}};
+  std::shared_ptr<const Allowances> allowances_;  // as use() has them
   Providers providers_;
   ScriptedProvider* a_ = nullptr;
   ScriptedProvider* b_ = nullptr;
