@@ -339,6 +339,7 @@ class MoneyJudge {
     Instant latest;
     Instant ended;
     bool certain = true;
+    bool given_back = false;  // a budget refused it: it counted while it was there, and then as if it had never been
   };
 
   static bool was_limited(const RequestRecord& record) { return record.refused_by.starts_with("the limit of"); }
@@ -348,15 +349,15 @@ class MoneyJudge {
     std::vector<Admission> all;
     for (std::size_t i = 0; i < history_.records.size(); ++i) {
       const RequestRecord& record = *history_.records[i];
-      if (record.key_id != caller.key_id() || money_.process_of_record[i] != process ||
-          (!record.refused_by.empty() && record.attempts.empty())) {
+      if (record.key_id != caller.key_id() || money_.process_of_record[i] != process || was_limited(record)) {
         continue;
       }
       const Instant began = history_.settled_at[i] - record.duration;
       all.push_back({.earliest = began,
                      .latest = began + slack,
                      .ended = history_.settled_at[i],
-                     .certain = !record.attempts.empty()});
+                     .certain = !record.attempts.empty(),
+                     .given_back = !record.refused_by.empty() && record.attempts.empty()});
     }
     for (const ClientCall& call : history_.client_calls) {
       if (call.plan.key == caller.key() && call.started >= money_.began[process] && !records_.contains(call.plan.id)) {
@@ -406,10 +407,15 @@ class MoneyJudge {
   /// Who was refused had used his limit: refusals and those who left count for nothing.
   void judge_limited(const CallerPlan& caller, const RequestRecord& record, Instant at,
                      const std::vector<Admission>& admissions) {
+    // It may have waited for a provider's key before a budget refused it.
+    const auto was_there = [&](const Admission& one) {
+      return one.earliest <= at && one.ended >= at - record.duration;
+    };
     if (caller.limits.in_flight > 0) {
       money_.states.count("429 in flight");
-      const auto others = std::ranges::count_if(
-          admissions, [&](const Admission& one) { return one.earliest <= at && one.ended >= at - slack; });
+      const auto others = std::ranges::count_if(admissions, [&](const Admission& one) {
+        return one.given_back ? was_there(one) : one.earliest <= at && one.ended >= at - slack;
+      });
       if (others < caller.limits.in_flight) {
         violate("{} was refused for {} calls in flight, and {} were", record.client_request_id, caller.limits.in_flight,
                 others);
@@ -423,7 +429,9 @@ class MoneyJudge {
     }
     money_.states.count("429 requests");
     const auto used = std::ranges::count_if(admissions, [&](const Admission& one) {
-      return one.earliest <= at && (one.latest == platform::never || one.latest + limit.window >= at);
+      return one.given_back
+                 ? was_there(one)
+                 : one.earliest <= at && (one.latest == platform::never || one.latest + limit.window >= at);
     });
     if (used < limit.amount) {
       violate("{} was refused for {}, and {} calls had been let in", record.client_request_id, limits::to_text(limit),
