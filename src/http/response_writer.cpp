@@ -18,7 +18,7 @@ void ResponseWriter::reset(Method method, Version version, bool keep_alive, std:
   head_.clear();
   body_ = Body::none;
   status_ = 0;
-  date_written_ = head_sent_ = finished_ = broken_ = last_words_ = false;
+  date_written_ = head_sent_ = finished_ = broken_ = last_words_ = has_place_for_last_words_ = false;
   bytes_sent_ = 0;
   stalled_before_ = writer_.stalled();
 }
@@ -120,11 +120,13 @@ Task<ResponseWriter::Outcome> ResponseWriter::write(std::span<const std::string_
       slices_.push_back(last_chunk);
     }
   }
+  const bool goes_on = head_sent_;
   head_sent_ = true;
   const auto patience = last_words_ ? std::min(options_.write_timeout, last_words_timeout) : options_.write_timeout;
   const auto written = co_await writer_.write(slices_, {.cancellation = cancellation_}, patience);
   finished_ = last && written.has_value();
   broken_ = !written.has_value();  // a part of a chunk may have left: whatever came now would be taken for its rest
+  has_place_for_last_words_ = broken_ && goes_on && writer_.untouched();
   co_return written;
 }
 

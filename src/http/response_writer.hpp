@@ -62,9 +62,11 @@ class ResponseWriter {
   /// How long this response has waited for its client to take it.
   [[nodiscard]] platform::Duration stalled() const { return writer_.stalled() - stalled_before_; }
   /// Writes go on though the request was cancelled: for an answer that says so. It is then waited for a short time
-  /// only, since whoever cancelled waits too.
+  /// only, since whoever cancelled waits too. It takes the place of a write that was cancelled before a byte of it
+  /// left.
   void ignore_cancellation() {
     last_words_ = last_words_ || (cancellation_ != nullptr && cancellation_->cancelled());
+    broken_ = broken_ && !(last_words_ && has_place_for_last_words_);
     cancellation_ = nullptr;
   }
 
@@ -87,7 +89,8 @@ class ResponseWriter {
   bool head_sent_ = false;
   bool finished_ = false;
   bool last_words_ = false;
-  bool broken_ = false;  // a write failed: nothing more is written
+  bool broken_ = false;                    // a write failed: nothing more is written
+  bool has_place_for_last_words_ = false;  // it failed before anything of it had left
   std::uint64_t bytes_sent_ = 0;
   platform::Duration stalled_before_{};  // the responses before this one
   std::vector<std::string_view> slices_;

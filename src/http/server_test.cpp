@@ -156,6 +156,36 @@ TEST_F(Server, nothing_follows_a_piece_that_left_in_part) {
   EXPECT_EQ(client.heard.text.find("the last words"), std::string::npos);
 }
 
+TEST_F(Server, last_words_take_the_place_of_a_piece_of_which_nothing_left) {
+  int heard = 0;
+  int cut = 0;
+  // Pieces that leave as 6 bytes each, and heads whose sizes differ by one: once the connection is full behind a piece.
+  for (std::size_t more = 0; more < 6; ++more) {
+    serve([&](const Request&, ResponseWriter& response, RequestEnd&) -> Task<void> {
+      response.start(200);
+      response.field("x-more", std::string(more, 'x'));
+      response.stream(std::nullopt);
+      const std::string_view piece = "p";
+      while (co_await response.pieces({&piece, 1})) {
+      }
+      EXPECT_FALSE(co_await response.finish());  // a piece is missing: without last words nothing follows
+      response.ignore_cancellation();
+      static_cast<void>(co_await response.finish("the last words"));
+    });
+    // It does not read until the drain has ended the write that waits, and reads everything then.
+    Client client(client_loop_, {{.text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"}}, 2s);
+    world_.run(world_.now() + 1s);
+    drain();
+    world_.run(world_.now() + 10s);
+    const bool all = client.heard.text.ends_with("1\r\np\r\ne\r\nthe last words\r\n0\r\n\r\n");
+    EXPECT_EQ(client.heard.ended, all ? Code::end_of_stream : Code::reset);
+    EXPECT_EQ(client.heard.text.contains("the last words"), all);
+    ++(all ? heard : cut);
+  }
+  EXPECT_EQ(heard, 1);
+  EXPECT_EQ(cut, 5);
+}
+
 TEST_F(Server, does_not_take_a_refused_request_for_two) {
   serve_echo();
   const Heard heard = talk(

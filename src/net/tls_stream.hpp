@@ -36,6 +36,7 @@ class TlsStream final : public platform::Stream, platform::ReadWaiter, platform:
   void start_read(platform::ReadWaiter& waiter) override;
   void stop_read() override;
   platform::IoResult write_now(std::span<const std::string_view> slices) override;
+  [[nodiscard]] bool holds_uncounted() const override { return owed_ > 0; }
   void start_writable(platform::WriteWaiter& waiter) override;
   void shutdown_send() override;
   void close() override;

@@ -28,10 +28,12 @@ Task<std::expected<void, Code>> ByteWriter::write(std::span<const std::string_vi
   for (const std::string_view slice : slices) {
     left += slice.size();
   }
+  const std::size_t all = left;
   std::vector<std::string_view> rest;  // only when not all went at once
   while (left > 0) {
     const IoResult written = stream_.write_now(slices);
     if (!written) {
+      untouched_ = false;
       co_return std::unexpected(written.error());
     }
     left -= *written;
@@ -48,6 +50,7 @@ Task<std::expected<void, Code>> ByteWriter::write(std::span<const std::string_vi
       const Wake wake = co_await room_.wait(until.at_most(patience));
       stalled_ += loop_.now() - full;
       if (wake != Wake::notified) {
+        untouched_ = left == all && !stream_.holds_uncounted();
         co_return std::unexpected(code_of(wake));
       }
     }

@@ -22,6 +22,8 @@ class ByteWriter final : WriteWaiter {
   /// must live until it returns.
   Task<std::expected<void, Code>> write(std::span<const std::string_view> slices, Until until,
                                         Duration stall_max = Duration::max());
+  /// Of a write that failed: nothing of it has left, and nothing will, so something else can be written in its place.
+  [[nodiscard]] bool untouched() const { return untouched_; }
   /// How long all writes so far have waited for room.
   [[nodiscard]] Duration stalled() const { return stalled_; }
 
@@ -32,6 +34,7 @@ class ByteWriter final : WriteWaiter {
   Stream& stream_;
   Signal room_;
   Duration stalled_{};
+  bool untouched_ = false;
 };
 
 }  // namespace weir::platform

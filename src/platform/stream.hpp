@@ -62,6 +62,9 @@ class Stream {
   virtual void stop_read() = 0;
   /// Writes what fits now, all slices in one system call where they fit one. 0: no room, see start_writable().
   virtual IoResult write_now(std::span<const std::string_view> slices) = 0;
+  /// Bytes that it was given and has not counted as written are on their way all the same: nothing else may be written
+  /// in their place.
+  [[nodiscard]] virtual bool holds_uncounted() const { return false; }
   /// Takes the place of a wait that is still pending.
   virtual void start_writable(WriteWaiter& waiter) = 0;
   /// Says that nothing more will be written (FIN); reading goes on.

@@ -258,7 +258,7 @@ bool KeyPool::report(Lease& lease, std::string_view model, std::optional<Cause> 
   if (cause && llm::is_keys_fault(*cause)) {
     ++key.failures;
     key.last_error = cause;
-    if (*cause == Cause::rate && limits.retry_after) {
+    if (*cause != Cause::credential && limits.retry_after) {
       Limits& known = limits_for(key, model, now);
       known.resting_until = std::max(known.resting_until, now + std::min<Duration>(*limits.retry_after, rest_max));
     }

@@ -37,7 +37,8 @@ using KeySet = std::bitset<keys_max>;
 /// Each key has a circuit breaker, which counts only what is the key's own fault. A key that is refused, or whose money
 /// is spent, is out at once: nobody needs to hear that twice. Each time in a row doubles how long. One that asked too
 /// often rests as long as the provider said, for that model alone, since limits are counted by model; where he said
-/// nothing, that many refusals in a row open it as they would open a target's.
+/// nothing, that many refusals in a row open it as they would open a target's. Where he says when to come back with a
+/// key whose money is spent, it is not asked before that either.
 class KeyPool : public std::enable_shared_from_this<KeyPool> {
  public:
   struct KeyOptions {

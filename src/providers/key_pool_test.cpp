@@ -254,6 +254,16 @@ TEST(KeyPool, a_key_rests_as_long_as_the_provider_said_for_that_model_alone) {
   EXPECT_NE(labels(*made, 3, start + 30s).find('a'), std::string::npos);
 }
 
+TEST(KeyPool, a_key_whose_money_is_spent_is_out_as_long_as_the_provider_said_if_that_is_longer) {
+  const auto made = pool(abc());
+  report(*made, "a", Cause::key_quota, start, {.retry_after = 90s});
+  report(*made, "b", Cause::key_quota, start, {.retry_after = 30s});
+  EXPECT_EQ(labels(*made, 2, start + 59s), "cc");
+  EXPECT_EQ(labels(*made, 4, start + 89s).find('a'), std::string::npos);
+  EXPECT_NE(labels(*made, 4, start + 89s).find('b'), std::string::npos);
+  EXPECT_NE(labels(*made, 4, start + 90s).find('a'), std::string::npos);
+}
+
 TEST(KeyPool, a_taken_key_serves_until_another_call_learns_that_it_does_not) {
   const auto made = pool(abc());
   const auto a = made->take("m", {}, start);

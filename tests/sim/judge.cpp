@@ -405,10 +405,43 @@ class Judge {
         const bool other_key = refused.intent.status == 429 && later.key != refused.key;  // limits are each key's own
         if (later.upstream == refused.upstream && !was_on_its_way && !other_key &&
             later.received < *refused.ended + std::chrono::seconds(*refused.intent.retry_after)) {
-          violate("{} was asked again before its Retry-After had passed", refused.upstream);
+          if (!lost_its_key(refused, later)) {
+            violate("{} was asked again before its Retry-After had passed", refused.upstream);
+          }
         }
       }
     }
+  }
+
+  /// It set out with another key, which another call found to be out while this one waited for a connection, and then
+  /// there was none left that serves: it goes with the one that is back first.
+  [[nodiscard]] bool lost_its_key(const UpstreamCall& refused, const UpstreamCall& later) const {
+    const auto place = std::ranges::find(history_.records, row_, &ledger::RecordPtr::get) - history_.records.begin();
+    const Instant began = history_.settled_at[static_cast<std::size_t>(place)] - row_->duration;
+    std::optional<Instant> set_out;  // an attempt that is repeated in silence goes on from the one before
+    for (const AttemptRecord& attempt : row_->attempts) {
+      if (provider_of(attempt) == refused.upstream && !attempt.silent_retry && attempt.started &&
+          began + *attempt.started <= later.received) {
+        set_out = began + *attempt.started;
+      }
+    }
+    const auto plan = std::ranges::find(scenario_.upstreams, refused.upstream, &UpstreamPlan::name);
+    std::set<std::size_t> out = {refused.key};
+    bool meanwhile = false;
+    for (const UpstreamCall& other : history_.upstream_calls) {
+      if (other.upstream == refused.upstream && other.key != refused.key && refuses_key(other) && other.ended &&
+          *other.ended <= later.received) {
+        out.insert(other.key);
+        meanwhile = meanwhile || (set_out && other.call != call_->plan.id && *other.ended + 100ms >= *set_out);
+      }
+    }
+    return later.key == refused.key && refused.intent.status == 429 && meanwhile && out.size() == plan->keys.size();
+  }
+
+  /// It gave the gateway a reason to leave its key alone for a while.
+  static bool refuses_key(const UpstreamCall& upstream) {
+    const int status = upstream.intent.upset == Upset::error ? upstream.intent.status : 0;
+    return status == 401 || status == 402 || status == 403 || status == 429;
   }
 
   // --- leaving
@@ -816,6 +849,12 @@ class Judge {
     return nothing_half_said || is_error_in_part(events.rest);
   }
 
+  /// The end of a drain met an answer of which a part had left, to a client that took no more for the moment.
+  [[nodiscard]] bool was_half_said() const {
+    const auto closed = call_->link->closed[platform::SimulatedConnection::accepting];
+    return drained_ && closed && *closed >= *history_.drain_began + scenario_.drain_time && !could_take_it();
+  }
+
   /// All that could be on its way to this client fits into its connection, so no write to it can be half done: whatever
   /// the gateway still has to say, it can say.
   [[nodiscard]] bool could_take_it() const {
@@ -878,7 +917,7 @@ class Judge {
 
   void judge_error() {
     if (!call_->ended_at) {
-      if (stayed_ && call_->broken_framing.empty() && !call_->out_of_patience) {
+      if (stayed_ && call_->broken_framing.empty() && !call_->out_of_patience && !was_half_said()) {
         violate("the error is cut off");
       }
       return;
@@ -998,9 +1037,7 @@ class Judge {
   /// Whether the upstream ever gave the gateway a reason to leave this key alone for a while.
   [[nodiscard]] bool was_refused(const std::string& provider, std::size_t key) const {
     return std::ranges::any_of(history_.upstream_calls, [&](const UpstreamCall& upstream) {
-      const int status = upstream.intent.upset == Upset::error ? upstream.intent.status : 0;
-      return upstream.upstream == provider && upstream.key == key &&
-             (status == 401 || status == 402 || status == 403 || status == 429);
+      return upstream.upstream == provider && upstream.key == key && refuses_key(upstream);
     });
   }
 

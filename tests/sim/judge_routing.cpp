@@ -24,7 +24,9 @@ std::string provider_of(const AttemptRecord& attempt) {
 /// By the status alone: what the caller, the key or the model is to blame for is no failure of the provider.
 bool is_own_failure(const AttemptRecord& attempt) {
   constexpr int others_faults[] = {400, 401, 402, 403, 404, 422, 429};
-  return attempt.end_state == EndState::upstream_error &&
+  // It waited for one of few connections until its time was over: nothing is known of the provider.
+  const bool waited_in_vain = !attempt.connected && attempt.failure == Code::overloaded;
+  return attempt.end_state == EndState::upstream_error && !waited_in_vain &&
          std::ranges::find(others_faults, attempt.status) == std::ranges::end(others_faults);
 }
 
@@ -41,6 +43,7 @@ struct Placed {
   std::size_t number = 0;  // in its row
   Instant started;
   Instant ended;
+  Instant admitted;  // when it, or the first of those whose place it keeps, was let through
   [[nodiscard]] const AttemptRecord& attempt() const { return row->attempts[number]; }
   /// It has the place of the attempt before it: another key, another connection, or another way to ask.
   [[nodiscard]] bool keeps_its_place() const {
@@ -50,7 +53,7 @@ struct Placed {
   [[nodiscard]] bool is_followed() const {
     const std::size_t next = number + 1;
     return next < row->attempts.size() &&
-           Placed{.row = row, .number = next, .started = {}, .ended = {}}.keeps_its_place();
+           Placed{.row = row, .number = next, .started = {}, .ended = {}, .admitted = {}}.keeps_its_place();
   }
   [[nodiscard]] bool failed() const { return is_own_failure(attempt()) && !is_followed(); }
   /// It was let through early, because nobody else could be asked.
@@ -97,8 +100,14 @@ class RoutingJudge {
       for (std::size_t number = 0; number < row.attempts.size(); ++number) {
         const AttemptRecord& attempt = row.attempts[number];
         if (provider_of(attempt) == provider && attempt.started && attempt.ended) {
-          attempts_.push_back(
-              {.row = &row, .number = number, .started = began + *attempt.started, .ended = began + *attempt.ended});
+          Placed& one = attempts_.emplace_back(Placed{.row = &row,
+                                                      .number = number,
+                                                      .started = began + *attempt.started,
+                                                      .ended = began + *attempt.ended,
+                                                      .admitted = began + *attempt.started});
+          if (one.keeps_its_place() && attempts_.size() > 1) {
+            one.admitted = attempts_[attempts_.size() - 2].admitted;
+          }
         }
       }
     }
@@ -152,10 +161,13 @@ class RoutingJudge {
       for (const Placed& one : attempts_) {
         const AttemptRecord& attempt = one.attempt();
         const bool in_period =
-            one.started >= openings[i] && (i + 1 == openings.size() || one.started < openings[i + 1]);
+            one.admitted >= openings[i] && (i + 1 == openings.size() || one.admitted < openings[i + 1]);
+        // A call that found it open may find it half-open when it asks again.
+        const bool was_open =
+            scenario_.breaker.adaptive || one.admitted < openings[i] + scenario_.breaker.recovery_timeout;
         const bool tells = one.failed() || attempt.first_token;  // else it gives its place back
         if (in_period && attempt.trial && tells) {
-          (one.was_early() ? early : due).insert(one.row->id);
+          (one.was_early() && was_open ? early : due).insert(one.row->id);
         }
       }
       const auto most = static_cast<std::size_t>(scenario_.breaker.half_open_max_calls);
