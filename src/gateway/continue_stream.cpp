@@ -34,6 +34,8 @@ std::string event_of(std::string_view data) {
 /// The commit point of an answer that goes on with another one: the caller has his head and the first texts.
 void Attempt::resume() {
   committed_ = true;
+  // How long it took to repeat what had left tells nothing of how quick it is.
+  turn_.slot.answered({}, context_.core.loop.now(), false);
   row().first_token = since_start();
   context_.record.recovered_from = std::exchange(context_.record.target, row().target);
 }

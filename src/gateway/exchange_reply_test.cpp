@@ -30,6 +30,24 @@ TEST_F(ExchangeTest, a_finish_reason_implies_the_terminator_that_does_not_come) 
   }
 }
 
+TEST_F(ExchangeTest, a_reply_that_ends_inside_its_json_may_go_on_and_leaves_no_connection) {
+  use(once());
+  for (const std::string& body : {reply_body, reply_body.substr(0, 20)}) {
+    log_.records.clear();
+    sink_.emplace(loop_);
+    bool distrusted = false;
+    a_->scripts = {whole(200, body)};
+    a_->scripts[0].distrusted = &distrusted;
+    b_->scripts = {whole(200, reply_body)};
+    a_->asked_at.clear();
+    b_->asked_at.clear();
+    run("", "smart", false);
+    EXPECT_EQ(sink_->body, reply_body);
+    EXPECT_EQ(distrusted, body != reply_body);
+    b_->scripts.clear();
+  }
+}
+
 TEST_F(ExchangeTest, heartbeats_after_the_finish_do_not_hold_the_caller) {
   std::vector<std::string> events{role, hello, stop};
   for (int i = 0; i < 10'000; ++i) {

@@ -96,6 +96,29 @@ TEST_F(TargetStateExchangeTest, an_early_trial_that_succeeds_is_the_callers_answ
   EXPECT_EQ(states_.find("a/a-model")->report(loop_.now()).breaker, routing::BreakerState::closed);
 }
 
+TEST_F(TargetStateExchangeTest, a_trial_that_goes_on_with_anothers_answer_has_succeeded_with_its_first_content) {
+  use({.failure_threshold = 2, .recovery_timeout = 10s, .half_open_max_calls = 1});
+  make_ill(2);
+  const Instant half_open = world_.now() + 10s;
+  after(10s, [] {});
+  world_.run_until([&] { return loop_.now() >= half_open; }, world_.now() + 1h);
+  auto models = core_.snapshot->models;
+  std::swap(models.exact.at("smart").steps[0], models.exact.at("smart").steps[1]);
+  core_.snapshot = std::make_shared<Snapshot>(Snapshot{.models = models, .providers = providers_});
+  const std::string more = chunk(R"({"index":0,"delta":{"content":" world"},"finish_reason":null})");
+  b_->scripts = {stream_of({role, hello})};
+  a_->scripts = {stream_of({role, hello, more})};  // it breaks off too, which is a failure like any other
+  log_.records.clear();
+  sink_.emplace(loop_);
+  a_->asked_at.clear();
+  b_->asked_at.clear();
+  run();
+  ASSERT_EQ(record().attempts.size(), 2U);
+  EXPECT_TRUE(record().attempts[1].trial);
+  EXPECT_EQ(record().recovered_from, "b/b-model");
+  EXPECT_EQ(states_.find("a/a-model")->report(loop_.now()).breaker, routing::BreakerState::closed);
+}
+
 TEST_F(TargetStateExchangeTest, a_breaker_that_opens_ends_the_repeats_on_its_target) {
   use({.failure_threshold = 2, .recovery_timeout = 10s});
   auto models = core_.snapshot->models;

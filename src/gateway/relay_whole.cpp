@@ -57,6 +57,7 @@ Task<AttemptResult> Attempt::relay_whole(std::unique_ptr<UpstreamReply> reply) {
 
   const openai::ReplyFacts facts = operation.inspect_reply(body);
   if (facts.malformed) {
+    reply->distrust();
     // Its words are not kept: half an answer is an answer, which no record may hold.
     co_return failed(Code::upstream_malformed,
                      fmt::format("its answer is not {}: {}", operation.answer, facts.malformed_why));

@@ -38,7 +38,8 @@ struct Scripted {
   std::vector<Piece> pieces{};
   bool stays_open = false;  // after the last piece nothing comes; else the body ends there
   bool throws = false;
-  bool connects = false;  // and says so when it does
+  bool connects = false;       // and says so when it does
+  bool* distrusted = nullptr;  // set where its connection is not to be used again
   providers::UpstreamFacts facts{};
 };
 
@@ -70,6 +71,11 @@ class ScriptedReply final : public providers::UpstreamReply {
   [[nodiscard]] bool ended() const override { return next_ == script_.pieces.size() && !script_.stays_open; }
   [[nodiscard]] std::optional<std::uint64_t> body_bytes() const override { return std::nullopt; }
   void finish() override {}
+  void distrust() override {
+    if (script_.distrusted != nullptr) {
+      *script_.distrusted = true;
+    }
+  }
   Task<Result<std::string_view>> read(platform::Until until) override {
     if (ended()) {
       co_return std::string_view();

@@ -71,6 +71,10 @@ const ResponseHead& ClientResponse::head() const {
   return connection_->head;
 }
 
+void ClientResponse::distrust() {
+  connection_->head.keep_alive = false;
+}
+
 ClientResponse::~ClientResponse() {
   if (connection_ == nullptr) {
     return;

@@ -47,6 +47,9 @@ class ClientResponse {
   Task<Result<std::string_view>> read(platform::Until until);
   /// The body's last byte has been returned by read().
   [[nodiscard]] bool ended() const { return ended_; }
+  /// What came cannot be what was meant, so its length may be wrong too: the connection is closed, since what is left
+  /// of it would be taken for the beginning of the next answer.
+  void distrust();
 
  private:
   friend class Client;

@@ -119,6 +119,9 @@ class HttpClient : public testing::Test, protected platform::AcceptHandler {
       }
       out.body += *bytes;
     }
+    if (distrusts_) {
+      (*response)->distrust();
+    }
     out.done = client_loop_.now();
   }
   Exchanged ask(std::string body = "hello", platform::Duration patience = 10s, bool fresh = false) {
@@ -146,6 +149,7 @@ class HttpClient : public testing::Test, protected platform::AcceptHandler {
   SimulatedLoop& server_loop_ = world_.add_loop("10.0.0.1");
   SimulatedLoop& client_loop_ = world_.add_loop("10.0.0.2");
   Script script_;
+  bool distrusts_ = false;  // what it was answered
   std::vector<std::unique_ptr<Peer>> peers_;
   std::vector<std::unique_ptr<platform::Running>> running_;
   std::unique_ptr<platform::Listener> listener_;
@@ -188,6 +192,22 @@ TEST_F(HttpClient, does_not_reuse_what_said_close_or_too_much_or_ends_by_closing
     EXPECT_EQ(next.body, "ok");
     EXPECT_FALSE(next.facts.reused_connection);
   }
+}
+
+TEST_F(HttpClient, does_not_reuse_a_connection_whose_answer_is_not_what_it_should_be) {
+  script_ = [](Peer& peer, std::size_t) -> Task<void> {
+    co_await peer.read_request();
+    co_await peer.write(ok);
+    co_await peer.pause(100ms);
+    co_await peer.write("and more than it had said");
+    co_await peer.pause(1h);
+  };
+  distrusts_ = true;
+  EXPECT_EQ(ask().body, "ok");
+  EXPECT_EQ(client_->idle(), 0U);
+  const Exchanged next = ask();
+  EXPECT_EQ(next.body, "ok");
+  EXPECT_FALSE(next.facts.reused_connection);
 }
 
 TEST_F(HttpClient, drops_an_idle_connection_that_speaks_or_closes) {

@@ -35,6 +35,7 @@ class DecodedReply final : public UpstreamReply {
   [[nodiscard]] bool ended() const override { return all_given_ && encoded_->ended(); }
   [[nodiscard]] std::optional<std::uint64_t> body_bytes() const override { return std::nullopt; }
   void finish() override { encoded_->finish(); }
+  void distrust() override { encoded_->distrust(); }
 
   Task<Result<std::string_view>> read(platform::Until until) override {
     if (!decoder_) {

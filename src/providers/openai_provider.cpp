@@ -31,6 +31,7 @@ class HttpReply final : public UpstreamReply {
       client_.linger(std::move(response_));
     }
   }
+  void distrust() override { response_->distrust(); }
 
  private:
   http::Client& client_;

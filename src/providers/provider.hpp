@@ -64,6 +64,8 @@ class UpstreamReply {
   /// No more of the body is wanted, though its end may not have come: the connection is kept if the rest is already
   /// there or comes at once, else closed.
   virtual void finish() = 0;
+  /// The body is not what it should be, so where it ended may be wrong too: its connection is not used again.
+  virtual void distrust() {}
 };
 
 /// One company or server that answers, on one core. Belongs to that core's loop.

@@ -935,7 +935,7 @@ class Judge {
       const auto told = call_->headers.find("retry-after");
       if (told == call_->headers.end()) {
         violate("status {} does not say when to come back", call_->status);
-      } else if (row_ != nullptr) {
+      } else if (row_ != nullptr && row_->error_code != to_string(Code::shutting_down)) {
         judge_come_back(history_, *row_, told->second, violations_);
       }
     }
