@@ -62,7 +62,7 @@ class MoneyRun {
     begin_process();
     plan_outage();
     run_clients("the day", scenario_.base.clients);
-    run_until("the end of the kills", 1min, [&] { return gateway_ != nullptr && deaths_ == scenario_.kills.size(); });
+    run_until("the end of the kills", 10min, [&] { return gateway_ != nullptr && deaths_ == scenario_.kills.size(); });
     run_until("what the clients left", 20s, [] { return false; });
     look_at_what_is_held();
     run_until("the leases of the dead", orphans_are_over, [] { return false; });
