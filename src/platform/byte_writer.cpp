@@ -1,5 +1,6 @@
 #include "platform/byte_writer.hpp"
 
+#include <coroutine>
 #include <vector>
 
 namespace weir::platform {
@@ -20,6 +21,39 @@ std::vector<std::string_view> rest_of(std::span<const std::string_view> slices, 
   return rest;
 }
 
+/// One write, at once or when the loop lets it leave.
+class Departure final : public HeldWrite, public ReadyHook {
+ public:
+  Departure(Loop& loop, Stream& stream, std::span<const std::string_view> slices)
+      : loop_(loop), stream_(stream), slices_(slices) {}
+  Departure(const Departure&) = delete;
+  Departure& operator=(const Departure&) = delete;
+  ~Departure() = default;
+
+  bool await_ready() {
+    if (loop_.hold(*this)) {
+      return false;
+    }
+    written_ = stream_.write_now(slices_);
+    return true;
+  }
+  void await_suspend(std::coroutine_handle<> waiting) { waiting_ = waiting; }
+  [[nodiscard]] IoResult await_resume() const { return written_; }
+
+ private:
+  void leave() override {
+    written_ = stream_.write_now(slices_);
+    loop_.make_ready(*this);
+  }
+  void resume() override { waiting_.resume(); }
+
+  Loop& loop_;
+  Stream& stream_;
+  std::span<const std::string_view> slices_;
+  std::coroutine_handle<> waiting_;
+  IoResult written_;
+};
+
 }  // namespace
 
 Task<std::expected<void, Code>> ByteWriter::write(std::span<const std::string_view> slices, Until until,
@@ -31,7 +65,7 @@ Task<std::expected<void, Code>> ByteWriter::write(std::span<const std::string_vi
   const std::size_t all = left;
   std::vector<std::string_view> rest;  // only when not all went at once
   while (left > 0) {
-    const IoResult written = stream_.write_now(slices);
+    const IoResult written = co_await Departure(loop_, stream_, slices);
     if (!written) {
       untouched_ = false;
       co_return std::unexpected(written.error());

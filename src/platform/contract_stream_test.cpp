@@ -122,6 +122,48 @@ CONTRACT(writing_to_a_peer_that_left_fails_in_the_end) {
   EXPECT_EQ(here.ended, Code::reset);
 }
 
+/// Many conversations at once: whether their writes are held or not, each hears its own words in their order.
+CONTRACT(a_crowd_of_conversations_loses_no_byte) {
+  struct Talk {
+    Talk(Loop& loop, Pair connected)
+        : pair(std::move(connected)), asks(loop, *pair.dialler), hears(loop, *pair.acceptor) {}
+    Pair pair;
+    ByteWriter asks;
+    Hand hears;
+    std::string heard;
+  };
+  constexpr int rounds = 100;
+  std::vector<std::unique_ptr<Talk>> talks;
+  for (int i = 0; i < 8; ++i) {
+    talks.push_back(std::make_unique<Talk>(machine.loop(), co_await connect(machine.loop())));
+  }
+  int ended = 0;
+  Signal all_ended(machine.loop());
+  const auto talk = [&](Talk& one) -> Task<void> {
+    for (int round = 0; round < rounds; ++round) {
+      const std::string word = std::to_string(round);
+      const std::string_view slices[] = {word, "."};
+      EXPECT_TRUE((co_await one.asks.write(slices, {})).has_value());
+      one.heard += co_await one.hears.read(word.size() + 1);
+    }
+    if (++ended == 8) {
+      all_ended.notify();
+    }
+  };
+  std::vector<Running> running;
+  for (const auto& one : talks) {
+    running.emplace_back(machine.loop(), talk(*one));
+  }
+  std::ignore = co_await all_ended.wait({});
+  std::string expected;
+  for (int round = 0; round < rounds; ++round) {
+    expected += std::to_string(round) + ".";
+  }
+  for (const auto& one : talks) {
+    EXPECT_EQ(one->heard, expected);
+  }
+}
+
 CONTRACT(a_slow_reader_stops_the_writer_at_a_bound_and_lets_it_go_on) {
   Pair pair = co_await connect(machine.loop());
   Hand here(machine.loop(), *pair.dialler);

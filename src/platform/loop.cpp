@@ -17,4 +17,14 @@ Result<std::unique_ptr<Listener>> Loop::listen(const Peer& at, AcceptHandler& ha
   return listen(at, handler, {});
 }
 
+std::size_t Loop::let_held_leave() {
+  std::size_t count = 0;
+  for (; !held_.empty(); ++count) {
+    HeldWrite& write = held_.front();
+    held_.pop_front();
+    write.leave();
+  }
+  return count;
+}
+
 }  // namespace weir::platform

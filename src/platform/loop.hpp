@@ -40,6 +40,16 @@ class ReadyHook : public boost::intrusive::list_base_hook<boost::intrusive::link
   ~ReadyHook() = default;
 };
 
+/// A write that leaves together with others; see Loop::hold().
+class HeldWrite : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  /// Writes, and makes ready whoever waits for it.
+  virtual void leave() = 0;
+
+ protected:
+  ~HeldWrite() = default;
+};
+
 /// Where to connect to.
 struct Peer {
   std::string host;  // a name, an IPv4 or an IPv6 address without brackets
@@ -80,6 +90,10 @@ class Loop : public Clock {
     timers_.add(timer, due);
     timer_added(due);
   }
+  /// Asked before each write. True: the loop calls `write.leave()` once it has dealt with all events that have come by
+  /// now; false: the write may leave at once. Why: docs/decisions/0020-writes-of-a-busy-core-leave-together.md.
+  virtual bool hold(HeldWrite& write) = 0;
+
   /// Never resumes inside this call: completions run after the event in hand, so a waker stays valid while it wakes.
   void make_ready(ReadyHook& hook) { ready_.push_back(hook); }
 
@@ -95,7 +109,16 @@ class Loop : public Clock {
   virtual void timer_added(Instant due) = 0;
   TimerQueue timers_;
 
+  /// Whether it is the first since the held ones left.
+  bool keep(HeldWrite& write) {
+    held_.push_back(write);
+    return &held_.front() == &write;
+  }
+  /// One write right behind the other; those who wait for them are resumed after the last. Returns how many.
+  std::size_t let_held_leave();
+
  private:
+  boost::intrusive::list<HeldWrite, boost::intrusive::constant_time_size<false>> held_;
   boost::intrusive::list<ReadyHook, boost::intrusive::constant_time_size<false>> ready_;
 };
 

@@ -43,6 +43,37 @@ void RealLoop::verify_reads() {
   }
 }
 
+bool RealLoop::hold(HeldWrite& write) {
+  constexpr std::uint32_t look_each = 16;
+  ++writes_;
+  if (!crowded_) {
+    if (writes_ % look_each == 0) {
+      look_for_a_crowd();
+    }
+    return false;
+  }
+  if (keep(write)) {
+    boost::asio::post(context_, [this] {
+      const Turn turn(*this);
+      let_writes_leave();
+    });
+  }
+  return true;
+}
+
+// What is posted runs behind all events that the last look brought: what was written by then was written between two
+// looks.
+void RealLoop::look_for_a_crowd() {
+  constexpr std::uint32_t others_min = 2;
+  boost::asio::post(context_, [this, before = writes_] { crowded_ = crowded_ || writes_ - before >= others_min; });
+}
+
+void RealLoop::let_writes_leave() {
+  constexpr std::uint32_t alone_max = 8;
+  alone_ = let_held_leave() < 2 ? alone_ + 1 : 0;
+  crowded_ = alone_ < alone_max;
+}
+
 void RealLoop::timer_added(Instant due) {
   if (due < armed_for_) {
     armed_for_ = due;

@@ -44,6 +44,8 @@ class RealLoop final : public Loop {
   Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
                                            const ListenOptions& options) override;
 
+  bool hold(HeldWrite& write) override;
+
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
 
   /// listen() looks here first; null: nowhere. Before the loop runs.
@@ -68,6 +70,8 @@ class RealLoop final : public Loop {
   WEIR_OWN_FRAME Task<Result<std::unique_ptr<Stream>>> dial_name(const Peer& peer, Until until);
   void timer_added(Instant due) override;
   void arm();
+  void look_for_a_crowd();
+  void let_writes_leave();
 
   static constexpr auto verify_interval = std::chrono::milliseconds(20);
   class VerifyTimer final : public Timer {
@@ -91,6 +95,9 @@ class RealLoop final : public Loop {
   Unverified recent_;  // since the last look
   Unverified older_;   // for longer than one interval
   VerifyTimer verify_timer_{*this};
+  bool crowded_ = false;      // several writes between two looks for events: they are held
+  std::uint32_t writes_ = 0;  // so far
+  std::uint32_t alone_ = 0;   // how often in a row a held write left alone
 };
 
 }  // namespace weir::platform

@@ -125,7 +125,7 @@ std::unique_ptr<TestMachine> simulated_machine() {
 std::unique_ptr<TestMachine> rough_machine(std::uint64_t seed) {
   using namespace std::chrono_literals;
   return std::make_unique<SimulatedMachine>(
-      seed, WorldFaults{.reorder = true, .wake_delay = {0us, 100us}, .clock_jump = 0.01},
+      seed, WorldFaults{.reorder = true, .hold = 0.3, .wake_delay = {0us, 100us}, .clock_jump = 0.01},
       LinkFaults{.latency = {10us, 2ms},
                  .capacity = {1000, 200'000},
                  .partial_read = 0.3,

@@ -52,7 +52,7 @@ MoneyScenario make_money_scenario(std::uint64_t seed) {
   MoneyScenario made;
   Scenario& scenario = made.base;
   scenario.seed = seed;
-  scenario.world = {.reorder = true, .wake_delay = {0us, 200us}, .clock_jump = 0.0};
+  scenario.world = {.reorder = true, .hold = 0.3, .wake_delay = {0us, 200us}, .clock_jump = 0.0};
   scenario.client_link.latency = {10us, dice.between(20us, 5ms)};
   scenario.client_link.split = dice.one_of({0.0, 0.2});
   scenario.timeouts = {.connect = 1s, .first_token = 5s, .between_events = 4s, .attempt = 8s, .total = 30s};

@@ -115,6 +115,7 @@ Scenario make_scenario(std::uint64_t seed) {
   }
   scenario.quiet_network = !scenario.narrow_drain && dice.chance(0.3);
   scenario.world = {.reorder = true,
+                    .hold = 0.3,
                     .wake_delay = {0us, scenario.quiet_network ? 0us : 200us},
                     .clock_jump = dice.chance(0.2) ? 0.002 : 0.0};
   if (!scenario.quiet_network) {

@@ -77,6 +77,7 @@ struct LinkFaults {
 /// How the machine itself behaves.
 struct WorldFaults {
   bool reorder = false;  // what happens at the same instant happens in the seed's order, not in the order of its causes
+  double hold = 0;       // per write: it leaves together with others (Loop::hold)
   DurationRange wake_delay{};  // between "there is something" and the call to the one who waits for it
   double clock_jump = 0;       // per event: wall time jumps
   Duration clock_jump_max = std::chrono::hours(1);

@@ -55,6 +55,16 @@ Result<std::unique_ptr<Listener>> SimulatedLoop::listen(const Peer& at, AcceptHa
   return world_.network().listen(*this, at, handler);
 }
 
+bool SimulatedLoop::hold(HeldWrite& write) {
+  if (!world_.chance(world_.faults().hold)) {
+    return false;
+  }
+  if (keep(write)) {
+    post([this] { let_held_leave(); });
+  }
+  return true;
+}
+
 void SimulatedLoop::fire_timers() {
   timers_.fire(now());
   run_ready();

@@ -29,6 +29,8 @@ class SimulatedLoop final : public Loop {
   Result<std::unique_ptr<Listener>> listen(const Peer& at, AcceptHandler& handler,
                                            const ListenOptions& options) override;
 
+  bool hold(HeldWrite& write) override;
+
   [[nodiscard]] SimulatedWorld& world() { return world_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] std::uint64_t number() const { return number_; }

@@ -107,7 +107,7 @@ SeededRun run_seed(std::uint64_t seed, WorldFaults world_faults, LinkFaults link
   return result;
 }
 
-constexpr WorldFaults rough_world{.reorder = true, .wake_delay = {0us, 100us}, .clock_jump = 0.05};
+constexpr WorldFaults rough_world{.reorder = true, .hold = 0.3, .wake_delay = {0us, 100us}, .clock_jump = 0.05};
 constexpr LinkFaults rough_link{.latency = {10us, 5ms},
                                 .capacity = {4, 1000},
                                 .partial_read = 0.2,
