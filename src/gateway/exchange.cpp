@@ -324,6 +324,7 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   if (record_->error_message.empty()) {
     record_->error_message = error.message;
   }
+  core_.loop.look_at_clock();
   const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
   Failure failure{
       .error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .headers = {}};
@@ -376,6 +377,7 @@ Task<void> Exchange::ended_early() {
 void Exchange::settle(ledger::EndState end_state) {
   settled_ = true;
   record_->end_state = end_state;
+  core_.loop.look_at_clock();
   const Instant now = core_.loop.now();
   record_->duration = now - call_.started;
   record_->added = now - call_.received - waited_ - sink_.stalled();

@@ -6,6 +6,26 @@ RealLoop::RealLoop() : random_(entropy()) {}
 
 RealLoop::~RealLoop() = default;
 
+Instant RealLoop::now() const {
+  if (!in_turn_) {
+    return clock_.now();
+  }
+  if (now_ == never) {
+    now_ = clock_.now();
+  }
+  return now_;
+}
+
+WallTime RealLoop::wall_now() const {
+  if (!in_turn_) {
+    return clock_.wall_now();
+  }
+  if (wall_now_ == WallTime::max()) {
+    wall_now_ = clock_.wall_now();
+  }
+  return wall_now_;
+}
+
 void RealLoop::run() {
   {
     const Turn turn(*this);

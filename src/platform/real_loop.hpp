@@ -34,8 +34,12 @@ class RealLoop final : public Loop {
   /// From any thread.
   void stop();
 
-  [[nodiscard]] Instant now() const override { return clock_.now(); }
-  [[nodiscard]] WallTime wall_now() const override { return clock_.wall_now(); }
+  [[nodiscard]] Instant now() const override;
+  [[nodiscard]] WallTime wall_now() const override;
+  void look_at_clock() override {
+    now_ = never;
+    wall_now_ = WallTime::max();
+  }
   void post(std::move_only_function<void()> work) override;
   [[nodiscard]] Random& random() override { return random_; }
   Task<Result<std::vector<IpAddress>>> resolve(const std::string& host, Until until) override;
@@ -57,10 +61,16 @@ class RealLoop final : public Loop {
   /// One entry from the outside: at its end everything that became ready runs.
   class Turn {
    public:
-    explicit Turn(RealLoop& loop) : loop_(loop) {}
+    explicit Turn(RealLoop& loop) : loop_(loop) {
+      loop_.in_turn_ = true;
+      loop_.look_at_clock();
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
-    ~Turn() { loop_.run_ready(); }
+    ~Turn() {
+      loop_.run_ready();
+      loop_.in_turn_ = false;
+    }
 
    private:
     RealLoop& loop_;
@@ -91,6 +101,10 @@ class RealLoop final : public Loop {
   Instant armed_for_ = never;
   InheritedSockets* inherited_ = nullptr;
   RealClock clock_;
+  bool in_turn_ = false;
+  // What the clocks said when they were asked first in this turn: for each call they are asked some 25 times.
+  mutable Instant now_ = never;
+  mutable WallTime wall_now_ = WallTime::max();
   Random random_;
   Unverified recent_;  // since the last look
   Unverified older_;   // for longer than one interval
