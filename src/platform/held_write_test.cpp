@@ -68,6 +68,12 @@ TEST_F(HeldWrites, who_writes_alone_is_never_held) {
   EXPECT_EQ(left_.size(), 200U);
 }
 
+TEST_F(HeldWrites, a_few_are_no_crowd) {
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(events(3), 0);
+  }
+}
+
 TEST_F(HeldWrites, a_crowd_is_noticed_and_leaves_together) {
   for (int i = 0; i < 10 && events(10) == 0; ++i) {
   }

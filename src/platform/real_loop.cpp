@@ -63,6 +63,12 @@ void RealLoop::verify_reads() {
   }
 }
 
+namespace {
+
+constexpr std::size_t crowd = 4;  // writes between two looks for events; fewer gain nothing, and lose their place
+
+}  // namespace
+
 bool RealLoop::hold(HeldWrite& write) {
   constexpr std::uint32_t look_each = 16;
   ++writes_;
@@ -84,14 +90,13 @@ bool RealLoop::hold(HeldWrite& write) {
 // What is posted runs behind all events that the last look brought: what was written by then was written between two
 // looks.
 void RealLoop::look_for_a_crowd() {
-  constexpr std::uint32_t others_min = 2;
-  boost::asio::post(context_, [this, before = writes_] { crowded_ = crowded_ || writes_ - before >= others_min; });
+  boost::asio::post(context_, [this, before = writes_] { crowded_ = crowded_ || writes_ - before >= crowd; });
 }
 
 void RealLoop::let_writes_leave() {
-  constexpr std::uint32_t alone_max = 8;
-  alone_ = let_held_leave() < 2 ? alone_ + 1 : 0;
-  crowded_ = alone_ < alone_max;
+  constexpr std::uint32_t small_max = 8;
+  small_ = let_held_leave() < crowd ? small_ + 1 : 0;
+  crowded_ = small_ < small_max;
 }
 
 void RealLoop::timer_added(Instant due) {

@@ -109,9 +109,9 @@ class RealLoop final : public Loop {
   Unverified recent_;  // since the last look
   Unverified older_;   // for longer than one interval
   VerifyTimer verify_timer_{*this};
-  bool crowded_ = false;      // several writes between two looks for events: they are held
+  bool crowded_ = false;      // many writes between two looks for events: they are held
   std::uint32_t writes_ = 0;  // so far
-  std::uint32_t alone_ = 0;   // how often in a row a held write left alone
+  std::uint32_t small_ = 0;   // how often in a row fewer left together
 };
 
 }  // namespace weir::platform
