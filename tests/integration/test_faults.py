@@ -5,12 +5,14 @@ came, one error event and no [DONE] (test_recovery.py has the same text). Either
 """
 
 import json
+import re
+import time
 
 import openai
 import pytest
 
 from fault_server import Behaviour, FaultServer, divide
-from weir_server import Weir, text_of
+from weir_server import PATIENCE, Weir, text_of
 
 STREAMED = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
@@ -238,11 +240,20 @@ def test_retry_after_is_a_floor(weir, a):
     assert weir.record(reply.request_id)["attempts"][1]["backoff_ms"] >= 150
 
 
+def wait_for_idle_connection(weir, provider):
+    """A caller has his answer a moment before its connection is kept for the next call."""
+    give_up = time.monotonic() + PATIENCE
+    while not re.search(rf'^weir_upstream_connections_idle{{provider="{provider}"}} [1-9]', weir.request("GET", "/metrics/prometheus").body.decode(), re.MULTILINE):
+        assert time.monotonic() < give_up, f"no connection to {provider} is kept"
+        time.sleep(0.01)
+
+
 @STREAMED
 def test_a_reused_connection_that_was_closed_is_replaced_in_silence(weir, a, stream):
     """It closed before any response byte: nothing was answered, so the call is repeated at once, as an attempt of its own."""
     a.always("ok")
     assert text_of(weir.chat("alone", stream=stream)) == a.text
+    wait_for_idle_connection(weir, "a")
     a.plan("close_before_head", "ok")
     reply = weir.chat("alone", stream=stream)
     assert text_of(reply) == a.text
