@@ -163,6 +163,14 @@ class Weir:
             assert reply.status == 404, reply
         raise AssertionError(f"no record of {request_id}")
 
+    def wait_for_idle_connection(self, provider: str) -> None:
+        """A caller has his answer a moment before its connection is kept for the next call."""
+        wanted = re.compile(rf'^weir_upstream_connections_idle{{provider="{provider}"}} [1-9]', re.MULTILINE)
+        give_up = time.monotonic() + PATIENCE
+        while not wanted.search(self.request("GET", "/metrics/prometheus").body.decode()):
+            assert time.monotonic() < give_up, f"no connection to {provider} is kept"
+            time.sleep(0.01)
+
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Another weir command, pointed at this server."""
         return run_weir(*arguments, directory=self.directory, WEIR_URL=self.url, **environment)
