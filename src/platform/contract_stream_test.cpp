@@ -122,41 +122,43 @@ CONTRACT(writing_to_a_peer_that_left_fails_in_the_end) {
   EXPECT_EQ(here.ended, Code::reset);
 }
 
+struct Talk {
+  Talk(Loop& loop, Pair connected)
+      : pair(std::move(connected)), asks(loop, *pair.dialler), hears(loop, *pair.acceptor), ended(loop) {}
+  Pair pair;
+  ByteWriter asks;
+  Hand hears;
+  std::string heard;
+  Signal ended;
+};
+
+constexpr int talk_rounds = 100;
+
+Task<void> talk(Talk& one) {
+  for (int round = 0; round < talk_rounds; ++round) {
+    const std::string word = std::to_string(round);
+    const std::string_view slices[] = {word, "."};
+    EXPECT_TRUE((co_await one.asks.write(slices, {})).has_value());
+    one.heard += co_await one.hears.read(word.size() + 1);
+  }
+  one.ended.notify();
+}
+
 /// Many conversations at once: whether their writes are held or not, each hears its own words in their order.
 CONTRACT(a_crowd_of_conversations_loses_no_byte) {
-  struct Talk {
-    Talk(Loop& loop, Pair connected)
-        : pair(std::move(connected)), asks(loop, *pair.dialler), hears(loop, *pair.acceptor) {}
-    Pair pair;
-    ByteWriter asks;
-    Hand hears;
-    std::string heard;
-  };
-  constexpr int rounds = 100;
   std::vector<std::unique_ptr<Talk>> talks;
   for (int i = 0; i < 8; ++i) {
     talks.push_back(std::make_unique<Talk>(machine.loop(), co_await connect(machine.loop())));
   }
-  int ended = 0;
-  Signal all_ended(machine.loop());
-  const auto talk = [&](Talk& one) -> Task<void> {
-    for (int round = 0; round < rounds; ++round) {
-      const std::string word = std::to_string(round);
-      const std::string_view slices[] = {word, "."};
-      EXPECT_TRUE((co_await one.asks.write(slices, {})).has_value());
-      one.heard += co_await one.hears.read(word.size() + 1);
-    }
-    if (++ended == 8) {
-      all_ended.notify();
-    }
-  };
   std::vector<Running> running;
   for (const auto& one : talks) {
     running.emplace_back(machine.loop(), talk(*one));
   }
-  std::ignore = co_await all_ended.wait({});
+  for (const auto& one : talks) {
+    std::ignore = co_await one->ended.wait({});
+  }
   std::string expected;
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < talk_rounds; ++round) {
     expected += std::to_string(round) + ".";
   }
   for (const auto& one : talks) {
