@@ -429,9 +429,8 @@ class MoneyJudge {
     }
     money_.states.count("429 requests");
     const auto used = std::ranges::count_if(admissions, [&](const Admission& one) {
-      return one.given_back
-                 ? was_there(one)
-                 : one.earliest <= at && (one.latest == platform::never || one.latest + limit.window >= at);
+      return one.given_back ? was_there(one)
+                            : one.earliest <= at && (one.latest == platform::never || one.latest + limit.window >= at);
     });
     if (used < limit.amount) {
       violate("{} was refused for {}, and {} calls had been let in", record.client_request_id, limits::to_text(limit),
