@@ -201,8 +201,7 @@ Task<AttemptResult> Attempt::run() {
       .connect_deadline = std::min(began_ + timeouts.connect, own_deadline),
   };
   providers::UpstreamFacts facts;
-  context_.core.loop.look_at_clock();
-  const Instant asked = context_.core.loop.now();
+  const Instant asked = context_.core.loop.look_at_clock();
   auto reply = co_await turn_.provider.send(request, facts, {own_deadline, &context_.end.cancellation});
   const Instant answered = context_.core.loop.now();
   context_.waited += answered - asked;
@@ -321,8 +320,7 @@ Task<Attempt::Bytes> Attempt::read(UpstreamReply& reply, Instant deadline) {
 
 void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<std::size_t> body_bytes) {
   committed_ = true;
-  context_.core.loop.look_at_clock();
-  const Instant now = context_.core.loop.now();
+  const Instant now = context_.core.loop.look_at_clock();
   turn_.slot.answered(now - began_, now, context_.timed);
   row().first_token = now - context_.call.started;
   context_.record.first_token = row().first_token;

@@ -176,11 +176,12 @@ Task<bool> AttemptLoop::wait_for_key() {
 }
 
 void AttemptLoop::decide_anew() {
-  for (const routing::Target* target : unpaid_) {
-    resting_.push_back({.target = target, .until = now()});
+  if (unpaid_.empty()) {
+    return;
   }
-  if (!unpaid_.empty()) {
-    context_.attempt.charges->forget_refusal();
+  context_.attempt.charges->forget_refusal();
+  for (const routing::Target* target : std::exchange(unpaid_, {})) {
+    resting_.push_back({.target = target, .until = now()});
   }
 }
 

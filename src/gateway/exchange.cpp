@@ -307,7 +307,7 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
   }
   std::string retry_after;
   say_when_to_come_back(head, last, core_.loop.now(), retry_after);
-  const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+  const OwnHeaders own(call_, *record_, added_so_far());
   append_own_headers(own, !record_->attempts.back().upstream_request_id.empty(), head.headers);
   sink_.head(head);
   record_->status = answer.status;
@@ -324,8 +324,7 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   if (record_->error_message.empty()) {
     record_->error_message = error.message;
   }
-  core_.loop.look_at_clock();
-  const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+  const OwnHeaders own(call_, *record_, added_so_far());
   Failure failure{
       .error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .headers = {}};
   if (retry_after) {
@@ -362,7 +361,7 @@ Task<void> Exchange::ended_early() {
         .retry_after_seconds = 1,
         .headers = {}};
     record_->error_code = weir::to_string(Code::shutting_down);
-    const OwnHeaders own(call_, *record_, core_.loop.now() - call_.received - waited_);
+    const OwnHeaders own(call_, *record_, added_so_far());
     append_own_headers(own, false, failure.headers);
     static_cast<void>(co_await sink_.error(failure));
     if (record_->status == 0) {
@@ -377,8 +376,7 @@ Task<void> Exchange::ended_early() {
 void Exchange::settle(ledger::EndState end_state) {
   settled_ = true;
   record_->end_state = end_state;
-  core_.loop.look_at_clock();
-  const Instant now = core_.loop.now();
+  const Instant now = core_.loop.look_at_clock();
   record_->duration = now - call_.started;
   record_->added = now - call_.received - waited_ - sink_.stalled();
   record_->response_bytes = sink_.bytes_sent();

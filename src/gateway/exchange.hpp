@@ -62,6 +62,10 @@ class Exchange {
   void append_own_headers(const OwnHeaders& own, bool provider_sent_id,
                           std::vector<std::pair<std::string_view, std::string_view>>& out) const;
 
+  /// The time that weir itself took of the call, for a head that is written now.
+  [[nodiscard]] platform::Duration added_so_far() const {
+    return core_.loop.look_at_clock() - call_.received - waited_;
+  }
   [[nodiscard]] bool has_own_limits() const { return charges_ != nullptr && charges_->has_limits(); }
 
   Core& core_;

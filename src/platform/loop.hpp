@@ -74,8 +74,8 @@ class Loop : public Clock {
   virtual void post(std::move_only_function<void()> work) = 0;
   [[nodiscard]] virtual Random& random() = 0;
 
-  /// What now() tells may be as old as the event in hand: whoever measures what was done in it looks again first.
-  virtual void look_at_clock() {}
+  /// now() may be as old as the event in hand: whoever measures what was done in it asks here.
+  virtual Instant look_at_clock() { return now(); }
 
   /// The addresses of a name, in the order in which they should be tried, at least one; an address is its own. Errors:
   /// unreachable, timeout, cancelled.

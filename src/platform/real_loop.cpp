@@ -2,6 +2,12 @@
 
 namespace weir::platform {
 
+namespace {
+
+constexpr std::size_t crowd = 4;  // writes between two looks for events; fewer would wait and gain nothing
+
+}  // namespace
+
 RealLoop::RealLoop() : random_(entropy()) {}
 
 RealLoop::~RealLoop() = default;
@@ -62,12 +68,6 @@ void RealLoop::verify_reads() {
     add_timer(verify_timer_, now() + verify_interval);
   }
 }
-
-namespace {
-
-constexpr std::size_t crowd = 4;  // writes between two looks for events; fewer gain nothing, and lose their place
-
-}  // namespace
 
 bool RealLoop::hold(HeldWrite& write) {
   constexpr std::uint32_t look_each = 16;

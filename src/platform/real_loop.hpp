@@ -36,9 +36,9 @@ class RealLoop final : public Loop {
 
   [[nodiscard]] Instant now() const override;
   [[nodiscard]] WallTime wall_now() const override;
-  void look_at_clock() override {
-    now_ = never;
-    wall_now_ = WallTime::max();
+  Instant look_at_clock() override {
+    forget_time();
+    return now();
   }
   void post(std::move_only_function<void()> work) override;
   [[nodiscard]] Random& random() override { return random_; }
@@ -63,7 +63,7 @@ class RealLoop final : public Loop {
    public:
     explicit Turn(RealLoop& loop) : loop_(loop) {
       loop_.in_turn_ = true;
-      loop_.look_at_clock();
+      loop_.forget_time();
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
@@ -80,6 +80,10 @@ class RealLoop final : public Loop {
   WEIR_OWN_FRAME Task<Result<std::unique_ptr<Stream>>> dial_name(const Peer& peer, Until until);
   void timer_added(Instant due) override;
   void arm();
+  void forget_time() {
+    now_ = never;
+    wall_now_ = WallTime::max();
+  }
   void look_for_a_crowd();
   void let_writes_leave();
 

@@ -588,7 +588,7 @@ class Judge {
       violate("the stream ends without [DONE] and without an error");
     }
     if (!ended && stayed_ && call_->broken_framing.empty() && !call_->out_of_patience &&
-        (!drained_ || could_take_it() || (terminals == 0 && last_words_were_due(events)))) {
+        (!drained_ || could_take_it() || last_words_were_due(events, terminals > 0))) {
       violate("the stream is cut off without an error");
     }
     if (done && !finish_seen) {
@@ -833,10 +833,10 @@ class Judge {
            !call_->plan.pipelined;
   }
 
-  /// The stream was cut at the end of a drain, before its last event. That is as it must be if an event of the upstream
-  /// was half written, since whatever came now would be taken for its rest, or if the client took nothing for as long
-  /// as last words wait.
-  [[nodiscard]] bool last_words_were_due(const Events& events) const {
+  /// The stream was cut at the end of a drain. That is as it must be if an event of the upstream was half written,
+  /// since whatever came now would be taken for its rest, or if the client took nothing for as long as last words wait.
+  /// The last event and the end of the body are one write.
+  [[nodiscard]] bool last_words_were_due(const Events& events, bool has_last_event) const {
     constexpr Duration wait_for_last_words = 2s;
     const auto closed = call_->link->closed[platform::SimulatedConnection::accepting];
     if (reads_quickly()) {
@@ -846,7 +846,7 @@ class Judge {
         *closed >= *history_.drain_began + scenario_.drain_time + wait_for_last_words) {
       return false;
     }
-    const bool nothing_half_said = call_->between_chunks && events.rest.empty();
+    const bool nothing_half_said = call_->between_chunks && events.rest.empty() && !has_last_event;
     return nothing_half_said || is_error_in_part(events.rest);
   }
 
