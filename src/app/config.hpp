@@ -141,6 +141,8 @@ struct AuthConfig {
 };
 /// True where a key of it, or one that the admin key can make, lets callers in: weir may be reached from elsewhere.
 bool has_keys(const AuthConfig& auth);
+/// What stops a start that listens on an address beyond loopback while no key is there, with the cure.
+std::string without_keys(const Listen& listen);
 
 /// Cores, and the bounds of what a client may send.
 struct ServerConfig {
@@ -192,7 +194,8 @@ struct HealthConfig {
 
 /// Where calls are kept over the end of the process.
 struct StoreConfig {
-  std::string file;  // SQLite, inside data_dir unless absolute; empty: memory alone
+  std::string file;    // SQLite, inside data_dir unless absolute; empty: memory alone
+  bool named = false;  // the configuration says where; else it is the default
   std::size_t journal_segment = std::size_t{8} << 20;
   store::Retention retention;
   friend bool operator==(const StoreConfig&, const StoreConfig&) = default;

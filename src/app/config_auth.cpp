@@ -179,11 +179,7 @@ std::string unsafe(const AuthConfig& auth, bool stored_keys, const Listen& liste
         reached, demo->key.label);
   }
   if (!has_keys(auth) && !stored_keys) {
-    return fmt::format(
-        "{}, and no key says who may call; add one under auth.keys (`weir keys generate` makes a value), "
-        "keep keys in a "
-        "store (store.url), or listen on 127.0.0.1:{}",
-        reached, listen.port);
+    return without_keys(listen);
   }
   return "";
 }
@@ -238,6 +234,15 @@ void check_listen(const Section& root, Report& report, const Config& config) {
 
 bool has_keys(const AuthConfig& auth) {
   return !auth.keys.empty() || !auth.admin_key.empty();
+}
+
+std::string without_keys(const Listen& listen) {
+  return fmt::format(
+      "{} can be reached from other machines, and no key says who may call; add one under auth.keys (`weir keys "
+      "generate` makes a value), or set WEIR_ADMIN_KEY to such a value and make keys with `weir keys create`, or "
+      "listen "
+      "on 127.0.0.1:{}",
+      to_string(listen), listen.port);
 }
 
 void build_auth(const Section& root, Report& report, Config& config) {

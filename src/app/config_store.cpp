@@ -12,6 +12,7 @@ void build_store(const Section& root, Report& report, Config& config) {
   const Section store = root.at("store");
   const std::string url = store.text("url");
   const std::string fallback = "weir.db";
+  config.store.named = store.node("url") != nullptr;
   if (url == "none") {
     config.store.file.clear();
   } else if (url.empty()) {

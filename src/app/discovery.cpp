@@ -89,9 +89,12 @@ class Finder {
 
   void add_mock() { add("mock", "built in", "dialect", "mock"); }
 
-  /// Who only tries weir finds no new folder afterwards. The environment may say otherwise.
-  void keep_nothing() {
-    settings::set_path(root_, "store.url", settings::scalar("none", {.source = "no configuration"}));
+  /// Who only tries weir may do so anywhere. What the environment says of the store stands above this.
+  void find_folder(const std::function<bool()>& takes_files) {
+    if (!value_of(environment_, "WEIR_DATA_DIR") && !takes_files()) {
+      settings::set_path(root_, "store.url", settings::scalar("none", {.source = "no configuration"}));
+      lines_.push_back("records: in memory alone, as this folder cannot be written");
+    }
   }
 
   Node take() { return std::move(root_); }
@@ -145,14 +148,15 @@ std::string line_for(const ProviderConfig& provider, const std::string& source) 
 
 }  // namespace
 
-Discovery discover(const Environment& environment, const std::function<bool()>& model_server_answers) {
+Discovery discover(const Environment& environment, const std::function<bool()>& model_server_answers,
+                   const std::function<bool()>& folder_takes_files) {
   Discovery found;
   Finder finder(environment, found.lines);
   finder.find_keys();
   finder.find_openai_address();
   finder.find_model_server(model_server_answers);
   finder.add_mock();
-  finder.keep_nothing();
+  finder.find_folder(folder_takes_files);
   Node root = finder.take();
 
   settings::Report report;

@@ -20,7 +20,10 @@ struct Discovery {
 /// Providers that this version cannot reach are part of the config but off, so that a call to them is answered with the
 /// reason. All of them forward any model name; a name without a slash goes to the first usable of openai, local and
 /// mock. `model_server_answers` tells whether something listens on 127.0.0.1:11434; it is asked only where
-/// MODEL_SERVER_URL does not name a server.
-Discovery discover(const Environment& environment, const std::function<bool()>& model_server_answers);
+/// MODEL_SERVER_URL does not name a server. `folder_takes_files`: whether calls can be kept in the working folder; else
+/// they are in memory alone, and a line says so.
+Discovery discover(
+    const Environment& environment, const std::function<bool()>& model_server_answers,
+    const std::function<bool()>& folder_takes_files = [] { return true; });
 
 }  // namespace weir::app

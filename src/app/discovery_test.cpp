@@ -28,6 +28,19 @@ TEST(Discovery, always_has_the_mock) {
   EXPECT_TRUE(found.outcome.notices.empty());
 }
 
+TEST(Discovery, keeps_calls_in_memory_where_the_folder_cannot_be_written) {
+  const auto no_files = [] { return false; };
+  const Discovery kept = discover({}, no_server);
+  EXPECT_EQ(kept.outcome.config->store.file, "weir.db");
+  const Discovery found = discover({}, no_server, no_files);
+  EXPECT_TRUE(found.outcome.config->store.file.empty());
+  EXPECT_EQ(found.lines.front(), "records: in memory alone, as this folder cannot be written");
+  for (const Environment& said :
+       {Environment{{"WEIR_DATA_DIR", "/var/lib/weir"}}, {{"WEIR_STORE__URL", "sqlite:a.db"}}}) {
+    EXPECT_FALSE(discover(said, no_server, no_files).outcome.config->store.file.empty()) << "it was asked for";
+  }
+}
+
 TEST(Discovery, takes_a_model_server_on_this_machine) {
   const Discovery found = discover({}, server);
   ASSERT_TRUE(found.outcome.config);

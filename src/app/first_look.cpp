@@ -35,20 +35,31 @@ Result<void> FirstLook::take(store::Store& store) {
     note_done();
     return {};
   }
+  if (options_.needs_keys && keys.empty()) {
+    const std::lock_guard lock(mutex_);
+    misses_keys_ = true;
+  } else if (auto seen = let_callers_in(store, std::move(*rows)); !seen) {
+    return seen;
+  }
+  note_done();
+  return {};
+}
+
+Result<void> FirstLook::let_callers_in(store::Store& store, std::shared_ptr<const IdentityRows> rows) {
   const auto enters_admin = [](const auth::KeyTable::Entry& entry) {
     return entry.key->role == auth::Role::bootstrap || entry.key->role == auth::Role::admin;
   };
-  if (!options_.admin_key_configured && std::ranges::none_of(keys, enters_admin)) {
+  if (!options_.admin_key_configured && std::ranges::none_of(rows->keys.entries, enters_admin)) {
     if (auto made = make_bootstrap_key(store); !made) {
       return made;
     }
-    rows = read_identities(store);
-    if (!rows) {
-      return std::unexpected(std::move(rows.error()));
+    auto with_it = read_identities(store);
+    if (!with_it) {
+      return std::unexpected(std::move(with_it.error()));
     }
+    rows = std::move(*with_it);
   }
-  node_.judge_by(*rows, [] { /* nobody waits */ });
-  note_done();
+  node_.judge_by(std::move(rows), [] { /* nobody waits */ });
   return {};
 }
 
@@ -83,6 +94,11 @@ void FirstLook::note_done() {
     done_ = true;
   }
   changed_.notify_all();
+}
+
+bool FirstLook::misses_keys() const {
+  const std::lock_guard lock(mutex_);
+  return misses_keys_;
 }
 
 bool FirstLook::wait(std::chrono::milliseconds patience) {

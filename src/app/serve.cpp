@@ -76,6 +76,7 @@ constexpr auto first_look_patience = std::chrono::seconds(2);
 
 /// What a new user needs next: the two lines to paste.
 void print_welcome(const Start& start, const Node& node) {
+  const Config& config = *start.outcome.config;
   const std::vector<std::string> urls = node.urls();
   const auto web = std::ranges::find_if(urls, [](const std::string& one) { return one.starts_with("http"); });
   // A browser and most clients need an address; curl takes a Unix socket as an option.
@@ -86,24 +87,26 @@ void print_welcome(const Start& start, const Node& node) {
   for (const std::string& listening : urls) {
     fmt::print("weir {} is listening on {}\n", version, listening);
   }
-  if (web != urls.end() && std::ranges::all_of(start.outcome.config->listen, is_loopback)) {
+  if (web != urls.end() && std::ranges::all_of(config.listen, is_loopback)) {
     fmt::print("Calls as they run: {}/ui/\n", url);
   }
-  const CallerKey* demo = find_demo_key(start.outcome.config->auth);
+  const CallerKey* demo = find_demo_key(config.auth);
   const std::string_view key = demo == nullptr ? std::string_view() : demo->value.reveal();  // everybody knows it
   if (demo != nullptr) {
     fmt::print("Callers need a key, for example {}: X-API-Key: {}\n", demo->key.label, key);
   }
   if (!start.from_file) {
     fmt::print(
-        "\nNo configuration file: what was found above is used, and nothing is written to the disk. Point an OpenAI "
-        "client here, or try it now:\n\n"
+        "\nNo configuration file: what was found above is used, and {3}. Point an OpenAI client here, or try it "
+        "now:\n\n"
         "  export OPENAI_BASE_URL={0}/v1{1}\n"
         "  curl -N {0}/v1/chat/completions -H 'content-type: application/json' {2}"
         "-d '{{\"model\":\"mock/hello\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n\n"
         "`weir explain last` then tells what happened; `weir help options` lists every setting.\n",
         url, demo == nullptr ? "" : fmt::format(" OPENAI_API_KEY={}", key),
-        demo == nullptr ? "" : fmt::format("-H 'x-api-key: {}' ", key));
+        demo == nullptr ? "" : fmt::format("-H 'x-api-key: {}' ", key),
+        config.store.file.empty() ? "nothing is written to the disk"
+                                  : fmt::format("calls are kept in {}", config.data_dir));
   }
   std::fflush(stdout);
 }
@@ -156,6 +159,7 @@ int serve(const ServeOptions& options) {
   tokens::CountingThread counting;
   node.use_counting(counting);
   platform::RealFiles files;
+  const auto beyond_loopback = std::ranges::find_if_not(config->listen, is_loopback);
   std::unique_ptr<FirstLook> first_look;
   std::unique_ptr<RecordKeeping> records;
   if (!config->store.file.empty()) {
@@ -172,10 +176,13 @@ int serve(const ServeOptions& options) {
       return 1;
     }
     node.expect_keys(master_key->hasher, [&worker = records->worker()] { return worker.answers(); });
-    first_look = std::make_unique<FirstLook>(node, files, **log, clock,
-                                             FirstLook::Options{.admin_key_configured = !config->auth.admin_key.empty(),
-                                                                .master_key_made_now = master_key->made_now,
-                                                                .master_key_file = config->data_dir + "/master.key"});
+    first_look =
+        std::make_unique<FirstLook>(node, files, **log, clock,
+                                    FirstLook::Options{.admin_key_configured = !config->auth.admin_key.empty(),
+                                                       .needs_keys = beyond_loopback != config->listen.end() &&
+                                                                     !has_keys(config->auth) && !config->store.named,
+                                                       .master_key_made_now = master_key->made_now,
+                                                       .master_key_file = config->data_dir + "/master.key"});
     records->begin_with([&look = *first_look](store::Store& store) { return look.take(store); });
   }
   IdentityStore identities(records == nullptr ? nullptr : &records->worker(), node.gates(), node.allowances(),
@@ -188,6 +195,10 @@ int serve(const ServeOptions& options) {
     if (!first_look->wait(first_look_patience)) {
       (*log)->message(observe::Level::warn, "auth",
                       "the store does not answer: its keys are not known yet, and whoever sends one gets 503");
+    }
+    if (first_look->misses_keys()) {
+      fmt::print(stderr, "weir did not start: {}\n", without_keys(*beyond_loopback));
+      return 2;
     }
     // The first calls need not be refused because nobody has counted what was spent.
     records->wait_until_counted(first_look_patience);

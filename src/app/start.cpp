@@ -31,6 +31,16 @@ bool model_server_answers() {
   return answers;
 }
 
+/// Whether calls can be kept in the default data_dir: it is writable, or can be made here.
+bool folder_takes_files() {
+  const std::string folder = Config().data_dir;
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder, ignored)) {
+    return ::access(".", W_OK | X_OK) == 0;
+  }
+  return std::filesystem::is_directory(folder, ignored) && ::access(folder.c_str(), R_OK | W_OK | X_OK) == 0;
+}
+
 }  // namespace
 
 Environment process_environment() {
@@ -55,7 +65,7 @@ Start find_start(const std::string& config_path, bool demo) {
   } else {
     std::vector<std::string> notices;
     const Environment with_file = with_dotenv(".", environment, notices);
-    Discovery discovery = discover(with_file, model_server_answers);
+    Discovery discovery = discover(with_file, model_server_answers, folder_takes_files);
     start.outcome = std::move(discovery.outcome);
     start.outcome.notices.insert(start.outcome.notices.begin(), notices.begin(), notices.end());
     start.found = std::move(discovery.lines);

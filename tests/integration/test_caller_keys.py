@@ -1,5 +1,6 @@
 """Caller keys on the real binary: who is let in, what clients see who are not, and that no key shows anywhere."""
 
+import json
 import re
 
 import openai
@@ -154,6 +155,7 @@ def test_demo_keys_work_where_they_were_asked_for(tmp_path):
     ("arguments", "text", "words"),
     [
         ((), "listen: 0.0.0.0:0\n", "weir keys generate"),
+        ((), "listen: 0.0.0.0:0\nstore: {url: none}\n", "weir keys generate"),
         (("--demo",), "listen: 0.0.0.0:0\nauth: {keys: [{name: a, value: some-other-key-0001}]}\n", "known to everybody"),
         ((), "listen: 0.0.0.0:0\nauth: {keys: [{name: demo, value: sk-test-key-123}]}\n", "which everybody knows"),
         ((), "listen: 0.0.0.0:0\nauth: {mode: none, keys: [{name: a, value: some-other-key-0001}]}\n", "auth.mode is none"),
@@ -163,6 +165,17 @@ def test_the_start_stops_where_everybody_could_call(tmp_path, arguments, text, w
     (tmp_path / "weir.yaml").write_text(text + "providers: {m: {dialect: mock}}\n")
     ended = run_weir("serve", *arguments, directory=tmp_path)
     assert ended.returncode == 2 and words in ended.stderr, ended
+
+
+def test_a_key_in_the_store_lets_it_listen_beyond_loopback(tmp_path):
+    text = "listen: 127.0.0.1:0\nproviders: {m: {dialect: mock}}\nmodels: {x: m/x}\n"
+    with Weir(tmp_path, text) as weir:
+        key = weir.command("keys", "create", "--label", "first", "--json")
+        assert key.returncode == 0, key
+        key = json.loads(key.stdout)["key"]
+    with Weir(tmp_path, text.replace("127.0.0.1", "0.0.0.0")) as weir:
+        assert weir.chat("x", {"X-API-Key": key}).status == 200
+        assert weir.chat("x").json["error"]["code"] == "missing_api_key"
 
 
 def test_keys_generate_makes_a_key_that_weir_takes(tmp_path):

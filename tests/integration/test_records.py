@@ -119,11 +119,20 @@ def test_without_a_store_nothing_is_written(tmp_path, a):
     assert not (tmp_path / "data").exists()
 
 
-def test_without_a_configuration_nothing_is_written(tmp_path):
+def test_without_a_configuration_calls_are_kept_too(tmp_path):
     with Weir(tmp_path, None, WEIR_LISTEN="127.0.0.1:0") as weir:
-        assert weir.chat("mock/hello").status == 200
+        weir.wait_for_output("calls are kept in ./weir-data")
+        identity = weir.chat("mock/hello").request_id
+    with Weir(tmp_path, None, WEIR_LISTEN="127.0.0.1:0") as weir:
+        assert weir.record(identity)["model"] == "mock/hello"
+
+
+def test_without_a_configuration_and_a_folder_calls_are_in_memory(tmp_path):
+    (tmp_path / "weir-data").write_text("no folder")
+    with Weir(tmp_path, None, WEIR_LISTEN="127.0.0.1:0") as weir:
+        weir.wait_for_output("records: in memory alone, as this folder cannot be written")
         weir.wait_for_output("nothing is written to the disk")
-    assert not (tmp_path / "weir-data").exists()
+        assert weir.record(weir.chat("mock/hello").request_id)["model"] == "mock/hello"
 
 
 def test_a_data_dir_that_cannot_be_written_stops_the_start_with_the_cure(tmp_path, a):
