@@ -1,10 +1,9 @@
 """Paid probes: weir itself asks a target that is due for a trial, within a cap, and it stands in the record."""
 
 import signal
-import time
 
 from fault_server import FaultServer, provider_error
-from weir_server import PATIENCE, Weir, text_of
+from weir_server import PATIENCE, Weir, text_of, until
 
 CONFIG = """
 listen: 127.0.0.1:0
@@ -26,14 +25,6 @@ def provider(weir):
     return weir.request("GET", "/health/providers").json["providers"]["a"]
 
 
-def wait_until(what):
-    give_up = time.monotonic() + PATIENCE
-    while not (found := what()):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    return found
-
-
 def start(directory, server, health):
     return Weir(directory, CONFIG.format(a=server.base_url, health=health))
 
@@ -50,11 +41,11 @@ def metrics(weir):
 def test_a_probe_closes_the_breaker_and_no_caller_is_asked_to(tmp_path):
     with FaultServer("a") as server, start(tmp_path, server, "probe: true") as weir:
         fail_once(weir, server)
-        wait_until(lambda: provider(weir)["breaker"] == "closed")
+        until(lambda: provider(weir)["breaker"] == "closed", "the breaker closes")
         assert len(server.requests) == 3, "two trials were asked for"
         for request in server.requests[1:]:
             assert request.json["model"] == "x" and request.json["max_tokens"] == 1
-        wait_until(lambda: provider(weir)["probes"].get("a/x", {}).get("succeeded") == 2)
+        until(lambda: provider(weir)["probes"].get("a/x", {}).get("succeeded") == 2, "two probes succeed")
         assert provider(weir)["probes"]["a/x"]["answered"] is True
         assert 'weir_probes_total{target="a/x",outcome="ok"} 2' in metrics(weir)
         calls = weir.request("GET", "/admin/v1/requests").json["data"]
@@ -72,7 +63,7 @@ def test_the_days_cap_ends_them_and_calls_are_trials_again(tmp_path):
         weir.wait_for_output("has had the 2 probes of today")
         assert len(server.requests) == 3 and provider(weir)["probes"]["a/x"]["failed"] == 2
         assert 'weir_probes_total{target="a/x",outcome="failed"} 2' in metrics(weir)
-        wait_until(lambda: provider(weir)["breaker"] == "half_open")
+        until(lambda: provider(weir)["breaker"] == "half_open", "the breaker tries again")
         weir.chat("m")
         assert len(server.requests) == 4
 
@@ -82,7 +73,7 @@ def test_a_probe_that_says_nothing_is_not_repeated(tmp_path):
         server.plan(provider_error("500"))
         assert weir.chat("m").status == 500
         server.always(provider_error("400 unsupported_parameter"))  # a target that takes no chat
-        wait_until(lambda: provider(weir)["probes"].get("a/x"))
+        until(lambda: provider(weir)["probes"].get("a/x"), "a probe is told of")
         weir.chat("m")  # the second and last trial: the breaker stays where it is
         assert len(server.requests) == 3 and provider(weir)["probes"]["a/x"]["failed"] == 1
 
@@ -90,7 +81,7 @@ def test_a_probe_that_says_nothing_is_not_repeated(tmp_path):
 def test_nobody_is_asked_without_the_option(tmp_path):
     with FaultServer("a") as server, start(tmp_path, server, "probe: false") as weir:
         fail_once(weir, server)
-        wait_until(lambda: provider(weir)["breaker"] == "half_open")
+        until(lambda: provider(weir)["breaker"] == "half_open", "the breaker tries again")
         assert provider(weir)["probes"] == {} and len(server.requests) == 1
 
 
@@ -99,7 +90,7 @@ def test_a_probe_that_hangs_does_not_hold_up_the_end(tmp_path):
         server.plan(provider_error("500"))
         assert weir.chat("m").status == 500
         server.always("silence")
-        wait_until(lambda: len(server.requests) == 2)
+        server.wait_for(lambda: len(server.requests) == 2, "the probe", PATIENCE)
         weir.process.send_signal(signal.SIGTERM)
         assert weir.process.wait(PATIENCE) == 0
         server.wait_for(lambda: server.requests[1].state == "cancelled", "the probe's end")

@@ -1,10 +1,9 @@
 """Free checks of the providers' addresses: a connection now and then, no request, and no word in what calls are given."""
 
 import socket
-import time
 
 from fault_server import FaultServer
-from weir_server import PATIENCE, Weir, text_of
+from weir_server import Weir, text_of, until
 
 CONFIG = """
 listen: 127.0.0.1:0
@@ -25,11 +24,11 @@ def found(weir, provider):
 
 
 def wait_for(weir, provider, reachable):
-    give_up = time.monotonic() + PATIENCE
-    while (seen := found(weir, provider)) is None or seen["reachable"] is not reachable:
-        assert time.monotonic() < give_up, seen
-        time.sleep(0.05)
-    return seen
+    def seen():
+        last = found(weir, provider)
+        return last if last is not None and last["reachable"] is reachable else None
+
+    return until(seen, f"{provider} {'is' if reachable else 'cannot be'} reached")
 
 
 def start(directory, good, listener, check):

@@ -7,13 +7,12 @@ import signal
 import sqlite3
 import stat
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from fault_server import FaultServer
-from weir_server import PATIENCE, Weir, run_weir
+from weir_server import PATIENCE, Weir, run_weir, until
 
 CONFIG = """
 listen: 127.0.0.1:0
@@ -44,16 +43,6 @@ def a(upstream):
 
 def config(a: FaultServer, data_dir: str = "./data") -> str:
     return CONFIG.format(a=a.base_url, data_dir=data_dir)
-
-
-def until(condition, what: str):
-    """What the condition gives, once it gives something."""
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen")
 
 
 def rows(weir: Weir, query: str = "") -> list[dict]:

@@ -5,13 +5,12 @@ import os
 import re
 import signal
 import threading
-import time
 
 import pytest
 
 from fault_server import Behaviour, FaultServer
 from raw_http import RawConnection, post
-from weir_server import PATIENCE, Weir, text_of
+from weir_server import PATIENCE, Weir, text_of, until
 
 CONFIG = """
 listen: 127.0.0.1:0
@@ -42,13 +41,6 @@ def metrics(weir: Weir) -> dict[str, float]:
 
 def applied(weir: Weir) -> float:
     return metrics(weir)['weir_config_reloads_total{result="applied"}']
-
-
-def wait_until(condition) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 class Caller(threading.Thread):
@@ -147,10 +139,10 @@ def test_a_changed_file_is_loaded_without_being_asked(tmp_path, servers):
     with Weir(tmp_path, config) as weir:
         assert text_of(weir.chat("smart")) and len(a.requests) == 1
         write(weir, config.replace("smart:", "clever:"))
-        wait_until(lambda: applied(weir) == 1)
+        until(lambda: applied(weir) == 1, "the reload is counted")
         assert weir.chat("smart").status == 404 and text_of(weir.chat("clever"))
         (tmp_path / ".env").write_text(f"TARGET={b.base_url}\n")
-        wait_until(lambda: applied(weir) == 2)
+        until(lambda: applied(weir) == 2, "the second reload is counted")
         assert text_of(weir.chat("clever")) and len(b.requests) == 1
 
 
@@ -163,7 +155,7 @@ def test_a_secret_in_a_file_is_watched_too(tmp_path, servers):
         assert weir.chat("smart").status == 200
         assert b"Bearer sk-first" in a.requests[-1].head
         key.write_text("sk-second-one\n")
-        wait_until(lambda: applied(weir) == 1)
+        until(lambda: applied(weir) == 1, "the reload is counted")
         assert weir.chat("smart").status == 200
         assert b"Bearer sk-second-one" in a.requests[-1].head
         assert "sk-" not in "\n".join(weir.output)

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from weir_server import BINARY, PATIENCE, Weir
+from weir_server import BINARY, PATIENCE, Weir, until
 
 ADMIN = "the-admin-key-0001"
 CONFIG = """
@@ -55,10 +55,7 @@ def outcome(weir: Weir, key: str | None, model: str = "quick") -> str:
 
 def settles_to(weir: Weir, key: str, expected: str) -> None:
     """Weir looks at its store about once a second: asked until it has noticed."""
-    give_up = time.monotonic() + PATIENCE
-    while (last := outcome(weir, key)) != expected:
-        assert time.monotonic() < give_up, last
-        time.sleep(0.05)
+    until(lambda: outcome(weir, key) == expected, f"the key's calls end with {expected}")
 
 
 def test_a_key_opens_from_the_moment_it_is_made_until_the_moment_it_is_revoked(tmp_path):
@@ -154,10 +151,7 @@ def test_a_key_tells_when_it_was_last_used_also_after_a_restart(tmp_path):
         identity, key = make(weir)
         assert last_used(weir, identity) is None
         assert outcome(weir, key) == "200"
-        give_up = time.monotonic() + PATIENCE
-        while (used := last_used(weir, identity)) is None:
-            assert time.monotonic() < give_up, "the call's record comes to the store, and its time with it"
-            time.sleep(0.05)
+        used = until(lambda: last_used(weir, identity), "the call's record comes to the store, and its time with it")
         assert used >= ask(weir, "GET", f"/keys/{identity}").json["created_at"]
         assert used in weir.command("keys", "list", "--label", "laptop", WEIR_ADMIN_KEY=ADMIN).stdout
         assert ask(weir, "PATCH", f"/keys/{identity}", '{"label": "desk"}').json["last_used_at"] == used

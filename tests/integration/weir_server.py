@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,16 @@ def clean_environment(home: Path, **extra: str) -> dict[str, str]:
     """The test's environment without anything that weir would read: no provider keys, no WEIR_*, no proxies."""
     kept = ("PATH", "LANG", "LC_ALL", "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "ASAN_SYMBOLIZER_PATH", "TSAN_SYMBOLIZER_PATH")
     return {**{name: os.environ[name] for name in kept if name in os.environ}, "HOME": str(home), **extra}
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """What the condition gives, once it gives something: for what weir tells only to those who ask."""
+    give_up = time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: that did not happen")
 
 
 @dataclass
@@ -155,21 +166,18 @@ class Weir:
 
     def record(self, request_id: str) -> dict[str, Any]:
         """What weir remembers of a request. It is written beside the request's path, so it is asked for until it is there."""
-        give_up = time.monotonic() + PATIENCE
-        while time.monotonic() < give_up:
+
+        def found() -> dict[str, Any] | None:
             reply = self.request("GET", f"/admin/v1/requests/{request_id}")
-            if reply.status == 200:
-                return reply.json
-            assert reply.status == 404, reply
-        raise AssertionError(f"no record of {request_id}")
+            assert reply.status in (200, 404), reply
+            return reply.json if reply.status == 200 else None
+
+        return until(found, f"there is a record of {request_id}")
 
     def wait_for_idle_connection(self, provider: str) -> None:
         """A caller has his answer a moment before its connection is kept for the next call."""
         wanted = re.compile(rf'^weir_upstream_connections_idle{{provider="{provider}"}} [1-9]', re.MULTILINE)
-        give_up = time.monotonic() + PATIENCE
-        while not wanted.search(self.request("GET", "/metrics/prometheus").body.decode()):
-            assert time.monotonic() < give_up, f"no connection to {provider} is kept"
-            time.sleep(0.01)
+        until(lambda: wanted.search(self.request("GET", "/metrics/prometheus").body.decode()), f"a connection to {provider} is kept")
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Another weir command, pointed at this server."""
