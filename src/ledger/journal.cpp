@@ -22,16 +22,32 @@ CoreJournal::CoreJournal(platform::Files& files, Options options, std::function<
 }
 
 void CoreJournal::opened(RequestRecord& record) noexcept {
-  if (append_record(FrameKind::open, record)) {
-    record.open_in = current_->in_use;
-  } else {
+  record.asked_at = {};
+  AskedPart asked;
+  bool in_file = false;
+  try {
+    frame_.assign(journal_head_bytes, '\0');
+    asked = append_kept(frame_, record);
+    in_file = append_frame(FrameKind::open);
+  } catch (...) {  // no memory: the call goes on
+    lost_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!in_file) {
     const std::lock_guard lock(mutex_);
     record.open_in = memory_in_use_;
+    return;
+  }
+  record.open_in = current_->in_use;
+  const std::size_t at = current_->written.load(std::memory_order_relaxed) - frame_.size() + asked.at;
+  if (std::in_range<std::uint32_t>(at) && std::in_range<std::uint32_t>(current_->number)) {
+    record.asked_at = {.segment = static_cast<std::uint32_t>(current_->number),
+                       .at = static_cast<std::uint32_t>(at),
+                       .bytes = static_cast<std::uint32_t>(asked.bytes)};
   }
 }
 
 void CoreJournal::closed(RequestRecord& record) noexcept {
-  if (append_record(FrameKind::closed, record)) {
+  if (append_closed(record)) {
     record.open_in.reset();
     return;
   }
@@ -58,15 +74,24 @@ void CoreJournal::append(FrameKind kind, std::string_view payload) noexcept {
   static_cast<void>(append_frame(kind));
 }
 
-bool CoreJournal::append_record(FrameKind kind, const RequestRecord& record) {
+/// What a file has of it already is left out. True: it is in `current_`.
+bool CoreJournal::append_closed(const RequestRecord& record) {
   try {
-    frame_.assign(journal_head_bytes, '\0');
-    append_kept(frame_, record);
+    if (record.asked_at.bytes == 0) {
+      frame_.assign(journal_head_bytes, '\0');
+      append_kept(frame_, record);
+      return append_frame(FrameKind::closed);
+    }
+    constexpr std::size_t heads = journal_head_bytes + journal_end_head_bytes;
+    frame_.assign(heads, '\0');
+    const AskedPart asked = append_kept(frame_, record, Asked::left_out);
+    write_journal_end_head(frame_.data() + journal_head_bytes, record.asked_at,
+                           static_cast<std::uint32_t>(asked.at - heads));
+    return append_frame(FrameKind::ended);
   } catch (...) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  return append_frame(kind);
 }
 
 /// What stands in `frame_` behind its head. True: it is in `current_`.

@@ -73,7 +73,7 @@ class CoreJournal {
  private:
   using SegmentPtr = std::shared_ptr<JournalSegment>;
 
-  bool append_record(FrameKind kind, const RequestRecord& record);
+  bool append_closed(const RequestRecord& record);
   bool append_frame(FrameKind kind);
   bool append_to_current(std::string_view frame);
   bool keep(std::string_view frame);

@@ -45,6 +45,29 @@ void write_journal_head(char* head, FrameKind kind, std::uint64_t sequence, std:
   write_number(head + 4, sum_of(kind_number, {head + 8, sizeof sequence}, payload));
 }
 
+void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t place) {
+  write_number(head, asked.segment);
+  write_number(head + 4, asked.at);
+  write_number(head + 8, asked.bytes);
+  write_number(head + 12, place);
+}
+
+std::optional<JournalEnd> read_journal_end(std::string_view payload) {
+  if (payload.size() < journal_end_head_bytes) {
+    return std::nullopt;
+  }
+  const JournalEnd end{.asked = {.segment = read_number<std::uint32_t>(payload),
+                                 .at = read_number<std::uint32_t>(payload.substr(4)),
+                                 .bytes = read_number<std::uint32_t>(payload.substr(8))},
+                       .place = read_number<std::uint32_t>(payload.substr(12)),
+                       .record = payload.substr(journal_end_head_bytes)};
+  return end.place <= end.record.size() ? std::optional(end) : std::nullopt;
+}
+
+void append_joined(std::string& out, const JournalEnd& end, std::string_view asked) {
+  out.append(end.record.substr(0, end.place)).append(asked).append(end.record.substr(end.place));
+}
+
 std::optional<JournalFrame> JournalReader::next() {
   const std::string_view rest = bytes_.substr(at_);
   if (rest.size() < journal_head_bytes) {
@@ -54,7 +77,7 @@ std::optional<JournalFrame> JournalReader::next() {
   const std::uint32_t length = first & length_mask;
   const auto kind = static_cast<std::uint8_t>(first >> length_bits);
   if (length == 0 || length > journal_payload_max || length > rest.size() - journal_head_bytes ||
-      (kind != static_cast<std::uint8_t>(FrameKind::open) && kind != static_cast<std::uint8_t>(FrameKind::closed))) {
+      kind < static_cast<std::uint8_t>(FrameKind::open) || kind > static_cast<std::uint8_t>(FrameKind::ended)) {
     return std::nullopt;
   }
   const auto sequence = read_number<std::uint64_t>(rest.substr(8));

@@ -6,12 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "ledger/journal_place.hpp"
+
 namespace weir::ledger {
 
 /// What a frame says of a call.
 enum class FrameKind : std::uint8_t {
   open = 1,    // its record before an upstream call
   closed = 2,  // its record at the end
+  ended = 3,   // its record at the end, without what its open record has told already: see JournalEnd
 };
 
 /// A record in a segment of the journal, format 2: length of the payload (24 bits) and kind (8), CRC-32C of kind and
@@ -23,11 +26,27 @@ struct JournalFrame {
   std::string_view payload;  // of the segment's bytes
 };
 
+/// The payload of a frame of kind `ended`: a head of four numbers (32 bits each, little endian: those of `asked`, and
+/// `place`), then the record.
+struct JournalEnd {
+  JournalPlace asked;       // where the bytes stand that are left out
+  std::uint32_t place = 0;  // where they belong in the record
+  std::string_view record;  // of the payload
+};
+
+inline constexpr std::size_t journal_end_head_bytes = 16;
 inline constexpr std::size_t journal_head_bytes = 16;
 inline constexpr std::size_t journal_payload_max = std::size_t{256} << 10;
 
 /// Writes the head of a frame to `head`, which has journal_head_bytes; the payload follows it.
 void write_journal_head(char* head, FrameKind kind, std::uint64_t sequence, std::string_view payload);
+
+/// Writes the head of an `ended` payload to `head`, which has journal_end_head_bytes; the record follows it.
+void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t place);
+/// Nothing where the payload is none.
+[[nodiscard]] std::optional<JournalEnd> read_journal_end(std::string_view payload);
+/// Appends the record whole, with `asked` in its place.
+void append_joined(std::string& out, const JournalEnd& end, std::string_view asked);
 
 /// Reads the frames of a segment's bytes, in order, until the first that is not whole and right: torn, never written,
 /// or out of sequence. What stands behind that is not looked at. Pure; views live as long as the bytes.

@@ -78,6 +78,23 @@ TEST(JournalReader, stops_before_a_frame_of_which_any_bit_is_wrong) {
   }
 }
 
+TEST(JournalReader, joins_the_end_of_a_call_with_what_was_asked) {
+  std::string payload(journal_end_head_bytes, '\0');
+  write_journal_end_head(payload.data(), {.segment = 7, .at = 0x01020304, .bytes = 300}, 2);
+  payload += "abcd";
+  const auto end = read_journal_end(payload);
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->asked.segment, 7U);
+  EXPECT_EQ(end->asked.at, 0x01020304U);
+  EXPECT_EQ(end->asked.bytes, 300U);
+  std::string whole = "before ";
+  append_joined(whole, *end, "--");
+  EXPECT_EQ(whole, "before ab--cd");
+  for (std::size_t cut = 0; cut < journal_end_head_bytes + 2; ++cut) {
+    EXPECT_FALSE(read_journal_end(std::string_view(payload).substr(0, cut)).has_value()) << cut;
+  }
+}
+
 TEST(JournalReader, does_not_take_an_old_frame_for_the_next) {
   const std::string bytes = framed(5, "five") + framed(4, "from before");
   EXPECT_EQ(payloads(bytes), std::vector<std::string>{"five"});

@@ -16,16 +16,17 @@ constexpr std::string_view stored_key = "key_";  // those of the configuration h
 
 }  // namespace
 
-void KeyUses::saw(std::string_view record) {
-  const store::CallKey key = store::key_of(record);
-  if (!key.id.starts_with(stored_key)) {
+void KeyUses::saw(std::string_view asked) {
+  const std::string_view key = store::key_of(asked);
+  if (!key.starts_with(stored_key)) {
     return;
   }
-  if (const auto noted = noted_.find(key.id); noted != noted_.end() && key.time_ms < noted->second + apart_ms) {
+  const std::int64_t time_ms = store::time_of(asked);
+  if (const auto noted = noted_.find(key); noted != noted_.end() && time_ms < noted->second + apart_ms) {
     return;
   }
-  std::int64_t& due = due_[std::string(key.id)];
-  due = std::max(due, key.time_ms);
+  std::int64_t& due = due_[std::string(key)];
+  due = std::max(due, time_ms);
 }
 
 Result<void> KeyUses::note(store::Store& store) {

@@ -16,8 +16,8 @@ namespace weir::ledger {
 /// the time is for people who ask which keys nobody uses any more. Belongs to the store's thread.
 class KeyUses {
  public:
-  /// The record of a call that the store has now.
-  void saw(std::string_view record);
+  /// What was asked (store::asked_of) with a call that the store has now.
+  void saw(std::string_view asked);
   /// Writes what is due, in one transaction. Where the store refuses, it stays due.
   Result<void> note(store::Store& store);
 

@@ -12,8 +12,8 @@ namespace {
 constexpr std::int64_t minute = 60'000;
 constexpr std::int64_t day = 1'440 * minute;
 
-std::string record(std::string_view key_id, std::int64_t time_ms, std::string_view attempts = R"([["a/x"]])") {
-  return fmt::format(R"(["req_1",{},{},"/v1/chat/completions",0,0,{},"label"])", attempts, time_ms,
+std::string asked(std::string_view key_id, std::int64_t time_ms, std::string_view tenant = "0") {
+  return fmt::format(R"(,{},"/v1/chat/completions",{},0,{},"label","127.0.0.1")", time_ms, tenant,
                      key_id.empty() ? "0" : fmt::format(R"("{}")", key_id));
 }
 
@@ -55,10 +55,10 @@ class Keys final : public store::TestStore, store::ApiKeys {
 TEST(KeyUses, tells_the_newest_time_of_each_key_at_once) {
   Keys store(3);
   KeyUses uses;
-  uses.saw(record("key_0", day + 5));
-  uses.saw(record("key_1", day + 7, R"([["a/x",["],"],"key_2"],[]])"));
-  uses.saw(record("key_0", day + 1'009));
-  uses.saw(record("key_0", day));
+  uses.saw(asked("key_0", day + 5));
+  uses.saw(asked("key_1", day + 7, R"("a \"b\",\\")"));
+  uses.saw(asked("key_0", day + 1'009));
+  uses.saw(asked("key_0", day));
   ASSERT_TRUE(uses.note(store).has_value());
   EXPECT_EQ(store.used("key_0"), "1970-01-02T00:00:01.009Z");
   EXPECT_EQ(store.used("key_1"), "1970-01-02T00:00:00.007Z");
@@ -70,7 +70,7 @@ TEST(KeyUses, writes_a_key_once_a_minute) {
   Keys store(1);
   KeyUses uses;
   for (std::int64_t second = 0; second < 300; ++second) {
-    uses.saw(record("key_0", day + second * 1000));
+    uses.saw(asked("key_0", day + second * 1000));
     ASSERT_TRUE(uses.note(store).has_value());
   }
   EXPECT_EQ(store.writes, 5);
@@ -81,7 +81,7 @@ TEST(KeyUses, a_store_that_refuses_is_told_later) {
   Keys store(1);
   store.refuses = true;
   KeyUses uses;
-  uses.saw(record("key_0", day));
+  uses.saw(asked("key_0", day));
   EXPECT_FALSE(uses.note(store).has_value());
   store.refuses = false;
   EXPECT_TRUE(uses.note(store).has_value());
@@ -91,8 +91,9 @@ TEST(KeyUses, a_store_that_refuses_is_told_later) {
 TEST(KeyUses, calls_without_a_key_of_the_store_write_nothing) {
   Keys store(1);
   KeyUses uses;
-  for (const std::string& other : {record("", day), record("config:fixed", day), std::string(R"(["req_1",[],5])"),
-                                   std::string("[]"), std::string("no record"), std::string()}) {
+  for (const std::string& other :
+       {asked("", day), asked("config:fixed", day), std::string(",5"), std::string(",5,0,0,0,\""),
+        std::string(R"(,5,"x\)"), std::string("what"), std::string()}) {
     uses.saw(other);
   }
   EXPECT_TRUE(uses.note(store).has_value());
@@ -105,7 +106,7 @@ TEST(KeyUses, still_knows_recent_uses_of_many_keys_and_forgets_old_ones) {
   KeyUses uses;
   const auto all = [&](std::int64_t time) {
     for (int i = 0; i < many; ++i) {
-      uses.saw(record(fmt::format("key_{}", i), time));
+      uses.saw(asked(fmt::format("key_{}", i), time));
     }
     EXPECT_TRUE(uses.note(store).has_value());
   };

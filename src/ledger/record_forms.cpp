@@ -131,9 +131,10 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
   }
 }
 
-/// What is known of a call when its first attempt begins.
+/// What was asked, by whom, and which entry decided: known before the first attempt, and never changed:
+/// store::asked_of().
 template <class Row>
-void write_begin(Row& row, const RequestRecord& record) {
+void write_asked(Row& row, const RequestRecord& record) {
   row.wall_time("{\"time\":", record.time);
   if constexpr (Row::is_object) {
     row.literal(",\"level\":\"info\",\"event\":\"request\"");
@@ -150,6 +151,11 @@ void write_begin(Row& row, const RequestRecord& record) {
   row.text_if(",\"trace_id\":", record.trace_id);
   row.text(",\"model\":", record.model);
   row.text(",\"route\":", record.route);
+}
+
+/// How the call stands; of one that is open, as far as it is known.
+template <class Row>
+void write_state(Row& row, const RequestRecord& record) {
   row.text(",\"target\":", record.target);
   row.flag(",\"stream\":", record.stream);
   row.number(",\"status\":", static_cast<std::uint64_t>(record.status));
@@ -202,24 +208,30 @@ void write_attempts(Row& row, const RequestRecord& record) {
 }
 
 void write_object(Object& row, const RequestRecord& record) {
-  write_begin(row, record);
+  write_asked(row, record);
+  write_state(row, record);
   write_rest(row, record);
   row.literal(",\"attempts\":[");
   write_attempts(row, record);
   row.literal("}");
 }
 
-void write_array(Array& row, const RequestRecord& record, bool ended) {
+AskedPart write_array(Array& row, const RequestRecord& record, Asked asked) {
   row.literal("[");
   row.quoted(record.id);
   row.literal(",[");
   write_attempts(row, record);
-  row.present(true);
-  write_begin(row, record);
-  if (ended) {
+  const std::size_t begin = row.size();
+  if (asked == Asked::told) {
+    write_asked(row, record);
+  }
+  const std::size_t end = row.size();
+  write_state(row, record);
+  if (record.end_state != EndState::open) {
     write_rest(row, record);
   }
   row.end();
+  return {.at = begin, .bytes = end - begin};
 }
 
 }  // namespace
@@ -233,13 +245,16 @@ void RequestRecord::append_to(std::string& out) const {
   });
 }
 
-void append_kept(std::string& out, const RequestRecord& record) {
+AskedPart append_kept(std::string& out, const RequestRecord& record, Asked asked) {
   const std::size_t before = out.size();
+  AskedPart part;
   out.resize_and_overwrite(before + room_for(record), [&](char* text, std::size_t) {
     Array row(text + before);
-    write_array(row, record, record.end_state != EndState::open);
+    part = write_array(row, record, asked);
     return before + row.size();
   });
+  part.at += before;
+  return part;
 }
 
 std::string to_json(const RequestRecord& record) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "ledger/journal_place.hpp"
 #include "ledger/prices.hpp"
 #include "llm/cause.hpp"
 #include "llm/usage.hpp"
@@ -115,6 +116,7 @@ struct RequestRecord final : observe::LogLine {
   std::string refused_by;  // the limit or budget that refused it, or sent it to a substitute; mostly empty
   // Of the journal: as long as this is held, the file stays in which the call is told to be open.
   std::shared_ptr<const void> open_in;
+  JournalPlace asked_at;  // where in that file stands what was asked
 
   /// The record as one JSON object: the form of the log line and of GET /admin/v1/requests/{id}. Never a prompt, answer
   /// or key.
@@ -138,8 +140,15 @@ class RecordSink {
 
 std::string to_json(const RequestRecord& record);
 
+/// Whether what was asked is written too: store::asked_of().
+enum class Asked : std::uint8_t { told, left_out };
+/// Where in what was appended stands what was asked, or would.
+struct AskedPart {
+  std::size_t at = 0;
+  std::size_t bytes = 0;
+};
 /// Appends the record in the form in which it is kept (store/call_form.hpp); of a call that is open, what is known by
 /// then.
-void append_kept(std::string& out, const RequestRecord& record);
+AskedPart append_kept(std::string& out, const RequestRecord& record, Asked asked = Asked::told);
 
 }  // namespace weir::ledger

@@ -93,9 +93,9 @@ TEST(RequestRecord, costs_what_all_attempts_cost) {
   EXPECT_EQ(cost_of(record), Money::parse("0.75"));
 }
 
-std::string kept(const RequestRecord& record) {
+std::string kept(const RequestRecord& record, Asked asked = Asked::told) {
   std::string out;
-  append_kept(out, record);
+  append_kept(out, record, asked);
   return out;
 }
 
@@ -185,6 +185,27 @@ TEST(RequestRecord, has_every_place_of_the_kept_form) {
     text::for_each_element(attempt.raw, [&](const text::JsonValue&) { ++places; });
   });
   EXPECT_EQ(places, store::attempt_members.size());
+}
+
+TEST(RequestRecord, says_where_in_what_is_kept_stands_what_was_asked) {
+  RequestRecord bare;
+  bare.id = "req_2";
+  bare.end_state = EndState::gateway_error;
+  RequestRecord open = with_everything();
+  open.end_state = EndState::open;
+  for (const RequestRecord& record : {example(), with_everything(), bare, open}) {
+    std::string whole = "x";
+    const AskedPart part = append_kept(whole, record);
+    const std::string asked = whole.substr(part.at, part.bytes);
+    EXPECT_EQ(asked, store::asked_of(std::string_view(whole).substr(1)));
+    EXPECT_TRUE(asked.starts_with(",") && asked.ends_with("\"" + record.route + "\"")) << asked;
+    std::string rest = "x";
+    const AskedPart place = append_kept(rest, record, Asked::left_out);
+    EXPECT_EQ(rest.insert(place.at, asked), whole);
+  }
+  for (const std::string_view no_record : {"", "[]", "[\"req_1\",[]]", "no record"}) {
+    EXPECT_EQ(store::asked_of(no_record), "");
+  }
 }
 
 TEST(RequestRecord, that_is_open_is_kept_as_far_as_it_is_known) {

@@ -6,13 +6,25 @@
 
 #include "ledger/journal_frame.hpp"
 #include "store/call_form.hpp"
+#include "text/json_scan.hpp"
 
 namespace weir::ledger {
+
+namespace {
+
+/// Where in a whole record what was asked begins; at its end where that cannot be found.
+std::size_t asked_place(std::string_view record) {
+  const std::string_view asked = store::asked_of(record);
+  return asked.empty() ? record.size() : static_cast<std::size_t>(asked.data() - record.data());
+}
+
+}  // namespace
 
 /// From where reading had come to, until there is a batch or no more.
 Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
   Place& place = places_[core];
-  for (const auto& segment : own_->cores()[core]->segments()) {
+  const CoreSegments segments = own_->cores()[core]->segments();
+  for (const auto& segment : segments) {
     if (segment->number < place.segment) {
       continue;
     }
@@ -28,20 +40,31 @@ Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
         outcome.more = true;
         return {};
       }
+      // With some of what was read before: there stands what was asked in most of the calls whose end is read now.
+      const std::size_t begin = place.offset - std::min(place.offset, options_.read_bytes / 2);
       const auto bytes =
-          files_.read_at(segment->path, place.offset, std::min(written - place.offset, options_.read_bytes));
+          files_.read_at(segment->path, begin, std::min(written, place.offset + options_.read_bytes) - begin);
       if (!bytes) {
         return std::unexpected(bytes.error());
       }
-      JournalReader reader(*bytes, JournalReader::Trusted{});
+      const Chunk chunk{.segment = segment->number, .offset = begin, .bytes = *bytes};
+      JournalReader reader(chunk.bytes.substr(place.offset - begin), JournalReader::Trusted{});
+      std::size_t consumed = 0;
       while (const auto frame = reader.next()) {
         if (frame->kind == FrameKind::closed) {
+          pending_places_.push_back({.end = pending_.size() + frame->payload.size(),
+                                     .asked_at = pending_.size() + asked_place(frame->payload)});
           pending_ += frame->payload;
-          pending_ends_.push_back(pending_.size());
+        } else if (frame->kind == FrameKind::ended) {
+          if (auto added = add_joined(frame->payload, segments, chunk, outcome); !added) {
+            place.offset += consumed;  // this frame is read again
+            return added;
+          }
         }
+        consumed = reader.consumed();
       }
-      place.offset += reader.consumed();
-      if (reader.consumed() == 0) {  // cannot be: what is written is whole. The rest of the segment is given up.
+      place.offset += consumed;
+      if (consumed == 0) {  // cannot be: what is written is whole. The rest of the segment is given up.
         ++outcome.unusable;
         place.offset = written;
       }
@@ -50,6 +73,35 @@ Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
       return {};
     }
   }
+  return {};
+}
+
+/// The record of a call that has ended, with what was asked, which stands in a file that is there as long as this was
+/// not read: see CoreJournal::opened().
+Result<void> Shipper::add_joined(std::string_view payload, const CoreSegments& segments, const Chunk& chunk,
+                                 Outcome& outcome) {
+  const auto end = read_journal_end(payload);
+  const auto file = !end ? segments.end() : std::ranges::find(segments, end->asked.segment, &JournalSegment::number);
+  if (file == segments.end()) {  // cannot be
+    ++outcome.unusable;
+    return {};
+  }
+  std::string read;
+  std::string_view asked;
+  const std::size_t in_chunk = end->asked.at - chunk.offset;  // huge where it stands before it
+  if (end->asked.segment == chunk.segment && in_chunk < chunk.bytes.size()) {
+    asked = chunk.bytes.substr(in_chunk, end->asked.bytes);
+  } else {
+    auto bytes = files_.read_at((*file)->path, end->asked.at, end->asked.bytes);
+    if (!bytes) {
+      return std::unexpected(std::move(bytes.error()));
+    }
+    read = std::move(*bytes);
+    asked = read;
+  }
+  const std::size_t asked_at = pending_.size() + end->place;
+  append_joined(pending_, *end, asked);
+  pending_places_.push_back({.end = pending_.size(), .asked_at = asked_at});
   return {};
 }
 
@@ -78,24 +130,26 @@ Result<Shipper::Outcome> Shipper::ship(store::Store& store) {
 }
 
 Result<void> Shipper::put_pending(store::Store& store, Outcome& outcome) {
-  if (pending_ends_.empty()) {
+  if (pending_places_.empty()) {
     return {};
   }
   std::vector<std::string_view> records;
-  records.reserve(pending_ends_.size());
+  records.reserve(pending_places_.size());
   std::size_t begin = 0;
-  for (const std::size_t end : pending_ends_) {
-    records.push_back(std::string_view(pending_).substr(begin, end - begin));
-    begin = end;
+  for (const Pending& place : pending_places_) {
+    records.push_back(std::string_view(pending_).substr(begin, place.end - begin));
+    begin = place.end;
   }
   // Nobody else ships what this process writes, and what it has put it does not read again.
   if (auto put = store.requests().put(records, store::Repeats::none); !put) {
     return put;
   }
-  std::ranges::for_each(records, [&](std::string_view record) { key_uses_.saw(record); });
+  for (const Pending& place : pending_places_) {
+    key_uses_.saw(std::string_view(pending_).substr(place.asked_at, place.end - place.asked_at));
+  }
   outcome.calls = records.size();
   pending_.clear();
-  pending_ends_.clear();
+  pending_places_.clear();
   return {};
 }
 
@@ -138,7 +192,7 @@ Result<void> Shipper::forget(store::Store& store, const Segments& segments) {
 }
 
 bool Shipper::all_shipped() const {
-  if (own_ == nullptr || !pending_ends_.empty()) {
+  if (own_ == nullptr || !pending_places_.empty()) {
     return own_ == nullptr;
   }
   return own_->kept_in_memory() == 0 &&
@@ -182,7 +236,7 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
   if (!names) {
     return std::unexpected(std::move(names.error()));
   }
-  std::map<std::string, std::string> open;  // by id: the last record of a call that was not closed
+  std::map<std::string, std::string, std::less<>> open;  // by id: the last record of a call that was not closed
   std::vector<std::string> batch;
   std::size_t batch_bytes = 0;
   const auto put = [&]() -> Result<void> {
@@ -191,7 +245,7 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     if (auto done = store.requests().put(records, store::Repeats::possible); !done) {
       return done;
     }
-    std::ranges::for_each(records, [&](std::string_view record) { key_uses_.saw(record); });
+    std::ranges::for_each(records, [&](std::string_view record) { key_uses_.saw(store::asked_of(record)); });
     outcome.calls += batch.size();
     batch.clear();
     batch_bytes = 0;
@@ -215,13 +269,30 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     }
     JournalReader reader(*bytes);
     while (const auto frame = reader.next()) {
-      std::string id(store::id_of(frame->payload));
+      std::string record(frame->payload);
+      if (frame->kind == FrameKind::ended) {
+        const auto end = read_journal_end(frame->payload);
+        const std::string_view ended = end ? store::id_of(end->record) : std::string_view();
+        const auto begun = open.find(ended);
+        if (begun == open.end() || !text::scan_document(begun->second)) {
+          // The file in which it began may have gone, because the store has it.
+          const auto known = store.requests().find(ended);
+          if (!known) {
+            return std::unexpected(known.error());
+          }
+          outcome.unusable += *known ? 0 : 1;
+          continue;
+        }
+        record.clear();
+        append_joined(record, *end, store::asked_of(begun->second));
+      }
+      std::string id(store::id_of(record));
       if (frame->kind == FrameKind::open) {
-        open.insert_or_assign(std::move(id), std::string(frame->payload));
+        open.insert_or_assign(std::move(id), std::move(record));
         continue;
       }
       open.erase(id);
-      add(std::string(frame->payload));
+      add(std::move(record));
       if (batch_bytes >= options_.batch_bytes) {
         if (auto done = put(); !done) {
           return done;

@@ -53,11 +53,24 @@ class Shipper {
     std::uint64_t segment = 0;  // the last that was begun
     std::size_t offset = 0;
   };
+  using CoreSegments = std::vector<std::shared_ptr<JournalSegment>>;
+  /// Bytes of a segment that were read.
+  struct Chunk {
+    std::uint64_t segment = 0;
+    std::size_t offset = 0;
+    std::string_view bytes;
+  };
+  /// A record in `pending_`, up to where the next one begins.
+  struct Pending {
+    std::size_t end = 0;
+    std::size_t asked_at = 0;  // where what was asked begins
+  };
   using Segments = std::vector<std::pair<std::size_t, std::shared_ptr<JournalSegment>>>;  // with their core
 
   [[nodiscard]] Segments without_open_calls() const;
   [[nodiscard]] bool read_to_the_end(std::size_t core, const JournalSegment& segment) const;
   Result<void> read_core(std::size_t core, Outcome& outcome);
+  Result<void> add_joined(std::string_view payload, const CoreSegments& segments, const Chunk& chunk, Outcome& outcome);
   Result<void> put_pending(store::Store& store, Outcome& outcome);
   Result<void> forget(store::Store& store, const Segments& segments);
   Result<void> recover_one(store::Store& store, const std::string& directory, Outcome& outcome);
@@ -67,7 +80,7 @@ class Shipper {
   const Options options_;
   std::vector<Place> places_;
   std::string pending_;  // records that were read and are not in the store yet, one behind the other
-  std::vector<std::size_t> pending_ends_;
+  std::vector<Pending> pending_places_;
   KeyUses key_uses_;
   bool others_live_ = false;
 };

@@ -60,6 +60,7 @@ class MoodyStore final : public store::TestStore, store::RequestLog {
  public:
   bool refuses = false;
   std::map<std::string, store::InferenceLog> calls;
+  std::map<std::string, std::string> as_kept;
 
   store::RequestLog& requests() override { return *this; }
   Result<void> make_durable() override { return mood(); }
@@ -74,6 +75,7 @@ class MoodyStore final : public store::TestStore, store::RequestLog {
       const auto row = store::row_of(record);
       EXPECT_TRUE(row.has_value()) << record;
       const bool fresh = calls.emplace(row->id, *row).second;
+      as_kept.emplace(row->id, record);
       EXPECT_TRUE(fresh || repeats == store::Repeats::possible) << row->id << " is put twice";
     }
     return {};
@@ -87,6 +89,12 @@ class MoodyStore final : public store::TestStore, store::RequestLog {
   }
   Result<std::int64_t> remove_oldest(std::string_view, std::int64_t) override { return 0; }
 };
+
+std::string kept(const RequestRecord& record) {
+  std::string whole;
+  append_kept(whole, record);
+  return whole;
+}
 
 /// A process with its journal; gone with kill().
 struct Process {
@@ -210,6 +218,103 @@ TEST_F(ShipperTest, closes_what_a_dead_process_left_open_as_unknown) {
   EXPECT_EQ(files.list("data/journal"), std::vector<std::string>{"next"});
 }
 
+// What the end of a call leaves out is joined to it again, also where it stands far before it or in another file.
+TEST_F(ShipperTest, carries_each_record_as_if_its_end_told_all) {
+  Process process(files, "one");
+  CoreJournal& core = process.journal->core(0);
+  std::map<std::string, std::string> expected;
+  std::vector<RequestRecord> running;
+  for (int number = 1; number <= 90; ++number) {
+    RequestRecord& record = running.emplace_back(call(number));
+    core.opened(record);
+    EXPECT_GT(record.asked_at.bytes, 0U);
+    if (number % 3 == 0) {
+      record.attempts.emplace_back().target = "b/y";
+      core.opened(record);
+    }
+    if (running.size() > 25) {
+      RequestRecord& oldest = running.front();
+      expected.emplace(oldest.id, kept(ended(oldest)));
+      close(core, oldest);
+      running.erase(running.begin());
+    }
+    process.maintain();
+    process.ship(store);
+  }
+  EXPECT_EQ(store.as_kept, expected);
+}
+
+TEST_F(ShipperTest, reads_again_what_the_disk_refused_in_between) {
+  for (std::uint64_t nth = 1; nth <= 20; ++nth) {
+    SimulatedFiles disk(nth);
+    ASSERT_TRUE(disk.make_directory("data").has_value());
+    Process process(disk, "one", 20'000);
+    MoodyStore books;
+    std::map<std::string, std::string> expected;
+    std::vector<RequestRecord> running;
+    for (int number = 1; number <= 20; ++number) {
+      process.journal->core(0).opened(running.emplace_back(call(number)));
+    }
+    for (RequestRecord& record : running) {
+      expected.emplace(record.id, kept(ended(record)));
+      close(process.journal->core(0), record);
+    }
+    disk.fail_operation(nth);
+    process.ship(books);
+    disk.fail_operation(0);
+    process.ship(books);
+    ASSERT_EQ(books.as_kept, expected) << "operation " << nth;
+  }
+}
+
+// The file in which a call began may go before the one in which its end was told.
+TEST_F(ShipperTest, takes_no_end_for_unusable_whose_call_the_store_has) {
+  for (const bool store_has_it : {true, false}) {
+    SimulatedFiles disk(1);
+    ASSERT_TRUE(disk.make_directory("data").has_value());
+    MoodyStore books;
+    {
+      Process process(disk, "dead", 2000);
+      CoreJournal& core = process.journal->core(0);
+      RequestRecord record = call(1);
+      core.opened(record);
+      for (int number = 2; core.segments().back()->number == 1; ++number) {
+        process.maintain();
+        close(core, call(number));
+      }
+      close(core, record);
+      process.maintain();
+      process.ship(books);
+      ASSERT_EQ(core.segments().front()->number, 2U);
+      disk.kill();
+    }
+    Process next(disk, "next");
+    MoodyStore other;
+    const auto recovered = next.shipper->recover(store_has_it ? books : other);
+    ASSERT_TRUE(recovered.has_value()) << recovered.error().message;
+    EXPECT_EQ(recovered->unusable, store_has_it ? 0U : 1U);
+    EXPECT_EQ(other.calls.contains(call(1).id), false);
+  }
+}
+
+// The version before wrote ends that told all, and knew no others.
+TEST_F(ShipperTest, recovers_a_journal_whose_ends_tell_all) {
+  {
+    const Process process(files, "dead");
+    CoreJournal& core = process.journal->core(0);
+    core.append(FrameKind::open, kept(call(1)));
+    core.append(FrameKind::open, kept(call(2)));
+    core.append(FrameKind::closed, kept(ended(call(1))));
+    files.kill();
+  }
+  Process next(files, "next");
+  const auto recovered = next.shipper->recover(store);
+  ASSERT_TRUE(recovered.has_value()) << recovered.error().message;
+  EXPECT_EQ(recovered->unusable, 0U);
+  EXPECT_EQ(store.as_kept.at(call(1).id), kept(ended(call(1))));
+  EXPECT_EQ(store.calls.at(call(2).id).end_state, "unknown");
+}
+
 // The file in which a call's end was told may go before the one in which it began, where another call still runs.
 TEST_F(ShipperTest, takes_no_call_for_open_whose_end_the_store_has) {
   {
@@ -263,6 +368,7 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
     Random random(seed);
     std::map<std::string, RequestRecord> running;
     std::map<std::string, std::size_t> attempts;
+    std::map<std::string, std::string> expected;  // of those that ended
     std::set<std::string> killed;
     int number = 0;
     for (int life = 0; life < 4; ++life) {
@@ -298,6 +404,7 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
             if (!running.empty()) {
               const auto at = std::next(running.begin(), static_cast<std::ptrdiff_t>(random.below(running.size())));
               close(core_of(at->first), at->second);
+              expected.emplace(at->first, kept(ended(at->second)));
               running.erase(at);
               process.maintain();
             }
@@ -326,6 +433,7 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
     for (const auto& [id, row] : books.calls) {
       ASSERT_EQ(row.attempts.size(), attempts.at(id)) << "seed " << seed << " " << id;
       ASSERT_EQ(row.end_state, killed.contains(id) ? "unknown" : "complete") << "seed " << seed << " " << id;
+      ASSERT_TRUE(killed.contains(id) || books.as_kept.at(id) == expected.at(id)) << books.as_kept.at(id);
     }
     ASSERT_EQ(disk.list("data/journal"), std::vector<std::string>()) << "seed " << seed;
   }

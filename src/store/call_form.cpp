@@ -206,6 +206,23 @@ std::string closed(std::string_view array, std::size_t state_place, std::size_t 
 
 }  // namespace
 
+namespace {
+
+/// The number or string, with its quotes, that `values` begins with.
+std::string_view first_scalar(std::string_view values) {
+  if (!values.starts_with('"')) {
+    return values.substr(0, values.find(','));
+  }
+  const auto escapes = [&](std::size_t quote) { return values.find_last_not_of('\\', quote - 1) % 2 == quote % 2; };
+  std::size_t end = values.find('"', 1);
+  while (end != std::string_view::npos && escapes(end)) {
+    end = values.find('"', end + 1);
+  }
+  return values.substr(0, end == std::string_view::npos ? end : end + 1);
+}
+
+}  // namespace
+
 std::string_view id_of(std::string_view record) {
   constexpr std::string_view before = "[\"";
   if (!record.starts_with(before)) {
@@ -216,18 +233,38 @@ std::string_view id_of(std::string_view record) {
   return end == std::string_view::npos ? std::string_view() : record.substr(0, end);
 }
 
-CallKey key_of(std::string_view record) {
-  CallKey key;
+std::string_view asked_of(std::string_view record) {
+  const char* begin = nullptr;
+  std::string_view asked;
   std::size_t at = 0;
   text::for_each_element(record, [&](const JsonValue& value) {
-    if (at == of_call("time")) {
-      key.time_ms = text::to_int64(value).value_or(0);
-    } else if (at == of_call("key_id") && value.kind == JsonKind::string) {
-      key.id = value.string_raw();
+    if (at == attempts_place) {
+      begin = value.raw.data() + value.raw.size();
+    } else if (at == of_call("route")) {
+      asked = {begin, value.raw.data() + value.raw.size()};
     }
-    return at++ < of_call("key_id");
+    return at++ < of_call("route");
   });
-  return key;
+  return asked;
+}
+
+std::string_view key_of(std::string_view asked) {
+  std::string_view value;
+  for (std::size_t at = of_call("time"); at <= of_call("key_id"); ++at) {
+    if (!asked.starts_with(',')) {
+      return {};
+    }
+    value = first_scalar(asked.substr(1));
+    asked.remove_prefix(1 + value.size());
+  }
+  return value.starts_with('"') && value.size() > 1 ? value.substr(1, value.size() - 2) : std::string_view();
+}
+
+std::int64_t time_of(std::string_view asked) {
+  std::int64_t milliseconds = 0;
+  asked.remove_prefix(asked.starts_with(',') ? 1 : 0);
+  std::from_chars(asked.data(), asked.data() + asked.size(), milliseconds);
+  return milliseconds;
 }
 
 Result<std::string> as_object(std::string_view record) {

@@ -114,12 +114,13 @@ inline constexpr auto attempt_members = std::to_array<CallMember>({
 
 /// The call's id, without reading the rest; empty where there is none.
 [[nodiscard]] std::string_view id_of(std::string_view record);
-/// Which key the call was made with, and when it began, without reading what stands behind that.
-struct CallKey {
-  std::string_view id;       // as written; empty: none
-  std::int64_t time_ms = 0;  // since 1970
-};
-[[nodiscard]] CallKey key_of(std::string_view record);
+/// What was asked: the members from `time` to `route`, as they are written, each behind its comma. Known before the
+/// first attempt, and never changed. Empty where they are not there. Of a record that is JSON.
+[[nodiscard]] std::string_view asked_of(std::string_view record);
+/// The key that it was asked with, as written; empty: none.
+[[nodiscard]] std::string_view key_of(std::string_view asked);
+/// When it was asked: milliseconds since 1970.
+[[nodiscard]] std::int64_t time_of(std::string_view asked);
 /// The record as the object that the log has and the admin API gives.
 [[nodiscard]] Result<std::string> as_object(std::string_view record);
 /// The record of a call whose end nobody saw: what was open in it is `unknown`.

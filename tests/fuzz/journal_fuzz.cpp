@@ -14,6 +14,7 @@
 #include "cuts.hpp"
 #include "ledger/journal_frame.hpp"
 #include "store/call_form.hpp"
+#include "text/json_scan.hpp"
 
 namespace {
 
@@ -58,6 +59,14 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   std::size_t again = 0;
   WEIR_ASSERT(read(input.substr(0, consumed), again) == raw && again == consumed, "the same bytes give the same");
   read_record(input);
+  if (const auto end = weir::ledger::read_journal_end(input)) {
+    const bool valid = weir::text::scan_document(input).has_value();
+    std::string joined;
+    weir::ledger::append_joined(joined, *end, valid ? weir::store::asked_of(input) : input);
+    WEIR_ASSERT(joined.size() >= end->record.size(), "nothing of the end is lost");
+    read_record(joined);
+  }
+  static_cast<void>(weir::store::key_of(input));
 
   // The input as payloads, each in a frame of ours; then one byte is damaged, or the end is cut off.
   std::string segment;
