@@ -45,6 +45,9 @@ bool matches(std::string_view pattern, std::string_view text) {
     if (at < pattern.size() && pattern[at] == '*') {
       star = at++;
       after_star = in;
+      if (at == pattern.size()) {
+        return true;
+      }
     } else if (at < pattern.size() && pattern[at] == text[in]) {
       ++at;
       ++in;
