@@ -48,8 +48,7 @@ CallMetrics::TargetCells& CallMetrics::target(std::string_view label) {
                                                      .tokens_in = &shard_.cell(metric::tokens, {label, "input"}),
                                                      .tokens_out = &shard_.cell(metric::tokens, {label, "output"}),
                                                      .seconds = &shard_.cell(metric::attempt_seconds, {label}),
-                                                     .cost = &shard_.cell(metric::cost, {label}),
-                                                     .recent = {}})
+                                                     .cost = &shard_.cell(metric::cost, {label})})
             .first;
   }
   return found->second;
@@ -124,7 +123,11 @@ void CallMetrics::usage_known(std::string_view label, const ledger::AttemptRecor
     shard_.cell(metric::usage_not_told, {label, to_string(attempt.usage_source)}).add();
   }
   if (!attempt.cost) {
-    shard_.cell(metric::unpriced, {label, attempt.price ? "usage" : "price"}).add();
+    observe::Cell*& cell = attempt.price ? cells.without_usage : cells.without_price;
+    if (cell == nullptr) {
+      cell = &shard_.cell(metric::unpriced, {label, attempt.price ? "usage" : "price"});
+    }
+    cell->add();
   } else if (*attempt.cost != ledger::Money{}) {
     cells.cost->add(static_cast<double>(attempt.cost->in_picodollars()) / 1e12);
   }

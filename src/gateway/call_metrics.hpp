@@ -71,7 +71,10 @@ class CallMetrics {
     observe::Cell* tokens_out;
     observe::Cell* seconds;
     observe::Cell* cost;
-    RecentOutcomes recent;
+    // Of calls whose cost is unknown; null: there was none yet.
+    observe::Cell* without_price = nullptr;
+    observe::Cell* without_usage = nullptr;
+    RecentOutcomes recent{};
   };
   observe::Cell& in_flight();
   EndpointCells& endpoint(std::string_view name);
