@@ -103,8 +103,7 @@ OwnHeaders::OwnHeaders(const Call& call, const ledger::RequestRecord& record, Du
       attempts(fmt::format_int(record.attempts.size()).str()),
       timing("weir;dur=" + observe::milliseconds(added)) {}
 
-void OwnHeaders::append_to(std::vector<std::pair<std::string_view, std::string_view>>& out,
-                           bool provider_sent_id) const {
+void OwnHeaders::append_to(Fields& out, bool provider_sent_id) const {
   out.emplace_back("x-weir-request-id", id);
   if (!provider_sent_id) {
     out.emplace_back("x-request-id", id);
@@ -269,7 +268,7 @@ Task<AttemptResult> Attempt::no_stream(std::unique_ptr<UpstreamReply> reply, std
 /// Reads an error answer to its end, or as far as it is worth.
 Task<AttemptResult> Attempt::keep_answer(std::unique_ptr<UpstreamReply> reply) {
   ProviderAnswer answer{.status = reply->status(), .headers = {}, .body = {}};
-  std::vector<http::Header> passing;
+  RecycledVector<http::Header> passing;
   select_reply_headers(reply->headers(), passing);
   for (const http::Header& header : passing) {
     answer.headers.emplace_back(header.name, header.value);

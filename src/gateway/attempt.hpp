@@ -178,7 +178,7 @@ class Attempt {
 struct OwnHeaders {
   OwnHeaders(const Call& call, const ledger::RequestRecord& record, platform::Duration added);
   /// `provider_sent_id`: x-request-id is then the provider's.
-  void append_to(std::vector<std::pair<std::string_view, std::string_view>>& out, bool provider_sent_id) const;
+  void append_to(Fields& out, bool provider_sent_id) const;
 
   std::string_view id;
   std::string target;

@@ -348,6 +348,8 @@ void AttemptLoop::refuse() {
     last_ = {.failure = {.code = Code::upstream_unavailable,
                          .retry_after = has_end ? std::max<Duration>(by_hand_until_ - now(), soon) : unknown_end},
              .reason = "the operator took it out of service"};
+  } else {
+    last_.reason = "no target could be asked";
   }
 }
 

@@ -100,7 +100,7 @@ class AttemptLoop {
   [[nodiscard]] ledger::RequestRecord& record() { return context_.attempt.record; }
 
   Context context_;
-  AttemptResult last_{.failure = {.code = Code::upstream_unreachable}, .reason = "no target could be asked"};
+  AttemptResult last_{.failure = {.code = Code::upstream_unreachable}};
   std::string label_;     // of the member that is asked, in metrics
   bool instead_ = false;  // this is a special fallback already: there is no second one
   struct Resting {

@@ -3,7 +3,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "auth/credential.hpp"
 #include "dialects/openai/request.hpp"
@@ -12,6 +11,7 @@
 #include "http/headers.hpp"
 #include "observe/trace_context.hpp"
 #include "platform/clock.hpp"
+#include "platform/recycled_memory.hpp"
 #include "routing/policy.hpp"
 
 namespace weir::gateway {
@@ -30,10 +30,10 @@ struct Call {
     std::string reply;  // in the caller's dialect, where that says more than the error; may be empty
   };
   std::optional<Unusable> unusable;
-  std::vector<http::Header> headers;  // the caller's that pass to a provider; views that live as long as the call
-  std::string_view query;             // passed on, still escaped
-  std::string client;                 // address
-  std::string client_request_id;      // the caller's own x-request-id
+  RecycledVector<http::Header> headers;  // the caller's that pass to a provider; views that live as long as the call
+  std::string_view query;                // passed on, still escaped
+  std::string client;                    // address
+  std::string client_request_id;         // the caller's own x-request-id
   std::optional<observe::TraceContext> trace;  // the caller's, if he sent a valid one
   std::string_view mock;                       // the header x-mock
   bool mock_asked = false;

@@ -32,6 +32,8 @@ class Charges {
   Charges(const Charges&) = delete;
   Charges& operator=(const Charges&) = delete;
   ~Charges() = default;
+  static void* operator new(std::size_t bytes) { return allocate_recycled(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { free_recycled(block, bytes); }
 
   /// Why the call may not go on.
   struct Refusal {

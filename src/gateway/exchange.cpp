@@ -42,7 +42,7 @@ Exchange::Exchange(Core& core, Call& call, ReplySink& sink, http::RequestEnd& en
       end_(end),
       snapshot_(core.snapshot),
       gate_(core.gate),
-      record_(std::make_shared<ledger::RequestRecord>()),
+      record_(std::allocate_shared<ledger::RequestRecord>(RecycledAllocator<ledger::RequestRecord>())),
       live_(core.live, *record_, core.loop, call.started),
       sink_(core, call, sink, *record_) {
   record_->id = call.id;
@@ -343,8 +343,7 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   settle(ours ? ledger::EndState::gateway_error : ledger::EndState::upstream_error);
 }
 
-void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id,
-                                  std::vector<std::pair<std::string_view, std::string_view>>& out) const {
+void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id, Fields& out) const {
   own.append_to(out, provider_sent_id);
   if (has_own_limits()) {
     charges_->append_headers(out);

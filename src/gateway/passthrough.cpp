@@ -18,8 +18,9 @@ bool is_of_origin(const http::Header& header) {
 
 }  // namespace
 
-void select_request_headers(const http::Headers& headers, std::vector<http::Header>& out) {
+void select_request_headers(const http::Headers& headers, RecycledVector<http::Header>& out) {
   using http::KnownHeader;
+  out.reserve(headers.size());
   const bool connection_lists = headers.has(KnownHeader::connection);
   for (const http::Header& header : headers) {
     switch (header.known) {
@@ -53,7 +54,7 @@ void select_request_headers(const http::Headers& headers, std::vector<http::Head
   }
 }
 
-void select_reply_headers(const http::Headers& headers, std::vector<http::Header>& out) {
+void select_reply_headers(const http::Headers& headers, RecycledVector<http::Header>& out) {
   out.reserve(headers.size());
   const bool connection_lists = headers.has(http::KnownHeader::connection);
   for (const http::Header& header : headers) {

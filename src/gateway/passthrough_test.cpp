@@ -42,7 +42,7 @@ TEST(Passthrough, nothing_of_this_connection_and_no_credential_goes_up) {
       {"X-Request-Id", "callers"},
       {"traceparent", "00-x"},
   });
-  std::vector<http::Header> out;
+  RecycledVector<http::Header> out;
   select_request_headers(headers, out);
   std::string names;
   for (const http::Header& header : out) {
@@ -61,7 +61,7 @@ TEST(Passthrough, what_is_the_providers_goes_up_in_order_repeated_and_spelt_as_s
       {"User-Agent", "OpenAI/Python"},
       {"Accept", "*/*"},
   });
-  std::vector<http::Header> out;
+  RecycledVector<http::Header> out;
   select_request_headers(headers, out);
   ASSERT_EQ(out.size(), headers.size());
   EXPECT_TRUE(std::ranges::equal(out, headers, [](const http::Header& a, const http::Header& b) {
@@ -84,7 +84,7 @@ TEST(Passthrough, a_provider_cannot_speak_for_weir_or_of_its_own_connection) {
       {"x-request-id", "req_provider"},
       {"x-ratelimit-remaining-requests", "5"},
   });
-  std::vector<http::Header> passing;
+  RecycledVector<http::Header> passing;
   select_reply_headers(headers, passing);
   std::vector<std::pair<std::string_view, std::string_view>> out;
   for (const http::Header& header : passing) {

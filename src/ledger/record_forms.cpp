@@ -21,11 +21,11 @@ std::size_t room_for(std::string_view value) {
 }
 
 std::size_t room_for(const RequestRecord& record) {
-  std::size_t room = fixed_bytes_max;
+  std::size_t room = fixed_bytes_max + room_for(record.endpoint);
   for (const std::string* text :
-       {&record.id, &record.id, &record.endpoint, &record.tenant, &record.user, &record.key_id, &record.key,
-        &record.client, &record.client_request_id, &record.trace_id, &record.model, &record.route, &record.target,
-        &record.error_code, &record.error_message, &record.recovered_from, &record.refused_by}) {
+       {&record.id, &record.id, &record.tenant, &record.user, &record.key_id, &record.key, &record.client,
+        &record.client_request_id, &record.trace_id, &record.model, &record.route, &record.target, &record.error_code,
+        &record.error_message, &record.recovered_from, &record.refused_by}) {
     room += room_for(*text);
   }
   for (const std::string& skipped : record.skipped) {

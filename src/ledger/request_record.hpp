@@ -15,6 +15,7 @@
 #include "llm/usage.hpp"
 #include "observe/log.hpp"
 #include "platform/clock.hpp"
+#include "platform/recycled_memory.hpp"
 
 namespace weir::ledger {
 
@@ -84,7 +85,7 @@ struct AttemptRecord {
 struct RequestRecord final : observe::LogLine {
   std::string id;  // the response's x-weir-request-id
   platform::WallTime time{};
-  std::string endpoint;  // "/v1/chat/completions"
+  std::string_view endpoint;  // "/v1/chat/completions": a constant
   std::string tenant;
   std::string user;               // of the caller's key
   std::string key_id;             // the caller's key; empty: none
@@ -109,7 +110,7 @@ struct RequestRecord final : observe::LogLine {
   llm::Usage usage;
   UsageSource usage_source = UsageSource::none;  // the least certain of those that it was added up from
   std::optional<Money> cost;                     // of all attempts; absent: of one at least it is unknown
-  std::vector<AttemptRecord> attempts;
+  RecycledVector<AttemptRecord> attempts;
   std::vector<std::string> skipped;  // targets that were not asked, and why
   std::string recovered_from;        // the target whose stream broke off and was gone on with by `target`; mostly empty
 

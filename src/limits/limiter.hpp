@@ -15,6 +15,7 @@
 
 #include "limits/limit.hpp"
 #include "limits/sliding_window.hpp"
+#include "platform/recycled_memory.hpp"
 
 namespace weir::limits {
 
@@ -163,7 +164,7 @@ class Limiter {
 /// OpenAI's headers: x-ratelimit-limit-requests and so on. Owns the texts.
 class RateLimitHeaders {
  public:
-  using Fields = std::vector<std::pair<std::string_view, std::string_view>>;
+  using Fields = RecycledVector<std::pair<std::string_view, std::string_view>>;
 
   RateLimitHeaders() = default;
   RateLimitHeaders(const RateLimitHeaders&) = delete;

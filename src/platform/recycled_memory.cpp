@@ -20,8 +20,8 @@ void free_recycled(void* block, std::size_t) noexcept {
 
 namespace {
 
-constexpr std::size_t class_bytes = 128;       // blocks are rounded up to a multiple of this
-constexpr std::size_t classes = 32;            // up to 4 KiB
+constexpr std::size_t class_bytes = 64;        // blocks are rounded up to a multiple of this
+constexpr std::size_t classes = 64;            // up to 4 KiB
 constexpr std::uint32_t kept_per_class = 256;  // bounds what an idle thread holds on to
 
 struct FreeBlock {

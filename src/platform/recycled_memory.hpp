@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace weir {
 
@@ -13,6 +14,22 @@ namespace weir {
 void* allocate_recycled(std::size_t bytes);
 /// `bytes`: as it was allocated.
 void free_recycled(void* block, std::size_t bytes) noexcept;
+
+/// For containers and shared objects that come and go with a call.
+template <class T>
+struct RecycledAllocator {
+  using value_type = T;
+
+  RecycledAllocator() = default;
+  template <class U>
+  RecycledAllocator(const RecycledAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): as allocators do
+  [[nodiscard]] T* allocate(std::size_t count) { return static_cast<T*>(allocate_recycled(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) noexcept { free_recycled(block, count * sizeof(T)); }
+  friend bool operator==(const RecycledAllocator&, const RecycledAllocator&) = default;
+};
+
+template <class T>
+using RecycledVector = std::vector<T, RecycledAllocator<T>>;
 
 /// Uninitialised bytes out of recycled memory.
 class RecycledBytes {

@@ -26,7 +26,7 @@ Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred)
             .fallback = policy.fallback};
   plan.steps.reserve(policy.steps.size());
   for (const Step& step : policy.steps) {
-    std::vector<Candidate>& members = plan.steps.emplace_back(&step).members;
+    RecycledVector<Candidate>& members = plan.steps.emplace_back(&step).members;
     members.reserve(step.any_of.size());
     for (const Target& target : step.any_of) {
       const Target* meant = &target;

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
+#include "platform/recycled_memory.hpp"
 #include "routing/policy.hpp"
 
 namespace weir::routing {
@@ -20,7 +20,7 @@ struct Candidate {
 /// One step of a plan: all its members are tried before the next step. Never empty.
 struct PlanStep {
   const Step* step = nullptr;  // null: one member, made for this call
-  std::vector<Candidate> members;
+  RecycledVector<Candidate> members;
 };
 
 /// What a model name means: its policy, and its steps in the order in which they are tried.
@@ -32,7 +32,7 @@ struct Plan {
   std::string_view on_context_window;  // models, as in ModelPolicy
   std::string_view on_content_policy;
   std::string_view fallback;
-  std::vector<PlanStep> steps;
+  RecycledVector<PlanStep> steps;
   std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };
 
