@@ -140,8 +140,8 @@ std::optional<Charges::Refusal> Charges::admit() {
   if (!ticket) {
     return explain(ticket.error(), 0);
   }
-  admission_ = std::move(*ticket);
-  headers_.tell(admission_);
+  ticket_ = std::move(*ticket);
+  headers_.tell(ticket_);
   return std::nullopt;
 }
 
@@ -167,7 +167,6 @@ std::int64_t Charges::output_tokens(const ledger::ModelPrice* price) const {
 }
 
 std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, platform::Instant deadline) {
-  tokens_ = {};
   lease_ = {};
   reserved_ = false;
   if (!counts_tokens_ && purse_.empty()) {
@@ -207,19 +206,18 @@ std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, pla
   if (!purse_.empty()) {
     holding.emplace(*core_.budgets, lease_, purse_, worst, wall);
   }
-  auto ticket = core_.limiter->take(scopes(), {.requests = 0, .tokens = worst.tokens, .in_flight = 0}, now,
-                                    holding ? &*holding : nullptr);
-  if (!ticket) {
-    return keep(ticket.error().elsewhere ? explain(*holding->refusal) : explain(ticket.error(), worst.tokens));
+  const auto refused = core_.limiter->take_tokens(ticket_, worst.tokens, now, holding ? &*holding : nullptr);
+  if (refused) {
+    return keep(refused->elsewhere ? explain(*holding->refusal) : explain(*refused, worst.tokens));
   }
-  tokens_ = std::move(*ticket);
-  headers_.tell(tokens_);
+  headers_.tell(ticket_);
   return std::nullopt;
 }
 
 /// Gives who refused it.
 std::string_view Charges::keep(Refusal refusal) {
   lease_ = {};
+  reserved_ = false;
   by_ = refusal.by;
   const auto hope = [](const Refusal& one) {
     return one.retry_after ? 2 : one.error.code == Code::quota_exhausted ? 1 : 0;
@@ -254,8 +252,7 @@ void Charges::settle(ledger::AttemptRecord& row) {
     row.reserved->charged = actual.money;
   }
   if (counts_tokens_) {
-    tokens_.settle_tokens(actual.tokens, core_.loop.now());
-    tokens_ = {};
+    ticket_.settle_tokens(actual.tokens, core_.loop.now());
   }
   if (lease_) {
     warn(lease_.settle(actual, core_.loop.wall_now()));
@@ -264,11 +261,11 @@ void Charges::settle(ledger::AttemptRecord& row) {
 }
 
 void Charges::end() {
-  admission_.release();
+  ticket_.release();
 }
 
 void Charges::give_back_admission() {
-  admission_.give_back();
+  ticket_.give_back();
 }
 
 void Charges::warn(const std::vector<ledger::BudgetWarning>& warnings) {

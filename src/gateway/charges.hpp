@@ -91,14 +91,13 @@ class Charges {
   ledger::Budgets::Purse purse_;
 
   std::int64_t estimate_ = -1;  // of the prompt; negative: not made yet
-  limits::Limiter::Ticket admission_;
+  limits::Limiter::Ticket ticket_;
   limits::RateLimitHeaders headers_;
   std::optional<Refusal> refusal_;
   std::string by_;  // of the last refusal
   // Of the attempt that runs.
   bool reserved_ = false;
   std::int64_t output_ = 0;  // tokens that its answer may have
-  limits::Limiter::Ticket tokens_;
   ledger::Budgets::Lease lease_;
 };
 

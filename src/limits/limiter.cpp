@@ -39,221 +39,220 @@ class Limiter::Locks {
   std::uint32_t which_;
 };
 
-/// One scope of a decision.
-struct Limiter::Wanted {
-  const Scope* scope;
-  Shard* shard;
-  State* state;
-
-  [[nodiscard]] KeyView key() const { return {scope->kind, scope->id}; }
-  [[nodiscard]] const LimitSet& limits() const { return *scope->limits; }
-};
-
-/// The memory that was made for it outside of the locks.
+/// The memory that was made for one scope outside of the locks.
 struct Limiter::Spare {
   States::node_type made;  // empty unless the scope was unknown
   std::vector<Counted> windows;
   std::vector<SlidingWindow::Memory> memory;  // for the windows of the limits, in their order
 };
 
-/// Unpins the scopes of a decision that did not come to its end.
-class Limiter::Pins {
- public:
-  explicit Pins(std::span<Wanted> wanted) : wanted_(wanted) {}
-  Pins(const Pins&) = delete;
-  Pins& operator=(const Pins&) = delete;
-  ~Pins() {
-    for (const Wanted& one : wanted_) {
-      if (one.state != nullptr) {
-        const std::scoped_lock lock(one.shard->mutex);
-        --one.state->tickets;
-      }
-    }
-  }
-
- private:
-  std::span<Wanted> wanted_;
-};
-
-namespace {
-
-template <class Windows>
-auto* find_window(Windows& windows, const WindowLimit& limit) {
-  const auto found = std::ranges::find_if(windows, [&](const auto& counted) {
+SlidingWindow* Limiter::State::window(const LimitSet& limits, std::size_t place) {
+  const WindowLimit& limit = limits.windows[place];
+  const auto counts_it = [&](const Counted& counted) {
     return counted.unit == limit.unit && counted.window.length() == limit.window;
-  });
+  };
+  if (place < windows.size() && counts_it(windows[place])) {
+    return &windows[place].window;  // mostly: they were made for this set
+  }
+  const auto found = std::ranges::find_if(windows, counts_it);
   return found == windows.end() ? nullptr : &found->window;
 }
 
-}  // namespace
-
 std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> scopes, Ask ask, Instant now, Also* also) {
-  std::array<Wanted, scopes_per_call_max> wanted;  // `count` of them
-  std::size_t count = 0;
-  std::uint32_t which = 0;
+  std::expected<Ticket, Refusal> taken;
+  Ticket& ticket = *taken;
+  std::array<std::string_view, scopes_per_call_max> ids;
   for (const Scope& scope : scopes) {
     if (scope.limits == nullptr || scope.limits->empty()) {
       continue;
     }
-    WEIR_ASSERT(count < scopes_per_call_max, "a call belongs to few scopes");
+    WEIR_ASSERT(ticket.count_ < scopes_per_call_max, "a call belongs to few scopes");
     const std::size_t shard = Hash{}(KeyView{scope.kind, scope.id}) / 7 % shard_count;
-    wanted[count++] = {.scope = &scope, .shard = &shards_[shard], .state = nullptr};
-    which |= 1U << shard;
+    ids[ticket.count_] = scope.id;
+    ticket.held_[ticket.count_++] = {
+        .shard = &shards_[shard], .state = nullptr, .limits = scope.limits, .kind = scope.kind};
   }
-  Ticket ticket;
-  if (count == 0) {
-    if (also != nullptr && !also->take()) {
-      return std::unexpected(Refusal{.elsewhere = true});
-    }
-    return ticket;
+  if (const auto refusal = decide(ticket, {ids.data(), ticket.count_}, ask, now, also)) {
+    taken = std::unexpected(*refusal);
   }
-  const std::span<Wanted> all(wanted.data(), count);
-  const auto amount_of = [&](const WindowLimit& limit) {
-    return limit.unit == Unit::requests ? ask.requests : ask.tokens;
-  };
-  const Pins pins(all);
+  return taken;
+}
+
+std::optional<Refusal> Limiter::take_tokens(Ticket& ticket, std::int64_t tokens, Instant now, Also* also) {
+  return decide(ticket, {}, {.requests = 0, .tokens = tokens, .in_flight = 0}, now, also);
+}
+
+std::optional<Refusal> Limiter::decide(Ticket& ticket, Ids ids, Ask ask, Instant now, Also* also) {
+  const std::span<Ticket::Held> held = ticket.held();
+  std::uint32_t which = 0;
+  for (const Ticket::Held& one : held) {
+    which |= 1U << (one.shard - shards_.data());
+  }
   std::vector<States::node_type> dropped;  // destroyed when the locks are free again
   std::vector<Spare> spares;               // of all scopes, once one of them wants memory
-
   for (;;) {
-    bool memory_wanted = false;
     {
       const Locks locks(shards_, which);
-      for (std::size_t number = 0; number < count; ++number) {
-        Wanted& one = wanted[number];
-        Spare* const spare = spares.empty() ? nullptr : &spares[number];
-        if (one.state == nullptr) {
-          const auto found = one.shard->states.find(one.key());
-          if (found != one.shard->states.end()) {
-            one.state = &found->second;
-          } else if (spare == nullptr || spare->made.empty()) {
-            memory_wanted = true;
-            continue;
-          } else {
-            drop_idle(*one.shard, now, dropped);
-            const bool full = one.shard->states.size() > options_.scopes_max / shard_count;
-            one.state = full ? &one.shard->overflow[static_cast<std::size_t>(one.scope->kind)]
-                             : &one.shard->states.insert(std::move(spare->made)).position->second;
-          }
-          ++one.state->tickets;  // so that it stays while memory is made
-        }
-        for (std::size_t i = 0; i < one.limits().windows.size(); ++i) {
-          const WindowLimit& limit = one.limits().windows[i];
-          SlidingWindow* window = find_window(one.state->windows, limit);
-          if (window == nullptr) {
-            std::vector<Counted>& windows = one.state->windows;
-            if (windows.size() == windows.capacity() && spare != nullptr &&
-                spare->windows.capacity() > windows.size()) {
-              // The larger list that was made for it takes over.
-              std::ranges::move(windows, std::back_inserter(spare->windows));
-              std::swap(spare->windows, windows);
-            }
-            if (windows.size() == windows.capacity()) {
-              memory_wanted = true;
-              continue;
-            }
-            window = &windows.emplace_back(limit.unit, SlidingWindow(limit.window)).window;
-          }
-          window->forget(now);
-          if (spare != nullptr && i < spare->memory.size() && !spare->memory[i].empty()) {
-            window->use(spare->memory[i]);
-          }
-          memory_wanted = memory_wanted || window->room_wanted() != 0;
-        }
+      bool is_ready = true;
+      for (std::size_t i = 0; i < held.size(); ++i) {
+        Spare* const spare = spares.empty() ? nullptr : &spares[i];
+        const bool is_found = held[i].state != nullptr || find_state(held[i], ids[i], spare, now, dropped);
+        is_ready = is_found && make_ready(held[i], spare, now) && is_ready;
       }
-      if (!memory_wanted) {
-        std::optional<Refusal> refusal;
-        const auto refuse = [&](Refusal next) {
-          // Never is longer than any wait.
-          if (!refusal || !next.retry_after || (refusal->retry_after && *next.retry_after > *refusal->retry_after)) {
-            refusal = next;
-          }
-        };
-        for (const Wanted& one : all) {
-          if (one.limits().in_flight > 0 && ask.in_flight > 0 &&
-              one.state->in_flight + ask.in_flight > one.limits().in_flight) {
-            refuse({.scope = one.scope->kind,
-                    .window = std::nullopt,
-                    .in_flight_limit = one.limits().in_flight,
-                    .retry_after = std::chrono::seconds(1)});
-          }
-          for (const WindowLimit& limit : one.limits().windows) {
-            const auto wait = find_window(one.state->windows, limit)->wait_for(now, amount_of(limit), limit.amount);
-            if (amount_of(limit) > 0 && (!wait || *wait > Duration{})) {
-              refuse({.scope = one.scope->kind, .window = limit, .retry_after = wait});
-            }
-          }
-        }
-        if (refusal) {
-          return std::unexpected(*refusal);
-        }
-        if (also != nullptr && !also->take()) {
-          return std::unexpected(Refusal{.elsewhere = true});
-        }
-        Instant at = now;  // another core's clock may have been read a moment later
-        for (const Wanted& one : all) {
-          for (const WindowLimit& limit : one.limits().windows) {
-            at = std::max(at, find_window(one.state->windows, limit)->latest());
-          }
-        }
-        for (Wanted& one : all) {
-          one.state->in_flight += ask.in_flight;
-          for (const WindowLimit& limit : one.limits().windows) {
-            SlidingWindow& window = *find_window(one.state->windows, limit);
-            if (amount_of(limit) > 0) {
-              window.take(at, amount_of(limit), limit.amount);
-            }
-            std::optional<Standing>& standing = ticket.standings_[static_cast<std::size_t>(limit.unit)];
-            const std::int64_t remaining = std::max(limit.amount - window.used(), std::int64_t{0});
-            if (!standing || remaining < standing->remaining) {
-              standing = {.limit = limit.amount, .remaining = remaining, .reset = window.until_empty(now)};
-            }
-          }
-          ticket.held_[ticket.count_++] = {one.shard, std::exchange(one.state, nullptr), one.scope->limits};
-        }
-        ticket.taken_at_ = at;
-        ticket.requests_ = ask.requests;
-        ticket.tokens_ = ask.tokens;
-        ticket.in_flight_ = ask.in_flight;
-        return ticket;
+      if (is_ready) {
+        return grant(ticket, ask, now, also);
       }
     }
     // Memory is made outside of the locks, and the decision begins anew.
     dropped.clear();
     dropped.reserve(8);
-    spares.resize(count);
-    for (std::size_t number = 0; number < count; ++number) {
-      const Wanted& one = wanted[number];
-      Spare& spare = spares[number];
-      if (one.state == nullptr) {
-        States aside;
-        aside.emplace(Key{one.scope->kind, std::string(one.scope->id)}, State{});
-        spare.made = aside.extract(aside.begin());
-        for (const WindowLimit& limit : one.limits().windows) {
-          spare.made.mapped().windows.emplace_back(limit.unit, SlidingWindow(limit.window));
-        }
-      } else {
-        std::size_t windows = 0;
-        {
-          const std::scoped_lock lock(one.shard->mutex);
-          windows = one.state->windows.size();
-        }
-        spare.windows.clear();
-        spare.windows.reserve(windows + one.limits().windows.size());
+    spares = make_spares(held, ids);
+  }
+}
+
+/// Under the locks. False: the scope is unknown, and there is no spare for it.
+bool Limiter::find_state(Ticket::Held& one, std::string_view id, Spare* spare, Instant now,
+                         std::vector<States::node_type>& dropped) const {
+  States& states = one.shard->states;
+  if (const auto found = states.find(KeyView{one.kind, id}); found != states.end()) {
+    one.state = &found->second;
+  } else if (spare == nullptr || spare->made.empty()) {
+    return false;
+  } else {
+    drop_idle(*one.shard, now, dropped);
+    const bool full = states.size() > options_.scopes_max / shard_count;
+    one.state = full ? &one.shard->overflow[static_cast<std::size_t>(one.kind)]
+                     : &states.insert(std::move(spare->made)).position->second;
+  }
+  ++one.state->tickets;  // so that it stays
+  return true;
+}
+
+/// Under the locks: a window for each limit, without what is over, and with room. False: memory is wanted for that.
+bool Limiter::make_ready(const Ticket::Held& one, Spare* spare, Instant now) {
+  std::vector<Counted>& windows = one.state->windows;
+  bool has_room = true;
+  for (std::size_t i = 0; i < one.limits->windows.size(); ++i) {
+    SlidingWindow* window = one.state->window(*one.limits, i);
+    if (window == nullptr) {
+      const WindowLimit& limit = one.limits->windows[i];
+      if (windows.size() == windows.capacity() && spare != nullptr && spare->windows.capacity() > windows.size()) {
+        // The larger list that was made for it takes over.
+        std::ranges::move(windows, std::back_inserter(spare->windows));
+        std::swap(spare->windows, windows);
       }
-      spare.memory.resize(one.limits().windows.size());
-      for (std::size_t i = 0; i < spare.memory.size(); ++i) {
-        std::size_t size = 4;
-        if (one.state != nullptr) {
-          const std::scoped_lock lock(one.shard->mutex);
-          const SlidingWindow* window = find_window(one.state->windows, one.limits().windows[i]);
-          size = window == nullptr ? size : window->room_wanted();
+      if (windows.size() == windows.capacity()) {
+        has_room = false;
+        continue;
+      }
+      window = &windows.emplace_back(limit.unit, SlidingWindow(limit.window)).window;
+    }
+    window->forget(now);
+    if (spare != nullptr && i < spare->memory.size() && !spare->memory[i].empty()) {
+      window->use(spare->memory[i]);
+    }
+    has_room = has_room && window->room_wanted() == 0;
+  }
+  return has_room;
+}
+
+/// Under the locks, where all is ready: takes it everywhere, or nowhere.
+std::optional<Refusal> Limiter::grant(Ticket& ticket, Ask ask, Instant now, Also* also) {
+  const auto amount_of = [&](const WindowLimit& limit) {
+    return limit.unit == Unit::requests ? ask.requests : ask.tokens;
+  };
+  std::optional<Refusal> refusal;
+  const auto refuse = [&](const Refusal& next) {
+    // Never is longer than any wait.
+    if (!refusal || !next.retry_after || (refusal->retry_after && *next.retry_after > *refusal->retry_after)) {
+      refusal = next;
+    }
+  };
+  Instant at = now;  // another core's clock may have been read a moment later
+  for (const Ticket::Held& one : ticket.held()) {
+    const LimitSet& limits = *one.limits;
+    if (limits.in_flight > 0 && ask.in_flight > 0 && one.state->in_flight + ask.in_flight > limits.in_flight) {
+      refuse({.scope = one.kind,
+              .window = std::nullopt,
+              .in_flight_limit = limits.in_flight,
+              .retry_after = std::chrono::seconds(1)});
+    }
+    for (std::size_t i = 0; i < limits.windows.size(); ++i) {
+      const WindowLimit& limit = limits.windows[i];
+      const SlidingWindow& window = *one.state->window(limits, i);
+      at = std::max(at, window.latest());
+      if (amount_of(limit) > 0) {
+        const auto wait = window.wait_for(now, amount_of(limit), limit.amount);
+        if (!wait || *wait > Duration{}) {
+          refuse({.scope = one.kind, .window = limit, .retry_after = wait});
         }
-        spare.memory[i].clear();
-        spare.memory[i].resize(size);
       }
     }
   }
+  if (refusal) {
+    return refusal;
+  }
+  if (also != nullptr && !also->take()) {
+    return Refusal{.elsewhere = true};
+  }
+  ticket.standings_ = {};
+  for (const Ticket::Held& one : ticket.held()) {
+    one.state->in_flight += ask.in_flight;
+    for (std::size_t i = 0; i < one.limits->windows.size(); ++i) {
+      const WindowLimit& limit = one.limits->windows[i];
+      SlidingWindow& window = *one.state->window(*one.limits, i);
+      if (amount_of(limit) > 0) {
+        window.take(at, amount_of(limit), limit.amount);
+      }
+      std::optional<Standing>& standing = ticket.standings_[static_cast<std::size_t>(limit.unit)];
+      const std::int64_t remaining = std::max(limit.amount - window.used(), std::int64_t{0});
+      if (!standing || remaining < standing->remaining) {
+        standing = {.limit = limit.amount, .remaining = remaining, .reset = window.until_empty(now)};
+      }
+    }
+  }
+  ticket.in_flight_ += ask.in_flight;
+  ticket.taken(Unit::tokens) = {.amount = ask.tokens, .at = at};
+  if (ask.requests > 0) {
+    ticket.taken(Unit::requests) = {.amount = ask.requests, .at = at};
+  }
+  return std::nullopt;
+}
+
+/// Locks the shards in between: what it sees may be out of date when it is used.
+std::vector<Limiter::Spare> Limiter::make_spares(std::span<const Ticket::Held> held, Ids ids) {
+  std::vector<Spare> spares(held.size());
+  for (std::size_t number = 0; number < held.size(); ++number) {
+    const Ticket::Held& one = held[number];
+    const std::vector<WindowLimit>& limits = one.limits->windows;
+    Spare& spare = spares[number];
+    if (one.state == nullptr) {
+      States aside;
+      aside.emplace(Key{one.kind, std::string(ids[number])}, State{});
+      spare.made = aside.extract(aside.begin());
+      for (const WindowLimit& limit : limits) {
+        spare.made.mapped().windows.emplace_back(limit.unit, SlidingWindow(limit.window));
+      }
+    } else {
+      std::size_t windows = 0;
+      {
+        const std::scoped_lock lock(one.shard->mutex);
+        windows = one.state->windows.size();
+      }
+      spare.windows.reserve(windows + limits.size());
+    }
+    spare.memory.resize(limits.size());
+    for (std::size_t i = 0; i < spare.memory.size(); ++i) {
+      std::size_t size = 4;
+      if (one.state != nullptr) {
+        const std::scoped_lock lock(one.shard->mutex);
+        const SlidingWindow* window = one.state->window(*one.limits, i);
+        size = window == nullptr ? size : window->room_wanted();
+      }
+      spare.memory[i].resize(size);
+    }
+  }
+  return spares;
 }
 
 bool Limiter::is_idle(State& state, Instant now) {
@@ -306,30 +305,32 @@ Limiter::Ticket& Limiter::Ticket::operator=(Ticket&& other) noexcept {
     release();
     std::copy_n(other.held_.begin(), other.count_, held_.begin());
     count_ = std::exchange(other.count_, 0);
-    requests_ = other.requests_;
-    tokens_ = other.tokens_;
-    in_flight_ = other.in_flight_;
-    taken_at_ = other.taken_at_;
+    in_flight_ = std::exchange(other.in_flight_, 0);
+    taken_ = other.taken_;
     standings_ = other.standings_;
   }
   return *this;
 }
 
 void Limiter::Ticket::release() {
-  for (std::size_t i = 0; i < count_; ++i) {
-    const std::scoped_lock lock(held_[i].shard->mutex);
-    held_[i].state->in_flight -= in_flight_;
-    --held_[i].state->tickets;
+  for (const Held& one : held()) {
+    if (one.state != nullptr) {
+      const std::scoped_lock lock(one.shard->mutex);
+      one.state->in_flight -= in_flight_;
+      --one.state->tickets;
+    }
   }
   count_ = 0;
+  in_flight_ = 0;
 }
 
 void Limiter::Ticket::give_back() {
-  for (std::size_t i = 0; i < count_; ++i) {
-    const std::scoped_lock lock(held_[i].shard->mutex);
-    for (const WindowLimit& limit : held_[i].limits->windows) {
-      if (SlidingWindow* window = find_window(held_[i].state->windows, limit)) {
-        window->give_back(taken_at_, limit.unit == Unit::requests ? requests_ : tokens_);
+  for (const Held& one : held()) {
+    const std::scoped_lock lock(one.shard->mutex);
+    for (std::size_t i = 0; i < one.limits->windows.size(); ++i) {
+      if (SlidingWindow* const window = one.state->window(*one.limits, i)) {
+        const Taken& gone = taken(one.limits->windows[i].unit);
+        window->give_back(gone.at, gone.amount);
       }
     }
   }
@@ -337,39 +338,41 @@ void Limiter::Ticket::give_back() {
 }
 
 void Limiter::Ticket::settle_tokens(std::int64_t tokens, Instant now) {
-  const std::int64_t more = tokens - tokens_;
+  Taken& estimate = taken(Unit::tokens);
+  const std::int64_t more = tokens - estimate.amount;
   if (more == 0) {
     return;
   }
-  for (std::size_t i = 0; i < count_; ++i) {
+  for (const Held& one : held()) {
+    const std::vector<WindowLimit>& limits = one.limits->windows;
     // Made outside of the lock; at most a few limits count tokens.
     std::vector<SlidingWindow::Memory> memory;
-    for (const WindowLimit& limit : held_[i].limits->windows) {
-      if (limit.unit == Unit::tokens && more > 0) {
-        const std::scoped_lock lock(held_[i].shard->mutex);
-        const SlidingWindow* window = find_window(held_[i].state->windows, limit);
+    for (std::size_t i = 0; more > 0 && i < limits.size(); ++i) {
+      if (limits[i].unit == Unit::tokens) {
+        const std::scoped_lock lock(one.shard->mutex);
+        const SlidingWindow* window = one.state->window(*one.limits, i);
         memory.emplace_back(window == nullptr ? 0 : window->room_wanted() + 4);
       }
     }
-    const std::scoped_lock lock(held_[i].shard->mutex);
+    const std::scoped_lock lock(one.shard->mutex);
     std::size_t next = 0;
-    for (const WindowLimit& limit : held_[i].limits->windows) {
-      SlidingWindow* const window = find_window(held_[i].state->windows, limit);
-      if (limit.unit != Unit::tokens || window == nullptr) {
+    for (std::size_t i = 0; i < limits.size(); ++i) {
+      SlidingWindow* const window = one.state->window(*one.limits, i);
+      if (limits[i].unit != Unit::tokens || window == nullptr) {
         continue;
       }
       if (more < 0) {
-        window->give_back(taken_at_, -more);
+        window->give_back(estimate.at, -more);
         continue;
       }
       window->use(memory[next++]);
       window->forget(now);
       if (window->room_wanted() == 0) {
-        window->take(std::max(now, window->latest()), more, limit.amount);
+        window->take(std::max(now, window->latest()), more, limits[i].amount);
       }
     }
   }
-  tokens_ = tokens;
+  estimate.amount = tokens;
 }
 
 bool is_rate_limit_header(std::string_view name) {
@@ -402,10 +405,11 @@ char* write_reset(char* at, Duration duration) {
   }
   const std::int64_t rest = milliseconds % 60'000;
   number(rest / 1000, '.');
-  std::int64_t fraction = rest % 1000;
-  for (std::int64_t unit = 100; fraction > 0; unit /= 10) {
-    *at++ = static_cast<char>('0' + fraction / unit);
-    fraction %= unit;
+  for (const std::int64_t digit : {rest / 100 % 10, rest / 10 % 10, rest % 10}) {
+    *at++ = static_cast<char>('0' + digit);
+  }
+  while (at[-1] == '0') {
+    --at;
   }
   at -= at[-1] == '.' ? 1 : 0;
   *at++ = 's';

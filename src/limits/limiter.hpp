@@ -78,6 +78,9 @@ class Limiter {
     SlidingWindow window;
   };
   struct State {
+    /// The one that counts for the limit at that place of the set; null: none does yet.
+    SlidingWindow* window(const LimitSet& limits, std::size_t place);
+
     std::vector<Counted> windows;
     std::int64_t in_flight = 0;
     std::uint32_t tickets = 0;  // that name this state: it stays
@@ -91,8 +94,8 @@ class Limiter {
   };
 
  public:
-  /// What one call took. Gives its place in flight back when it is destroyed; requests and tokens count on, as they
-  /// must. Belongs to its call.
+  /// What one call took, in the scopes that it belongs to. Gives its place in flight back when it is destroyed;
+  /// requests and tokens count on, as they must. Belongs to its call.
   class Ticket {
    public:
     Ticket() noexcept {}  // NOLINT(modernize-use-equals-default): would fill held_ with zeroes each time
@@ -114,15 +117,21 @@ class Limiter {
     friend class Limiter;
     struct Held {
       Shard* shard;
-      State* state;
-      const LimitSet* limits;  // only to be compared while the call runs: it pins them
+      State* state;            // null: not found yet
+      const LimitSet* limits;  // the call pins them
+      ScopeKind kind;
     };
+    struct Taken {
+      std::int64_t amount = 0;
+      platform::Instant at{};
+    };
+    [[nodiscard]] std::span<Held> held() { return {held_.data(), count_}; }
+    [[nodiscard]] Taken& taken(Unit unit) { return taken_[static_cast<std::size_t>(unit)]; }
+
     std::array<Held, scopes_per_call_max> held_;  // `count_` of them
     std::size_t count_ = 0;
-    std::int64_t requests_ = 0;
-    std::int64_t tokens_ = 0;
     std::int64_t in_flight_ = 0;
-    platform::Instant taken_at_{};
+    std::array<Taken, 2> taken_;  // by unit
     std::array<std::optional<Standing>, 2> standings_;
   };
 
@@ -142,6 +151,9 @@ class Limiter {
   /// else can decide, once all limits grant it.
   std::expected<Ticket, Refusal> take(std::span<const Scope> scopes, Ask ask, platform::Instant now,
                                       Also* also = nullptr);
+  /// For an attempt of a call that was admitted: tokens in all its scopes, or in none; then it tells why. They take the
+  /// place of those of the attempt before, which count on.
+  std::optional<Refusal> take_tokens(Ticket& ticket, std::int64_t tokens, platform::Instant now, Also* also = nullptr);
 
   /// Scopes that are remembered, and calls in flight in all of them together (one call in two scopes counts twice).
   [[nodiscard]] std::size_t scopes() const;
@@ -150,10 +162,16 @@ class Limiter {
  private:
   static constexpr std::size_t shard_count = 16;
   class Locks;
-  struct Wanted;
   struct Spare;
-  class Pins;
+  /// By place in the ticket, of scopes whose state is not known yet; empty where all are known.
+  using Ids = std::span<const std::string_view>;
 
+  std::optional<Refusal> decide(Ticket& ticket, Ids ids, Ask ask, platform::Instant now, Also* also);
+  bool find_state(Ticket::Held& one, std::string_view id, Spare* spare, platform::Instant now,
+                  std::vector<States::node_type>& dropped) const;
+  static bool make_ready(const Ticket::Held& one, Spare* spare, platform::Instant now);
+  static std::optional<Refusal> grant(Ticket& ticket, Ask ask, platform::Instant now, Also* also);
+  static std::vector<Spare> make_spares(std::span<const Ticket::Held> held, Ids ids);
   static bool is_idle(State& state, platform::Instant now);
   void drop_idle(Shard& shard, platform::Instant now, std::vector<States::node_type>& dropped) const;
 

@@ -181,6 +181,43 @@ TEST(Limiter, takes_nothing_where_what_is_decided_with_it_refuses) {
   EXPECT_TRUE(limiter.take({}, {}, start, &other));
 }
 
+TEST(Limiter, takes_tokens_for_each_attempt_of_a_call_that_it_admitted) {
+  struct Never final : Limiter::Also {
+    bool take() override { return false; }
+  };
+  Limiter limiter;
+  const LimitSet set{.windows = {requests(2, 60s), tokens(100, 60s)}, .in_flight = 1};
+  const Scope scope{ScopeKind::key, "k", &set};
+  auto ticket = limiter.take({&scope, 1}, {}, start);
+  ASSERT_TRUE(ticket);
+  EXPECT_FALSE(limiter.take_tokens(*ticket, 60, start));
+  EXPECT_EQ(ticket->standing(Unit::tokens)->remaining, 40);
+  EXPECT_EQ(ticket->standing(Unit::requests)->remaining, 1);  // it was counted before
+  EXPECT_EQ(limiter.in_flight(), 1);
+  ticket->settle_tokens(10, start + 1s);
+
+  const auto too_much = limiter.take_tokens(*ticket, 91, start + 2s);
+  ASSERT_TRUE(too_much);
+  EXPECT_EQ(too_much->scope, ScopeKind::key);
+  EXPECT_EQ(too_much->window->unit, Unit::tokens);
+  EXPECT_EQ(too_much->retry_after, 58s);
+  Never never;
+  const auto elsewhere = limiter.take_tokens(*ticket, 90, start + 2s, &never);
+  ASSERT_TRUE(elsewhere);
+  EXPECT_TRUE(elsewhere->elsewhere);
+  EXPECT_FALSE(limiter.take_tokens(*ticket, 90, start + 2s));
+  EXPECT_EQ(ticket->standing(Unit::tokens)->remaining, 0);
+  ticket->settle_tokens(0, start + 3s);
+
+  // Of an attempt that was to use none, all that it used is more.
+  EXPECT_FALSE(limiter.take_tokens(*ticket, 0, start + 4s));
+  ticket->settle_tokens(30, start + 5s);
+  EXPECT_FALSE(limiter.take_tokens(*ticket, 60, start + 6s));
+  EXPECT_EQ(ticket->standing(Unit::tokens)->remaining, 0);
+  ticket->release();
+  EXPECT_EQ(limiter.in_flight(), 0);
+}
+
 TEST(Limiter, settles_the_tokens_that_were_only_estimated) {
   Limiter limiter;
   const LimitSet set{.windows = {tokens(1000, 60s)}};
