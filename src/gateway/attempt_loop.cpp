@@ -22,8 +22,6 @@ using platform::Instant;
 namespace {
 
 constexpr Duration soon = std::chrono::seconds(1);  // when to come back, where nobody knows it better
-// What an operator took out without an end: nobody knows, and who asks each minute costs nothing.
-constexpr Duration unknown_end = std::chrono::minutes(1);
 
 std::string joined(std::string_view provider, std::string_view model) {
   std::string name;
@@ -59,25 +57,6 @@ std::string why_keys_rest(Instant until, Instant now) {
   return until == platform::never ? std::string("it has no usable key")
                                   : fmt::format("all its keys are out for another {:.1f} s",
                                                 std::chrono::duration<double>(until - now).count());
-}
-
-std::string why(const routing::Refused& refused, Instant now) {
-  using Why = routing::Refused::Why;
-  switch (refused.why) {
-    case Why::opened_by_hand:
-      return refused.until == platform::never
-                 ? "its circuit breaker was opened by hand"
-                 : fmt::format("its circuit breaker was opened by hand, for another {:.1f} s",
-                               std::chrono::duration<double>(refused.until - now).count());
-    case Why::target_full: return "it has as many calls in flight as max_in_flight allows";
-    case Why::provider_full: return "its provider has as many calls in flight as max_in_flight allows";
-    case Why::breaker_open: break;
-  }
-  if (refused.until <= now) {
-    return "its circuit breaker is half-open, and other calls try it out";
-  }
-  return fmt::format("its circuit breaker is open for another {:.1f} s",
-                     std::chrono::duration<double>(refused.until - now).count());
 }
 
 }  // namespace
@@ -131,10 +110,10 @@ Task<void> AttemptLoop::run() {
     co_await run();
     co_return;
   }
-  if (record().attempts.empty() && soonest_.member.target != nullptr && !full_) {
-    Place place = place_at(soonest_.step, soonest_.member, true);
+  if (const auto* first = passed_over_.first_to_recover(); first != nullptr && record().attempts.empty()) {
+    Place place = place_at(first->step, first->member, true);
     if (place.provider != nullptr) {
-      co_await ask(soonest_.member, *place.provider, std::move(place.slot));
+      co_await ask(first->member, *place.provider, std::move(place.slot));
       co_return;
     }
   }
@@ -213,8 +192,7 @@ bool AttemptLoop::is_in_vain(const routing::Candidate& candidate, providers::Pro
     return false;
   }
   if (pool->is_shut_by_hand(now())) {
-    by_hand_ = true;
-    by_hand_until_ = std::min(by_hand_until_, *until);
+    passed_over_.note_by_hand(*until);
     return skip("all its keys were taken out by hand");
   }
   back_at_ = std::min(back_at_, *until);
@@ -298,7 +276,7 @@ bool AttemptLoop::take_again(const routing::Candidate& member, routing::Slot& sl
     return true;
   }
   record().skipped.push_back(
-      fmt::format("{}/{}, again: {}", member.target->provider, member.upstream_model, why(again.error(), now())));
+      fmt::format("{}/{}, again: {}", member.target->provider, member.upstream_model, words_of(again.error(), now())));
   return false;
 }
 
@@ -309,7 +287,9 @@ AttemptLoop::Place AttemptLoop::place_at(const routing::Step* step, const routin
   }
   auto slot = take(member, early);
   if (!slot) {
-    note_passed(step, member, slot.error());
+    record().skipped.push_back(
+        fmt::format("{}/{}: {}", member.target->provider, member.upstream_model, words_of(slot.error(), now())));
+    passed_over_.note(step, member, slot.error());
     return {};
   }
   label_ = label_of(context_.plan, member);
@@ -320,34 +300,9 @@ AttemptLoop::Place AttemptLoop::place_at(const routing::Step* step, const routin
   return {.provider = provider, .slot = *std::move(slot)};
 }
 
-void AttemptLoop::note_passed(const routing::Step* step, const routing::Candidate& member,
-                              const routing::Refused& refused) {
-  using Why = routing::Refused::Why;
-  record().skipped.push_back(
-      fmt::format("{}/{}: {}", member.target->provider, member.upstream_model, why(refused, now())));
-  if (refused.why == Why::opened_by_hand) {
-    by_hand_ = true;
-    by_hand_until_ = std::min(by_hand_until_, refused.until);
-  }
-  full_ = full_ || refused.why == Why::target_full || refused.why == Why::provider_full;
-  if (refused.why == Why::breaker_open && refused.until < soonest_.until) {
-    soonest_ = {.step = step, .member = member, .until = refused.until};
-  }
-}
-
 void AttemptLoop::refuse() {
-  if (full_) {
-    last_ = {.failure = {.code = Code::queue_full, .retry_after = soon},
-             .reason = "it has as many calls in flight as max_in_flight allows"};
-  } else if (soonest_.member.target != nullptr) {
-    last_ = {.failure = {.code = Code::upstream_unavailable,
-                         .retry_after = std::max<Duration>(std::min(soonest_.until, by_hand_until_) - now(), soon)},
-             .reason = "it failed too often of late and is left alone for a while"};
-  } else if (by_hand_) {
-    const bool has_end = by_hand_until_ != platform::never;
-    last_ = {.failure = {.code = Code::upstream_unavailable,
-                         .retry_after = has_end ? std::max<Duration>(by_hand_until_ - now(), soon) : unknown_end},
-             .reason = "the operator took it out of service"};
+  if (auto result = passed_over_.result(now())) {
+    last_ = *std::move(result);
   } else {
     last_.reason = "no target could be asked";
   }

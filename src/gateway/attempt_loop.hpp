@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/attempt.hpp"
+#include "gateway/passed_over.hpp"
 #include "gateway/recovery.hpp"
 #include "gateway/uncounted.hpp"
 #include "routing/resolve.hpp"
@@ -41,12 +42,6 @@ class AttemptLoop {
 
  private:
   enum class Next : std::uint8_t { member, nothing };
-  /// A member that took no call, and when it may again.
-  struct Passed {
-    const routing::Step* step = nullptr;
-    routing::Candidate member{};  // a copy: members change places
-    platform::Instant until = platform::never;
-  };
 
   /// Puts the member that is to be asked next in front.
   void put_best_first(const routing::PlanStep& step, std::span<routing::Candidate> members, bool first);
@@ -61,7 +56,6 @@ class AttemptLoop {
   std::expected<routing::Slot, routing::Refused> take(const routing::Candidate& member, bool early);
   /// For another attempt at the same member; false, with the reason noted: it takes no call any more.
   bool take_again(const routing::Candidate& member, routing::Slot& slot);
-  void note_passed(const routing::Step* step, const routing::Candidate& member, const routing::Refused& refused);
   /// Nobody took the call: what the caller is told.
   void refuse();
 
@@ -112,10 +106,7 @@ class AttemptLoop {
   platform::Instant back_at_ = platform::never;
   bool last_resort_ = false;  // they alone are asked
   std::string left_for_;      // the label of the member that was asked before
-  Passed soonest_;            // of those that were passed over because of their breakers
-  bool full_ = false;         // somebody was passed over because of max_in_flight
-  bool by_hand_ = false;      // or because an operator opened his breaker
-  platform::Instant by_hand_until_ = platform::never;
+  PassedOver passed_over_;
 };
 
 }  // namespace weir::gateway
