@@ -6,7 +6,7 @@
 
 #include "base/assert.hpp"
 #include "text/byte_search.hpp"
-#include "text/stop_blocks.hpp"
+#include "text/stop_finder.hpp"
 #include "text/utf8.hpp"
 
 namespace weir::text {
@@ -73,33 +73,35 @@ std::expected<void, JsonError> scan_document(std::string_view document, unsigned
 namespace detail {
 
 Scanner::Scanner(std::string_view document, unsigned depth_max)
-    : begin_(document.data()), at_(document.data()), end_(document.data() + document.size()), depth_max_(depth_max) {
+    : begin_(document.data()),
+      at_(document.data()),
+      end_(document.data() + document.size()),
+      stops_(begin_, end_),
+      depth_max_(depth_max) {
   WEIR_ASSERT(depth_max <= json_depth_limit, "the scanner's stack has a fixed size");
 }
 
-bool Scanner::fail_at(const char* place, const char* what) {
+const char* Scanner::fail(const char* at, const char* what) {
+  return fail_at(at, at == end_ ? "the document ends too early" : what);
+}
+
+const char* Scanner::fail_at(const char* at, const char* what) {
   failed_ = true;
-  error_ = {static_cast<std::size_t>(place - begin_), what};
-  return false;
+  error_ = {static_cast<std::size_t>(at - begin_), what};
+  return nullptr;
 }
 
-bool Scanner::fail(const char* what) {
-  return fail_at(at_, at_ == end_ ? "the document ends too early" : what);
+/// Most documents have none or one space between tokens.
+inline const char* skip_white_space(const char* at, const char* end) {
+  return at != end && static_cast<unsigned char>(*at) <= ' ' ? behind_white_space(at, end) : at;
 }
 
-inline void Scanner::skip_white_space() {
-  // Most documents have none or one space between tokens.
-  if (at_ != end_ && static_cast<unsigned char>(*at_) <= ' ') {
-    at_ = behind_white_space(at_, end_);
+/// From behind a backslash to behind its escape; null after an error.
+const char* Scanner::read_escape(const char* at) {
+  if (at == end_) {
+    return fail(at, "");
   }
-}
-
-/// From behind a backslash to behind its escape.
-inline bool Scanner::read_escape() {
-  if (at_ == end_) {
-    return fail("");
-  }
-  switch (*at_) {
+  switch (*at) {
     case '"':
     case '\\':
     case '/':
@@ -107,262 +109,223 @@ inline bool Scanner::read_escape() {
     case 'f':
     case 'n':
     case 'r':
-    case 't': ++at_; return true;
+    case 't': return at + 1;
     case 'u':
-      ++at_;
-      for (int i = 0; i < 4; ++i, ++at_) {
-        if (at_ == end_ || !is_hex_digit(*at_)) {
-          return fail("\\u needs four hexadecimal digits");
+      ++at;
+      for (int i = 0; i < 4; ++i, ++at) {
+        if (at == end_ || !is_hex_digit(*at)) {
+          return fail(at, "\\u needs four hexadecimal digits");
         }
       }
-      return true;
-    default: return fail("no such escape in a string");
+      return at;
+    default: return fail(at, "no such escape in a string");
   }
 }
 
-/// Goes on in a string, 64 bytes at a time: a block is looked at once, however many escapes it has. Ends behind the
-/// closing quote (true), at a control character, or where less than a block is left.
-inline bool Scanner::read_blocks_of_string() {
-  for (;;) {
-    const StopBlock block = find_stop_block(at_, end_, non_ascii_);
-    at_ = block.at;
-    if (block.stops == 0) {
-      return false;
-    }
-    for (std::uint64_t stops = block.stops; stops != 0;) {
-      at_ = block.at + std::countr_zero(stops);
-      if (*at_ == '"') {
-        ++at_;
-        return true;
-      }
-      if (*at_ != '\\') {
-        return false;
-      }
-      ++at_;
-      if (!read_escape()) {
-        return false;
-      }
-      const auto read = at_ - block.at;
-      stops = read < 64 ? stops & (~std::uint64_t{0} << read) : 0;
-    }
-    at_ = std::max(at_, block.at + 64);
-  }
-}
-
-/// From the opening quote to behind the closing one.
-inline bool Scanner::read_string(bool& has_escapes) {
+/// From behind the opening quote to the closing one; null after an error.
+inline const char* Scanner::read_string(const char* at, bool& has_escapes) {
   has_escapes = false;
-  ++at_;
   for (;;) {
-    at_ = find_string_stop(at_, end_, non_ascii_);
-    if (at_ == end_) {
-      return fail("");
+    at = stops_.next(at);
+    if (at == end_) {
+      return fail(at, "");
     }
-    if (*at_ == '"') {
-      ++at_;
-      return true;
+    if (*at == '"') {
+      return at;
     }
-    if (*at_ != '\\') {
-      return fail("a control character in a string must be escaped");
+    if (*at != '\\') {
+      return fail(at, "a control character in a string must be escaped");
     }
     has_escapes = true;
-    ++at_;
-    if (!read_escape()) {
-      return false;
-    }
-    if (read_blocks_of_string()) {  // an escape seldom comes alone
-      return true;
-    }
-    if (failed_) {
-      return false;
+    at = read_escape(at + 1);
+    if (at == nullptr) {
+      return nullptr;
     }
   }
 }
 
-inline bool Scanner::read_key_and_colon(std::string_view& key, bool& has_escapes) {
-  if (at_ == end_ || *at_ != '"') {
-    return fail("a member's name in double quotes is expected");
+/// From a member's name to its value; null after an error. Most of a document is names, and a call costs as much as
+/// one.
+[[gnu::always_inline]] inline const char* Scanner::read_key_and_colon(const char* at, std::string_view& key,
+                                                                      bool& has_escapes) {
+  if (at == end_ || *at != '"') {
+    return fail(at, "a member's name in double quotes is expected");
   }
-  const char* begin = at_ + 1;
-  if (!read_string(has_escapes)) {
-    return false;
+  const char* begin = at + 1;
+  at = read_string(begin, has_escapes);
+  if (at == nullptr) {
+    return nullptr;
   }
-  key = between(begin, at_ - 1);
-  skip_white_space();
-  if (at_ == end_ || *at_ != ':') {
-    return fail("a colon is expected");
+  key = between(begin, at);
+  at = skip_white_space(at + 1, end_);
+  if (at == end_ || *at != ':') {
+    return fail(at, "a colon is expected");
   }
-  ++at_;
-  skip_white_space();
-  return true;
+  return skip_white_space(at + 1, end_);
 }
 
-inline bool Scanner::read_literal(std::string_view literal) {
+inline const char* Scanner::read_literal(const char* at, std::string_view literal) {
   for (const char c : literal) {
-    if (at_ == end_ || *at_ != c) {
-      return fail("a value is expected");
+    if (at == end_ || *at != c) {
+      return fail(at, "a value is expected");
     }
-    ++at_;
+    ++at;
   }
-  return true;
+  return at;
 }
 
-inline bool Scanner::read_number() {
+inline const char* Scanner::read_number(const char* at) {
   const auto digits = [&] {
-    if (at_ == end_ || !is_digit(*at_)) {
-      return fail("a digit is expected");
+    if (at == end_ || !is_digit(*at)) {
+      fail(at, "a digit is expected");
+      return false;
     }
-    while (at_ != end_ && is_digit(*at_)) {
-      ++at_;
+    while (at != end_ && is_digit(*at)) {
+      ++at;
     }
     return true;
   };
-  if (*at_ == '-') {
-    ++at_;
+  if (*at == '-') {
+    ++at;
   }
-  if (at_ != end_ && *at_ == '0') {
-    ++at_;  // nothing but a fraction or an exponent may follow; a digit is refused by whoever reads on
+  if (at != end_ && *at == '0') {
+    ++at;  // nothing but a fraction or an exponent may follow; a digit is refused by whoever reads on
   } else if (!digits()) {
-    return false;
+    return nullptr;
   }
-  if (at_ != end_ && *at_ == '.') {
-    ++at_;
+  if (at != end_ && *at == '.') {
+    ++at;
     if (!digits()) {
-      return false;
+      return nullptr;
     }
   }
-  if (at_ != end_ && (*at_ == 'e' || *at_ == 'E')) {
-    ++at_;
-    if (at_ != end_ && (*at_ == '+' || *at_ == '-')) {
-      ++at_;
+  if (at != end_ && (*at == 'e' || *at == 'E')) {
+    ++at;
+    if (at != end_ && (*at == '+' || *at == '-')) {
+      ++at;
     }
-    return digits();
+    return digits() ? at : nullptr;
   }
-  return true;
+  return at;
 }
 
-/// Reads one value at `at_`, which lies inside of `depth` containers.
-bool Scanner::read_value(const unsigned depth) {
+/// Reads one value, which lies inside of `depth` containers. From its first byte to behind its last; null after an
+/// error.
+const char* Scanner::read_value(const char* at, const unsigned depth) {
   std::array<char, json_depth_limit> closers;  // of the containers opened here; written before it is read
   unsigned open = 0;
+  char closer = 0;  // of the innermost of them
   std::string_view key;
   bool has_escapes = false;
   for (;;) {
-    // A value begins here.
-    if (at_ == end_) {
-      return fail("");
+    if (closer == '}') {
+      at = read_key_and_colon(at, key, has_escapes);
+      if (at == nullptr) {
+        return nullptr;
+      }
     }
-    switch (const char first = *at_) {
+    // A value begins here.
+    if (at == end_) {
+      return fail(at, "");
+    }
+    switch (const char first = *at) {
       case '"':
-        if (!read_string(has_escapes)) {
-          return false;
+        at = read_string(at + 1, has_escapes);
+        if (at == nullptr) {
+          return nullptr;
         }
+        ++at;
         break;
       case '{':
       case '[': {
         if (depth + open == depth_max_) {
-          return fail("too many values inside one another");
+          return fail(at, "too many values inside one another");
         }
-        const char closer = first == '{' ? '}' : ']';
-        ++at_;
-        skip_white_space();
-        if (at_ != end_ && *at_ == closer) {
-          ++at_;
+        const char own_closer = first == '{' ? '}' : ']';
+        at = skip_white_space(at + 1, end_);
+        if (at != end_ && *at == own_closer) {
+          ++at;
           break;
         }
         closers[open++] = closer;
-        if (first == '{' && !read_key_and_colon(key, has_escapes)) {
-          return false;
-        }
+        closer = own_closer;
         continue;
       }
-      case 't':
-        if (!read_literal("true")) {
-          return false;
-        }
-        break;
-      case 'f':
-        if (!read_literal("false")) {
-          return false;
-        }
-        break;
-      case 'n':
-        if (!read_literal("null")) {
-          return false;
-        }
-        break;
+      case 't': at = read_literal(at, "true"); break;
+      case 'f': at = read_literal(at, "false"); break;
+      case 'n': at = read_literal(at, "null"); break;
       default:
         if (first != '-' && !is_digit(first)) {
-          return fail("a value is expected");
+          return fail(at, "a value is expected");
         }
-        if (!read_number()) {
-          return false;
-        }
+        at = read_number(at);
+    }
+    if (at == nullptr) {
+      return nullptr;
     }
     // A value ended. Close what ends with it, then go on to the next.
     for (;;) {
       if (open == 0) {
-        return true;
+        return at;
       }
-      skip_white_space();
-      const char closer = closers[open - 1];
-      if (at_ != end_ && *at_ == ',') {
-        ++at_;
-        skip_white_space();
-        if (closer == '}' && !read_key_and_colon(key, has_escapes)) {
-          return false;
-        }
+      at = skip_white_space(at, end_);
+      if (at != end_ && *at == ',') {
+        at = skip_white_space(at + 1, end_);
         break;
       }
-      if (at_ == end_ || *at_ != closer) {
-        return fail(closer == '}' ? "a comma or a closing brace is expected"
-                                  : "a comma or a closing bracket is expected");
+      if (at == end_ || *at != closer) {
+        return fail(
+            at, closer == '}' ? "a comma or a closing brace is expected" : "a comma or a closing bracket is expected");
       }
-      ++at_;
-      --open;
+      ++at;
+      closer = closers[--open];
     }
   }
 }
 
 bool Scanner::read_document() {
-  skip_white_space();
-  return read_value(0) && read_end();
+  at_ = read_value(skip_white_space(at_, end_), 0);
+  return at_ != nullptr && read_end();
 }
 
 bool Scanner::enter_object() {
-  skip_white_space();
-  if (at_ == end_ || *at_ != '{') {
-    return fail("an object is expected");
+  const char* at = skip_white_space(at_, end_);
+  if (at == end_ || *at != '{') {
+    fail(at, "an object is expected");
+    return false;
   }
   if (depth_max_ == 0) {
-    return fail("too many values inside one another");
+    fail(at, "too many values inside one another");
+    return false;
   }
-  ++at_;
+  at_ = at + 1;
   return true;
 }
 
 bool Scanner::next_member(JsonMember& member) {
-  skip_white_space();
-  if (at_ != end_ && *at_ == '}') {
-    ++at_;
+  const char* at = skip_white_space(at_, end_);
+  if (at != end_ && *at == '}') {
+    at_ = at + 1;
     return false;
   }
   if (!first_member_) {
-    if (at_ == end_ || *at_ != ',') {
-      return fail("a comma or a closing brace is expected");
+    if (at == end_ || *at != ',') {
+      fail(at, "a comma or a closing brace is expected");
+      return false;
     }
-    ++at_;
-    skip_white_space();
+    at = skip_white_space(at + 1, end_);
   }
   first_member_ = false;
-  if (!read_key_and_colon(member.key_raw, member.key_has_escapes)) {
+  const char* const begin = read_key_and_colon(at, member.key_raw, member.key_has_escapes);
+  if (begin == nullptr) {
     return false;
   }
-  const char* begin = at_;
-  if (!read_value(1)) {
+  at = read_value(begin, 1);
+  if (at == nullptr) {
     return false;
   }
-  member.value = {kind_of(*begin), between(begin, at_)};
+  at_ = at;
+  member.value = {kind_of(*begin), between(begin, at)};
   return true;
 }
 
@@ -371,26 +334,36 @@ bool Scanner::finish() {
 }
 
 bool Scanner::read_end() {
-  skip_white_space();
+  at_ = skip_white_space(at_, end_);
   if (at_ != end_) {
-    return fail("nothing may follow the document");
+    fail(at_, "nothing may follow the document");
+    return false;
   }
   // Outside of strings the grammar is ASCII, so an ASCII document is UTF-8.
   const std::string_view document = between(begin_, end_);
-  if (non_ascii_ && !is_utf8(document)) {
-    return fail_at(begin_ + first_not_utf8(document), "these bytes are not UTF-8");
+  if (stops_.non_ascii() && !is_utf8(document)) {
+    fail_at(begin_ + first_not_utf8(document), "these bytes are not UTF-8");
+    return false;
   }
   return true;
 }
 
 namespace {
 
+/// A character of a number, or of one of the three words.
+constexpr std::array<bool, 256> scalar_characters = [] {
+  std::array<bool, 256> characters{};
+  for (const char c : std::string_view("0123456789+-.Eaeflnrstu")) {
+    characters[static_cast<unsigned char>(c)] = true;
+  }
+  return characters;
+}();
+
 /// From behind the opening quote of a valid string to its closing quote.
-const char* closing_quote(const char* at, const char* end, bool& has_escapes) {
+inline const char* closing_quote(const char* at, const char* end, StopFinder& stops, bool& has_escapes) {
   has_escapes = false;
   for (;;) {
-    bool non_ascii = false;
-    at = find_string_stop(at, end, non_ascii);
+    at = stops.next(at);
     if (at == end || *at == '"') {
       return at;
     }
@@ -400,7 +373,7 @@ const char* closing_quote(const char* at, const char* end, bool& has_escapes) {
 }
 
 /// From behind the opening bracket of a valid container to behind its closing one.
-const char* behind_container(const char* at, const char* end) {
+const char* behind_container(const char* at, const char* end, StopFinder& stops) {
   std::size_t depth = 1;
   while (depth != 0) {
     at = find_structure(at, end);
@@ -410,7 +383,7 @@ const char* behind_container(const char* at, const char* end) {
     const char c = *at++;
     if (c == '"') {
       bool has_escapes = false;
-      at = closing_quote(at, end, has_escapes);
+      at = closing_quote(at, end, stops, has_escapes);
       at += at != end ? 1 : 0;
     } else if (c == '{' || c == '[') {
       ++depth;
@@ -422,18 +395,18 @@ const char* behind_container(const char* at, const char* end) {
 }
 
 /// From the first byte of a valid value to behind its last.
-const char* behind_value(const char* at, const char* end) {
+inline const char* behind_value(const char* at, const char* end, StopFinder& stops) {
   if (*at == '"') {
     bool has_escapes = false;
-    at = closing_quote(at + 1, end, has_escapes);
+    at = closing_quote(at + 1, end, stops, has_escapes);
     return at != end ? at + 1 : at;
   }
   if (*at == '{' || *at == '[') {
-    return behind_container(at + 1, end);
+    return behind_container(at + 1, end, stops);
   }
-  while (at != end && *at != ',' && *at != '}' && *at != ']' && !is_white_space(*at)) {
+  do {
     ++at;
-  }
+  } while (at != end && scalar_characters[static_cast<unsigned char>(*at)]);
   return at;
 }
 
@@ -441,41 +414,49 @@ const char* behind_value(const char* at, const char* end) {
 
 ValidContainer::ValidContainer(std::string_view container)
     : at_(behind_white_space(container.data(), container.data() + container.size())),
-      end_(container.data() + container.size()) {
+      end_(container.data() + container.size()),
+      stops_(at_, end_) {
   at_ += at_ != end_ ? 1 : 0;
 }
 
-/// Steps to the next item; false at the closing bracket.
-inline bool ValidContainer::next_item() {
-  at_ = behind_white_space(at_, end_);
-  if (at_ != end_ && *at_ == ',') {
-    at_ = behind_white_space(at_ + 1, end_);
+/// Steps to the next item; to the end where there is none.
+inline const char* ValidContainer::next_item() const {
+  const char* at = skip_white_space(at_, end_);
+  if (at != end_ && *at == ',') {
+    return skip_white_space(at + 1, end_);
   }
-  return at_ != end_ && *at_ != '}' && *at_ != ']';
+  return at != end_ && *at != '}' && *at != ']' ? at : end_;
+}
+
+inline void ValidContainer::take(JsonValue& value, const char* at) {
+  at_ = behind_value(at, end_, stops_);
+  value = {kind_of(*at), between(at, at_)};
 }
 
 bool ValidContainer::next_element(JsonValue& element) {
-  if (!next_item()) {
+  const char* const at = next_item();
+  if (at == end_) {
     return false;
   }
-  const char* begin = at_;
-  at_ = behind_value(at_, end_);
-  element = {kind_of(*begin), between(begin, at_)};
+  take(element, at);
   return true;
 }
 
 bool ValidContainer::next_member(JsonMember& member) {
-  if (!next_item()) {
+  const char* at = next_item();
+  if (at == end_) {
     return false;
   }
-  const char* key = at_ + 1;
-  at_ = closing_quote(key, end_, member.key_has_escapes);
-  member.key_raw = between(key, at_);
-  at_ += at_ != end_ ? 1 : 0;
-  at_ = behind_white_space(at_, end_);
-  at_ += at_ != end_ ? 1 : 0;  // the colon
-  at_ = behind_white_space(at_, end_);
-  return at_ != end_ && next_element(member.value);
+  const char* const key = at + 1;
+  at = closing_quote(key, end_, stops_, member.key_has_escapes);
+  member.key_raw = between(key, at);
+  at = at != end_ ? skip_white_space(at + 1, end_) : at;
+  at = at != end_ ? skip_white_space(at + 1, end_) : at;  // the colon
+  if (at == end_) {
+    return false;
+  }
+  take(member.value, at);
+  return true;
 }
 
 }  // namespace detail

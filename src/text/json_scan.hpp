@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "text/stop_finder.hpp"
+
 /// Checks JSON against RFC 8259 and tells where its parts stand, without building a tree.
 ///
 /// Weir passes the caller's bytes on and changes only a few spans, so what it needs from a document is "is it valid?"
@@ -90,23 +92,22 @@ class Scanner {
   [[nodiscard]] const JsonError& error() const { return error_; }
 
  private:
-  bool fail(const char* what);
-  bool fail_at(const char* place, const char* what);
-  void skip_white_space();
-  bool read_string(bool& has_escapes);
-  bool read_blocks_of_string();
-  bool read_escape();
-  bool read_key_and_colon(std::string_view& key, bool& has_escapes);
-  bool read_literal(std::string_view literal);
-  bool read_number();
-  bool read_value(unsigned depth);
+  // Each goes on at `at` and says where it stopped; null after an error.
+  const char* fail(const char* at, const char* what);
+  const char* fail_at(const char* at, const char* what);
+  const char* read_string(const char* at, bool& has_escapes);
+  const char* read_escape(const char* at);
+  const char* read_key_and_colon(const char* at, std::string_view& key, bool& has_escapes);
+  const char* read_literal(const char* at, std::string_view literal);
+  const char* read_number(const char* at);
+  const char* read_value(const char* at, unsigned depth);
   bool read_end();
 
   const char* begin_;
   const char* at_;
   const char* end_;
+  StopFinder stops_;
   unsigned depth_max_;
-  bool non_ascii_ = false;  // a byte of 0x80 or above was passed, so UTF-8 has to be checked
   bool first_member_ = true;
   bool failed_ = false;
   JsonError error_;
@@ -121,10 +122,12 @@ class ValidContainer {
   bool next_element(JsonValue& element);
 
  private:
-  bool next_item();
+  [[nodiscard]] const char* next_item() const;
+  void take(JsonValue& value, const char* at);
 
   const char* at_;
   const char* end_;
+  StopFinder stops_;
 };
 
 /// A visitor that returns nothing sees everything; one that returns bool stops the walk with false.

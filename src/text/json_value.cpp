@@ -238,6 +238,16 @@ std::optional<std::int64_t> to_int64(const JsonValue& value) {
   }
   const char* end = value.raw.data() + value.raw.size();
   std::int64_t integer = 0;
+  constexpr std::size_t always_fits = 18;  // digits
+  if (value.raw.size() <= always_fits) {
+    const char* at = value.raw.data();
+    for (; at != end && *at >= '0' && *at <= '9'; ++at) {
+      integer = integer * 10 + (*at - '0');
+    }
+    if (at == end) {
+      return integer;
+    }
+  }
   const auto [behind, error] = std::from_chars(value.raw.data(), end, integer);
   if (behind == end) {
     return error == std::errc() ? std::optional(integer) : std::nullopt;
