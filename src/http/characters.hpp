@@ -1,7 +1,6 @@
 // The character classes of HTTP/1.1 and the two scans that every byte of a head or a stream passes.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -80,17 +79,36 @@ constexpr bool is_control(char c) {
   return (byte < 0x20 && byte != '\t') || byte == 0x7f;
 }
 
+#if defined(__SSE2__)
+
+/// Of 16 bytes, one bit for each that is a control character.
+inline unsigned controls_of(__m128i block) {
+  const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+  const __m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\t')), low),
+                                   _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)));
+  return static_cast<unsigned>(_mm_movemask_epi8(bad));
+}
+
+/// Of 16 bytes, one bit for each that is a letter, a digit or "-", which make up nearly every field name.
+inline unsigned name_characters_of(__m128i block) {
+  const auto in_range = [](__m128i bytes, char first, char width) {
+    const __m128i offset = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
+    return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(width)), offset);
+  };
+  const __m128i letters = in_range(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 25);
+  const __m128i digits = in_range(block, '0', 9);
+  const __m128i dashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('-'));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(letters, _mm_or_si128(digits, dashes))));
+}
+
+#endif
+
 /// The first control character in [begin, end), or end. In a well-formed field line that is its CR.
 inline const char* find_control(const char* begin, const char* end) {
 #if defined(__SSE2__)
-  const __m128i space_less_one = _mm_set1_epi8(0x1f);
-  const __m128i tab = _mm_set1_epi8('\t');
-  const __m128i del = _mm_set1_epi8(0x7f);
   for (; end - begin >= 16; begin += 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(begin));
-    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, space_less_one), block);
-    const __m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(block, tab), low), _mm_cmpeq_epi8(block, del));
-    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(bad)); mask != 0) {
+    if (const unsigned mask = controls_of(block); mask != 0) {
       return begin + std::countr_zero(mask);
     }
   }
@@ -124,19 +142,10 @@ inline const char* find_line_end(const char* begin, const char* end) {
 /// colon.
 inline const char* skip_token(const char* begin, const char* end) {
 #if defined(__SSE2__)
-  // Letters, digits and "-" make up nearly every field name; the other token characters are left to the loop below.
-  const auto in_range = [](__m128i bytes, char first, char width) {
-    const __m128i offset = _mm_sub_epi8(bytes, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(width)), offset);
-  };
   for (; end - begin >= 16; begin += 16) {
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(begin));
-    const __m128i letters = in_range(_mm_or_si128(block, _mm_set1_epi8(0x20)), 'a', 25);
-    const __m128i digits = in_range(block, '0', 9);
-    const __m128i dashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('-'));
-    const __m128i good = _mm_or_si128(letters, _mm_or_si128(digits, dashes));
-    if (const auto mask = static_cast<unsigned>(_mm_movemask_epi8(good)); mask != 0xffff) {
-      begin += std::countr_one(mask);
+    if (const unsigned mask = name_characters_of(block); mask != 0xffff) {
+      begin += std::countr_one(mask);  // the other token characters are left to the loop below
       break;
     }
   }
@@ -145,22 +154,6 @@ inline const char* skip_token(const char* begin, const char* end) {
     ++begin;
   }
   return begin;
-}
-
-/// Whether a scan comes to the end of `text`, which is mostly a name or a value of a few dozen characters. What is
-/// behind the last whole block is not looked at one by one: the last block once more does, or one with `filler`.
-template <class Scan>
-bool is_all(std::string_view text, char filler, Scan&& scan) {
-  constexpr std::size_t block = 16;
-  if (text.size() >= block) {
-    const std::size_t whole = text.size() / block * block;
-    const char* const end = text.data() + text.size();
-    return scan(text.data(), text.data() + whole) == text.data() + whole && scan(end - block, end) == end;
-  }
-  std::array<char, block> filled;
-  filled.fill(filler);
-  std::copy_n(text.data(), text.size(), filled.data());
-  return scan(filled.data(), filled.data() + block) == filled.data() + block;
 }
 
 /// Without the spaces and tabs at both ends (OWS).

@@ -43,6 +43,7 @@ struct ClientResponse::Connection {
   std::unique_ptr<platform::Stream> stream;
   platform::ByteReader reader;
   platform::ByteWriter writer;
+  std::vector<std::string_view> message;  // the request while it is being sent; storage is reused as that of the head
   std::string head_text;  // of the answer that is being received; storage is reused from answer to answer
   ResponseHead head;
   Instant idle_since = platform::never;
@@ -364,7 +365,8 @@ Task<Result<std::unique_ptr<ClientResponse>>> Client::send(const std::string& he
   response->connection_ = std::move(*connection);
   platform::ByteReader& reader = response->connection_->reader;
 
-  std::vector<std::string_view> message{head};
+  std::vector<std::string_view>& message = response->connection_->message;
+  message.assign({head});
   message.insert(message.end(), body.begin(), body.end());
   // A server may answer before it has read all, and then read no further, or close: its answer counts, so it ends the
   // sending, and a failed write is judged after a look at what came.

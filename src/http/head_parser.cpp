@@ -533,14 +533,14 @@ void RequestHead::rebase(const char* from, const char* to) {
   headers.rebase(from, to);
   move_view(method_text, from, to);
   move_view(target_text, from, to);
-  if (!target_text.empty()) {
-    // Taken apart again rather than moved: the path of an absolute target may be static text.
+  if (target.form == TargetForm::absolute) {
+    // Taken apart again rather than moved: its path may be static text.
     const auto again = split_target(target_text);
     target = again ? *again : Target{};
-  }
-  if (target.form == TargetForm::absolute) {
     host = host.empty() ? host : target.authority;
   } else {
+    move_view(target.path, from, to);
+    move_view(target.query, from, to);
     move_view(host, from, to);
   }
 }

@@ -3,28 +3,82 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "http/characters.hpp"
 
 namespace weir::http {
 namespace {
 
+#if defined(__SSE2__)
+
+template <class Word>
+Word word_at(const char* at) {
+  Word word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Whether each block of `text` is good. The last block of 16 bytes overlaps the one before; a name or value that is
+// shorter is repeated until it fills one.
+template <class Good>
+bool all_blocks(std::string_view text, Good good) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  if (text.size() >= 16) {
+    for (; end - at > 16; at += 16) {
+      if (!good(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)))) {
+        return false;
+      }
+    }
+    return good(_mm_loadu_si128(reinterpret_cast<const __m128i*>(end - 16)));
+  }
+  if (text.size() >= 8) {
+    return good(_mm_set_epi64x(word_at<std::int64_t>(at), word_at<std::int64_t>(end - 8)));
+  }
+  if (text.size() >= 4) {
+    const int first = word_at<std::int32_t>(at);
+    const int last = word_at<std::int32_t>(end - 4);
+    return good(_mm_set_epi32(first, last, first, last));
+  }
+  for (; at != end; ++at) {
+    if (!good(_mm_set1_epi8(*at))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool is_one_line(std::string_view text) {
-  return is_all(text, ' ', find_control);
+  return all_blocks(text, [](__m128i block) { return controls_of(block) == 0; });
 }
 
 bool is_token(std::string_view text) {
-  return !text.empty() && is_all(text, 'a', skip_token);
+  return !text.empty() && (all_blocks(text, [](__m128i block) { return name_characters_of(block) == 0xffff; }) ||
+                           all_in(text, characters::token));
 }
 
+#else
+
+bool is_one_line(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return find_control(text.data(), end) == end;
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && all_in(text, characters::token);
+}
+
+#endif
+
 // What may stand between the two blanks of a request line.
-bool is_target(std::string_view text) {
+bool is_part_of_target(std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
       return false;
     }
   }
-  return !text.empty();
+  return true;
 }
 
 }  // namespace
@@ -102,19 +156,31 @@ bool HeadWriter::status_line(unsigned status, std::string_view reason) {
   return true;
 }
 
-bool HeadWriter::request_line(std::string_view method, std::string_view target) {
-  if (!is_token(method) || !is_target(target)) {
+bool HeadWriter::request_line(std::string_view method, std::initializer_list<std::string_view> target) {
+  if (!is_token(method) || !std::ranges::all_of(target, is_part_of_target) ||
+      std::ranges::all_of(target, &std::string_view::empty)) {
     return false;
   }
   out_.append(method);
   out_.push_back(' ');
-  out_.append(target);
+  for (const std::string_view part : target) {
+    out_.append(part);
+  }
   out_.append(" HTTP/1.1\r\n");
   return true;
 }
 
 bool HeadWriter::field(std::string_view name, std::string_view value) {
   if (!is_token(name) || !is_one_line(value)) {
+    return false;
+  }
+  append(name, trim(value));
+  return true;
+}
+
+bool HeadWriter::field(KnownHeader known, std::string_view value) {
+  const std::string_view name = name_of(known);
+  if (name.empty() || !is_one_line(value)) {
     return false;
   }
   append(name, trim(value));

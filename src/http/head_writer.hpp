@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -24,13 +25,16 @@ class HeadWriter {
 
   /// "HTTP/1.1 200 OK". An empty `reason` stands for the usual phrase. False for a status that has not three digits.
   [[nodiscard]] bool status_line(unsigned status, std::string_view reason = {});
-  /// "POST /v1/chat/completions HTTP/1.1". The target is what goes on the wire, escaped already.
-  [[nodiscard]] bool request_line(std::string_view method, std::string_view target);
+  /// "POST /v1/chat/completions HTTP/1.1". The target, maybe in parts, is what goes on the wire, escaped already.
+  [[nodiscard]] bool request_line(std::string_view method, std::initializer_list<std::string_view> target);
+  [[nodiscard]] bool request_line(std::string_view method, std::string_view target) {
+    return request_line(method, {target});
+  }
 
   /// False, and nothing written, where name or value could not stand on one line. Blanks at the ends of the value are
   /// dropped: no recipient would see them.
   bool field(std::string_view name, std::string_view value);
-  bool field(KnownHeader known, std::string_view value) { return field(name_of(known), value); }
+  bool field(KnownHeader known, std::string_view value);
   /// A field that the head parser read: it has checked name and value, so they are copied as they are.
   void parsed_field(const Header& header) { append(header.name, header.value); }
   void content_length(std::uint64_t length);

@@ -65,6 +65,40 @@ TEST(HeadWriter, text_never_becomes_header) {
   EXPECT_EQ(out, "") << "what is refused leaves no trace";
 }
 
+TEST(HeadWriter, a_character_that_may_not_stand_there_is_seen_wherever_it_stands) {
+  std::string out;
+  HeadWriter writer(out);
+  for (std::size_t size = 1; size < 50; ++size) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string text(size, 'a');
+      for (const char bad : {' ', ':', '\x80', '\n'}) {
+        text[place] = bad;
+        EXPECT_FALSE(writer.field(text, "x")) << size << " " << place;
+      }
+      for (const char bad : {'\n', '\r', '\0', '\x7f'}) {
+        text[place] = bad;
+        EXPECT_FALSE(writer.field("X", text)) << size << " " << place;
+        EXPECT_FALSE(writer.field(KnownHeader::server, text)) << size << " " << place;
+      }
+      EXPECT_EQ(out, "");
+      text[place] = '_';
+      EXPECT_TRUE(writer.field(text, text));
+      EXPECT_EQ(out, text + ": " + text + "\r\n");
+      out.clear();
+    }
+  }
+}
+
+TEST(HeadWriter, a_target_may_come_in_parts) {
+  std::string out;
+  HeadWriter writer(out);
+  EXPECT_FALSE(writer.request_line("GET", {"", ""}));
+  EXPECT_FALSE(writer.request_line("GET", {"/v1", "/a b"}));
+  EXPECT_EQ(out, "");
+  EXPECT_TRUE(writer.request_line("GET", {"/v1", "/models", "", "?", "a=b"}));
+  EXPECT_EQ(out, "GET /v1/models?a=b HTTP/1.1\r\n");
+}
+
 TEST(HeadWriter, values_may_have_tabs_and_bytes_above_ascii_and_lose_blanks_at_their_ends) {
   std::string out;
   EXPECT_TRUE(HeadWriter(out).field("X", " \ta\tb \xC3\xA9 \t"));

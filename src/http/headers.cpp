@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <limits>
 
 #include "http/characters.hpp"
 
@@ -105,15 +107,44 @@ constexpr NameTable name_table = make_name_table();
 static_assert(name_table.first_factor != 0,
               "two known headers cannot be told apart: let slot_of() read another letter");
 
-// `lower` is in lower case already and of the same length. Without an early exit, so that it can be vectorised: where
-// it is asked, the answer is nearly always yes.
-bool matches_lower(std::string_view text, std::string_view lower) {
-  unsigned char differences = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    differences |= static_cast<unsigned char>(to_lower(text[i]) ^ lower[i]);
-  }
-  return differences == 0;
+template <class Word>
+Word word_at(const char* at) {
+  Word word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
 }
+
+// Where `lower` has a letter, the bit that tells upper from lower case does not count.
+template <class Word>
+bool word_matches(const char* text, const char* lower) {
+  constexpr Word letters = std::numeric_limits<Word>::max() / 0xff * 0x40;  // the bit that "-" and digits have not
+  const auto wanted = word_at<Word>(lower);
+  return (word_at<Word>(text) | (wanted & letters) >> 1) == wanted;
+}
+
+// By words, of which the last one overlaps the one before.
+template <class Word>
+bool words_match(const char* text, const char* lower, std::size_t size) {
+  std::size_t at = 0;
+  for (; at + sizeof(Word) < size; at += sizeof(Word)) {
+    if (!word_matches<Word>(text + at, lower + at)) {
+      return false;
+    }
+  }
+  return word_matches<Word>(text + size - sizeof(Word), lower + size - sizeof(Word));
+}
+
+// `lower` is a known name, and `text` as long.
+bool matches_lower(std::string_view text, std::string_view lower) {
+  if (text.size() >= sizeof(std::uint64_t)) {
+    return words_match<std::uint64_t>(text.data(), lower.data(), text.size());
+  }
+  if (text.size() >= sizeof(std::uint32_t)) {
+    return words_match<std::uint32_t>(text.data(), lower.data(), text.size());
+  }
+  return words_match<std::uint16_t>(text.data(), lower.data(), text.size());
+}
+static_assert(shortest_name >= sizeof(std::uint16_t));
 
 }  // namespace
 

@@ -86,6 +86,21 @@ TEST(Headers, every_known_name_is_classified_as_itself) {
   EXPECT_EQ(classify_header(std::string(300, 'h')), KnownHeader::other);
 }
 
+TEST(Headers, a_known_name_with_another_character_is_another_name) {
+  for (std::uint8_t i = 1; i < static_cast<std::uint8_t>(KnownHeader::count_); ++i) {
+    const auto known = static_cast<KnownHeader>(i);
+    std::string name(name_of(known));
+    for (char& c : name) {
+      const char own = c;
+      for (int byte = 0; byte < 256; ++byte) {
+        c = static_cast<char>(byte);
+        EXPECT_EQ(classify_header(name) == known, to_lower(c) == own) << name;
+      }
+      c = own;
+    }
+  }
+}
+
 TEST(Headers, the_fields_that_connection_names_are_told) {
   Headers headers;
   headers.add("Connection", "keep-alive , X-Internal");

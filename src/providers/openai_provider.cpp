@@ -38,6 +38,14 @@ class HttpReply final : public UpstreamReply {
   std::unique_ptr<http::ClientResponse> response_;
 };
 
+/// What stands before a query, which may be empty.
+std::string_view separator(std::string_view query, bool behind_another) {
+  if (query.empty()) {
+    return {};
+  }
+  return behind_another ? "&" : "?";
+}
+
 }  // namespace
 
 OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
@@ -61,16 +69,13 @@ bool OpenAiProvider::configures(std::string_view header) const {
 std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPool::Lease* key) const {
   std::string head;
   head.reserve(1024);
-  std::string target = options_.base_path;
-  target += request.path;
-  for (const std::string_view query : {std::string_view(options_.base_query), request.query}) {
-    if (!query.empty()) {
-      target += target.contains('?') ? '&' : '?';
-      target += query;
-    }
-  }
   http::HeadWriter writer(head);
-  static_cast<void>(writer.request_line(request.method, target));
+  const std::string_view base_query = options_.base_query;
+  const bool has_query = options_.base_path.contains('?') || request.path.contains('?');
+  static_cast<void>(
+      writer.request_line(request.method, {options_.base_path, request.path,  //
+                                           separator(base_query, has_query), base_query,
+                                           separator(request.query, has_query || !base_query.empty()), request.query}));
   writer.field(http::KnownHeader::host, options_.host);
   bool has_type = configures("content-type");
   bool has_idempotency_key = configures("idempotency-key");
