@@ -30,8 +30,12 @@ struct JournalSegment {
   std::atomic<bool> sealed = false;      // nothing will be appended any more
   std::size_t synced = 0;                // of the journal's thread
   std::shared_ptr<InUse> in_use = std::make_shared<InUse>();
-  /// False: every call that was open in it has its end in the journal.
-  [[nodiscard]] bool has_open_calls() const { return in_use.use_count() > 1; }
+  /// False: every call that was open in it has its end in the journal, and who reads `written` after this finds it.
+  [[nodiscard]] bool has_open_calls() const {
+    const bool has_calls = in_use.use_count() > 1;  // a relaxed read
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return has_calls;
+  }
 };
 
 /// The journal of one core: what its calls were and cost, in files that survive the death of the process.
