@@ -127,7 +127,7 @@ TEST(Discovery, obeys_variables_of_weir_and_tells_their_errors) {
   EXPECT_EQ(good.outcome.config->models.forwards[0].retry.attempts, 5);
   EXPECT_EQ(good.outcome.config->listen[0].port, 0);
   EXPECT_EQ(good.outcome.notices, std::vector<std::string>{"WEIR_PORT: ignored: no option has this name"});
-  const Discovery bad = discover({{"WEIR_LISTEN", "0.0.0.0:8000"}}, no_server);
+  const Discovery bad = discover({{"WEIR_LISTEN", "0.0.0.0:8000"}, {"WEIR_STORE__URL", "none"}}, no_server);
   EXPECT_FALSE(bad.outcome.config);
   ASSERT_EQ(bad.outcome.errors.size(), 1U);
   EXPECT_TRUE(bad.outcome.errors[0].starts_with("WEIR_LISTEN: listen: 0.0.0.0:8000 can be reached"));
