@@ -15,6 +15,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 
 set(WEIR_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 set(WEIR_PROFILE "" CACHE STRING "generate: count what runs, for ./dev profile. A file: optimise with what was counted")
+option(WEIR_LTO "Optimise weir over all its files when it is linked" OFF)
 option(WEIR_WERROR "Turn warnings into errors (CI)" OFF)
 
 # What every target of ours links: language level, warnings, sanitizers, Asio's build mode.
@@ -53,6 +54,20 @@ elseif(WEIR_PROFILE)
   target_compile_options(weir_flags INTERFACE
     -fprofile-use=${profile} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date -Wno-backend-plugin)
 endif()
+
+# Objects hold both machine code, which tests and tools link as ever, and what weir_optimised_at_link() takes. The code of
+# a call is met once on its way and hardly repeats: a tenth fewer instructions are nearly a tenth less user time.
+function(weir_link_time_objects target)
+  if(WEIR_LTO)
+    target_compile_options(${target} PRIVATE -flto=thin -ffat-lto-objects -ffunction-sections)
+  endif()
+endfunction()
+function(weir_optimised_at_link target)
+  if(WEIR_LTO)
+    target_link_options(${target} PRIVATE
+      -flto=thin -ffat-lto-objects -Wl,--thinlto-cache-dir=${CMAKE_BINARY_DIR}/lto-cache)
+  endif()
+endfunction()
 
 if(WEIR_SANITIZE)
   target_compile_options(weir_flags INTERFACE -fsanitize=${WEIR_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

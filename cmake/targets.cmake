@@ -16,6 +16,7 @@ function(weir_library name)
     add_library(weir_${name} STATIC ${sources})
     target_link_libraries(weir_${name} PUBLIC weir_flags ${ARG_LINKS})
     weir_use_pch(weir_${name} ${ARG_PCH})
+    weir_link_time_objects(weir_${name})
   else()
     add_library(weir_${name} INTERFACE)  # headers only
     target_link_libraries(weir_${name} INTERFACE weir_flags ${ARG_LINKS})
