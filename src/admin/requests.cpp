@@ -23,7 +23,6 @@ constexpr auto settling_time = std::chrono::milliseconds(50);
 constexpr int settling_looks = 10;  // so often: where the provider told no usage, its tokens are counted first
 constexpr auto cores_time = std::chrono::seconds(1);  // a core that takes longer has other cares
 constexpr auto patience = std::chrono::seconds(10);   // with the store
-constexpr std::size_t ring_calls_max = 1000;
 
 struct Found {
   std::optional<std::string> json;  // nothing: there is no record
@@ -63,7 +62,7 @@ bool may_be_on_its_way(const api::ApiRequest& request, const ledger::RequestRing
   const std::string_view id = request.rest;
   const platform::WallTime now = request.core.loop.wall_now();
   return id >= store::first_id_at(now - long_ago) && id < store::first_id_at(now + std::chrono::milliseconds(1)) &&
-         ring.last(ring_calls_max).size() == ring_calls_max;
+         ring.all().size() == ring.capacity();
 }
 
 /// The JSON of one call: from memory, or else from the store.
@@ -117,7 +116,7 @@ Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring
     std::string message = fmt::format("The call `{}` has not ended yet: ask again when it has.", request.rest);
     if (!found->running) {
       message = fmt::format("No call `{}` is known: {}.", request.rest,
-                            worker == nullptr ? "the last 1,000 calls that ended are kept"
+                            worker == nullptr ? fmt::format("the last {} calls that ended are kept", ring.capacity())
                                               : "there was none, or it was too old to be kept");
     }
     co_await api::reply_error(request, {.code = Code::not_found, .message = std::move(message)});
@@ -147,7 +146,7 @@ bool matches(const store::RequestQuery& query, const ledger::RequestRecord& reco
 
 store::RequestPage page_of_ring(const ledger::RequestRing& ring, const store::RequestQuery& query) {
   std::vector<ledger::RecordPtr> found;
-  for (ledger::RecordPtr& record : ring.last(ring_calls_max)) {
+  for (ledger::RecordPtr& record : ring.all()) {
     if (matches(query, *record)) {
       found.push_back(std::move(record));
     }

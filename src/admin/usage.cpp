@@ -9,13 +9,12 @@ namespace weir::admin {
 namespace {
 
 constexpr auto patience = std::chrono::seconds(20);  // sums over all that is kept
-constexpr std::size_t ring_calls_max = 1000;
 
 using Rows = std::vector<store::UsageRow>;
 
 Result<Rows> usage_of_ring(const ledger::RequestRing& ring, const store::UsageQuery& query) {
   const auto memory = store::make_memory_store();
-  for (const ledger::RecordPtr& record : ring.last(ring_calls_max)) {
+  for (const ledger::RecordPtr& record : ring.all()) {
     std::string kept;
     ledger::append_kept(kept, *record);
     if (auto put = memory->requests().put(std::vector<std::string_view>{kept}, store::Repeats::possible); !put) {

@@ -31,6 +31,8 @@ namespace {
 
 constexpr std::size_t body_budget_bytes = std::size_t{512}
                                           << 20;  // request bodies and held replies at one time, over all cores
+constexpr std::size_t calls_in_memory_alone = 1000;
+constexpr std::size_t calls_beside_a_store = 100;  // for those who watch; the store has all
 
 std::shared_ptr<const gateway::Allowances> shared_allowances(const Config& config) {
   return std::make_shared<const gateway::Allowances>(config.allowances);
@@ -59,6 +61,7 @@ void warn_of_misplaced(const AllowanceTable::Change& change, observe::Log& log) 
 Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> config, observe::Log& log)
     : config_(std::move(config)),
       log_(log),
+      ring_(calls_in_memory_alone),
       budget_(body_budget_bytes),
       body_shares_(body_budget_bytes / 2, platform::entropy()),
       allowances_(shared_allowances(*config_)),
@@ -266,6 +269,7 @@ void Node::expect_budgets(const AuthConfig& auth, const gateway::Allowances& all
 
 void Node::use_records(RecordKeeping& records) {
   records_ = &records;
+  ring_.set_capacity(calls_beside_a_store);
   store_ = &records.worker();
   records.count_for(budgets_, [this](const std::string& tenant) { return allowances_.above(tenant); });
   expect_budgets(config_->auth, *allowances_.configured());

@@ -126,7 +126,7 @@ class Node final : api::MetricSource, ledger::RecordSink {
   const std::shared_ptr<const Config> config_;  // that it was started with; each core knows the one in use
   observe::Log& log_;
   KeyPools key_pools_{log_};
-  ledger::RequestRing ring_{1000};
+  ledger::RequestRing ring_;
   ledger::LiveHub live_;
   gateway::ModelDirectory directory_;
   routing::TargetStates targets_;  // survive reloads

@@ -45,6 +45,17 @@ TEST(RequestRing, lists_the_last_with_the_newest_first) {
   EXPECT_EQ(ids(2), "dc");
 }
 
+TEST(RequestRing, may_be_told_to_keep_fewer_before_there_are_any) {
+  RequestRing ring(1000);
+  ring.set_capacity(2);
+  EXPECT_EQ(ring.capacity(), 2U);
+  for (const char* id : {"a", "b", "c"}) {
+    ring.record(record_of(id));
+  }
+  EXPECT_EQ(ring.find("a"), nullptr);
+  EXPECT_EQ(ring.all().size(), 2U);
+}
+
 TEST(RequestRing, forgets_the_oldest_and_frees_it) {
   RequestRing ring(2);
   RecordPtr first = record_of("first");
