@@ -71,6 +71,54 @@ CONTRACT(an_allocated_file_is_zero_behind_what_was_appended) {
   co_return;
 }
 
+CONTRACT(an_allocated_file_is_written_again_under_another_name) {
+  Files& files = machine.files();
+  const std::string path = machine.directory() + "/first";
+  const std::string again = machine.directory() + "/second";
+  {
+    const auto file = files.create_allocated(path, 8);
+    EXPECT_TRUE((*file)->append("abcdef").has_value());
+  }
+  EXPECT_TRUE(files.rename(path, again).has_value());
+  EXPECT_TRUE(files.sync_directory(machine.directory()).has_value());
+  EXPECT_FALSE(files.read(path).has_value());
+  EXPECT_EQ(files.read(again), std::string("abcdef\0\0", 8));
+  {
+    EXPECT_FALSE(files.open_allocated(path, 8).has_value());
+    EXPECT_FALSE(files.open_allocated(again, 9).has_value()) << "it has not that many bytes";
+    const auto file = files.open_allocated(again, 8);
+    EXPECT_TRUE(file.has_value());
+    (*file)->prepare(0, 4);
+    (*file)->prepare(7, 1000);
+    EXPECT_EQ(files.read(again), std::string("abcdef\0\0", 8)) << "nothing was appended yet";
+    EXPECT_TRUE((*file)->append("XYZ").has_value());
+    EXPECT_TRUE((*file)->sync().has_value());
+    EXPECT_EQ(files.read(again), std::string("XYZdef\0\0", 8));
+    EXPECT_FALSE((*file)->append("is too long").has_value());
+    EXPECT_TRUE((*file)->append("12345").has_value());
+  }
+  EXPECT_EQ(files.read(again), "XYZ12345");
+  co_return;
+}
+
+CONTRACT(a_file_takes_the_place_of_the_one_that_had_its_new_name) {
+  Files& files = machine.files();
+  const std::string path = machine.directory() + "/new";
+  const std::string taken = machine.directory() + "/taken";
+  for (const std::string& name : {path, taken}) {
+    const auto file = files.open_append(name);
+    EXPECT_TRUE((*file)->append(name).has_value());
+  }
+  EXPECT_TRUE(files.rename(path, taken).has_value());
+  EXPECT_EQ(files.read(taken), path);
+  EXPECT_FALSE(files.rename(path, taken).has_value()) << "it is not there";
+  EXPECT_EQ(files.read(taken), path);
+  EXPECT_FALSE(files.rename(taken, machine.directory() + "/no/name").has_value());
+  EXPECT_EQ(files.read(taken), path);
+  EXPECT_FALSE(files.sync_directory(machine.directory() + "/no").has_value());
+  co_return;
+}
+
 CONTRACT(a_directory_is_listed_and_emptied) {
   Files& files = machine.files();
   const std::string path = machine.directory() + "/listed";

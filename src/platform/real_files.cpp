@@ -11,12 +11,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace weir::platform {
 
 namespace {
+
+const std::size_t page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 
 std::unexpected<Error> io_failure(const std::string& path) {
   return fail(Code::io_error, fmt::format("{}: {}", path, std::strerror(errno)));
@@ -58,8 +61,9 @@ class RealAppendFile final : public AppendFile {
 /// call; that it is there for other readers, and after the process was killed, is the same page cache's doing. Its
 /// descriptor stays for sync(), which writes pages that were changed through the mapping too.
 ///
-/// A disk that fails under a mapping is a signal (SIGBUS) where a page has to be read. Here pages are only written, and
-/// those behind what was written last have never left memory.
+/// A disk that fails under a mapping is a signal (SIGBUS) where a page has to be read. Here pages are only written.
+/// Those of a file that was made just now need not be read for that; those of one that is written again may have left
+/// memory, and come back in prepare(), to which a disk that fails is no signal.
 class RealAllocatedFile final : public AppendFile {
  public:
   RealAllocatedFile(int descriptor, std::string path, std::size_t bytes)
@@ -89,6 +93,13 @@ class RealAllocatedFile final : public AppendFile {
     std::memcpy(memory_ + at_, bytes.data(), bytes.size());
     at_ += bytes.size();
     return {};
+  }
+  void prepare(std::size_t offset, std::size_t bytes) override {
+    const std::size_t begin = offset - offset % page_bytes;
+    const std::size_t end = std::min(bytes_, offset + bytes);
+    if (begin < end) {
+      ::madvise(memory_ + begin, end - begin, MADV_POPULATE_WRITE);  // Linux 5.14; without it append() has the work
+    }
   }
   Result<void> sync() override {
     if (::fdatasync(descriptor_) != 0) {
@@ -178,6 +189,25 @@ Result<std::unique_ptr<AppendFile>> RealFiles::create_allocated(const std::strin
   return file;
 }
 
+Result<std::unique_ptr<AppendFile>> RealFiles::open_allocated(const std::string& path, std::size_t bytes) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) {
+    return io_failure(path);
+  }
+  auto file = std::make_unique<RealAllocatedFile>(descriptor, path, bytes);
+  struct stat found{};
+  if (::fstat(descriptor, &found) != 0) {
+    return io_failure(path);
+  }
+  if (std::cmp_not_equal(found.st_size, bytes)) {
+    return fail(Code::io_error, fmt::format("{}: it has not {} bytes", path, bytes));
+  }
+  if (auto mapped = file->map(); !mapped) {
+    return std::unexpected(std::move(mapped.error()));
+  }
+  return file;
+}
+
 Result<std::string> RealFiles::read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
@@ -227,6 +257,23 @@ Result<void> RealFiles::remove(const std::string& path) {
     return io_failure(path);
   }
   return {};
+}
+
+Result<void> RealFiles::rename(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) {
+    return io_failure(from);
+  }
+  return {};
+}
+
+Result<void> RealFiles::sync_directory(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return io_failure(path);
+  }
+  auto outcome = ::fsync(descriptor) != 0 ? Result<void>(io_failure(path)) : Result<void>();
+  ::close(descriptor);
+  return outcome;
 }
 
 Result<std::unique_ptr<FileLock>> RealFiles::lock(const std::string& path) {

@@ -80,6 +80,14 @@ Result<std::unique_ptr<platform::AppendFile>> MortalFiles::create_allocated(cons
   return as_mortal(disk_.create_allocated(path, bytes));
 }
 
+Result<std::unique_ptr<platform::AppendFile>> MortalFiles::open_allocated(const std::string& path, std::size_t bytes) {
+  if (!life_.operate()) {
+    return too_late();
+  }
+  ++segments_reused_;
+  return as_mortal(disk_.open_allocated(path, bytes));
+}
+
 Result<std::string> MortalFiles::read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) {
   return life_.operate() ? disk_.read_at(path, offset, bytes_max) : Result<std::string>(too_late());
 }
@@ -90,6 +98,14 @@ Result<std::vector<std::string>> MortalFiles::list(const std::string& directory)
 
 Result<void> MortalFiles::remove(const std::string& path) {
   return life_.operate() ? disk_.remove(path) : Result<void>(too_late());
+}
+
+Result<void> MortalFiles::rename(const std::string& from, const std::string& to) {
+  return life_.operate() ? disk_.rename(from, to) : Result<void>(too_late());
+}
+
+Result<void> MortalFiles::sync_directory(const std::string& path) {
+  return life_.operate() ? disk_.sync_directory(path) : Result<void>(too_late());
 }
 
 Result<std::unique_ptr<platform::FileLock>> MortalFiles::lock(const std::string& path) {

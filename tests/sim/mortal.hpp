@@ -41,12 +41,16 @@ class MortalFiles final : public platform::Files {
   Result<std::string> read(const std::string& path) override;
   Result<void> make_directory(const std::string& path) override;
   Result<std::unique_ptr<platform::AppendFile>> create_allocated(const std::string& path, std::size_t bytes) override;
+  Result<std::unique_ptr<platform::AppendFile>> open_allocated(const std::string& path, std::size_t bytes) override;
   Result<std::string> read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) override;
   Result<std::vector<std::string>> list(const std::string& directory) override;
   Result<void> remove(const std::string& path) override;
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> sync_directory(const std::string& path) override;
   Result<std::unique_ptr<platform::FileLock>> lock(const std::string& path) override;
   platform::FileStamp stamp(const std::string& path) override { return disk_.stamp(path); }
   [[nodiscard]] std::uint64_t segments_made() const { return segments_made_; }
+  [[nodiscard]] std::uint64_t segments_reused() const { return segments_reused_; }
 
  private:
   Result<std::unique_ptr<platform::AppendFile>> as_mortal(Result<std::unique_ptr<platform::AppendFile>> file);
@@ -54,6 +58,7 @@ class MortalFiles final : public platform::Files {
   Life& life_;
   const std::function<void()> on_append_;
   std::uint64_t segments_made_ = 0;
+  std::uint64_t segments_reused_ = 0;
 };
 
 /// What was put into the store of a run, by the id of the call.

@@ -6,6 +6,14 @@
 
 namespace weir::platform {
 
+namespace {
+
+std::string_view directory_of(std::string_view path) {
+  return path.substr(0, std::min(path.rfind('/'), path.size()));
+}
+
+}  // namespace
+
 class SimulatedAppendFile final : public AppendFile {
  public:
   SimulatedAppendFile(SimulatedFiles& disk, std::shared_ptr<SimulatedFiles::File> file, std::string path)
@@ -161,6 +169,23 @@ Result<std::unique_ptr<AppendFile>> SimulatedFiles::create_allocated(const std::
   return std::make_unique<SimulatedAppendFile>(*this, std::move(file), path);
 }
 
+Result<std::unique_ptr<AppendFile>> SimulatedFiles::open_allocated(const std::string& path, std::size_t bytes) {
+  if (auto usable = operate(path); !usable) {
+    return std::unexpected(usable.error());
+  }
+  const auto found = files_.find(path);
+  if (found == files_.end()) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
+  }
+  File& file = *found->second;
+  if (file.content.size() != bytes) {
+    return fail(Code::io_error, fmt::format("{}: it has not {} bytes", path, bytes));
+  }
+  file.below = file.content;
+  file.written = file.synced = 0;
+  return std::make_unique<SimulatedAppendFile>(*this, found->second, path);
+}
+
 Result<std::string> SimulatedFiles::read_at(const std::string& path, std::uint64_t offset, std::size_t bytes_max) {
   auto content = read(path);
   if (content) {
@@ -203,6 +228,30 @@ Result<void> SimulatedFiles::remove(const std::string& path) {
   if (files_.erase(path) + directories_.erase(path) == 0) {
     return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
   }
+  std::erase_if(renames_, [&](const Rename& rename) { return rename.to == path; });  // nothing is left to undo
+  return {};
+}
+
+Result<void> SimulatedFiles::rename(const std::string& from, const std::string& to) {
+  if (auto usable = operate(from); !usable) {
+    return usable;
+  }
+  if (!files_.contains(from) || !has_directory_of(to)) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", from));
+  }
+  files_[to] = std::move(files_.extract(from).mapped());
+  renames_.push_back({.from = from, .to = to});
+  return {};
+}
+
+Result<void> SimulatedFiles::sync_directory(const std::string& path) {
+  if (auto usable = operate(path); !usable) {
+    return usable;
+  }
+  if (!directories_.contains(path)) {
+    return fail(Code::io_error, fmt::format("{}: No such file or directory", path));
+  }
+  std::erase_if(renames_, [&](const Rename& rename) { return directory_of(rename.to) == path; });
   return {};
 }
 
@@ -242,8 +291,23 @@ void SimulatedFiles::kill() {
   ++processes_;
 }
 
+void SimulatedFiles::undo_renames() {
+  if (renames_.empty()) {
+    return;
+  }
+  for (std::size_t left = choices_.below(renames_.size() + 1); left > 0; --left) {
+    const Rename& last = renames_.back();
+    if (auto file = files_.extract(last.to); !file.empty()) {  // else it was removed under a later name
+      files_[last.from] = std::move(file.mapped());
+    }
+    renames_.pop_back();
+  }
+  renames_.clear();
+}
+
 void SimulatedFiles::crash() {
   kill();
+  undo_renames();
   for (auto& [path, file] : files_) {
     const std::size_t unsynced = file->written - file->synced;
     const std::size_t kept = choices_.below(unsynced + 1);
@@ -254,7 +318,9 @@ void SimulatedFiles::crash() {
     file->content.resize(file->synced + kept);
     file->written = file->synced = file->content.size();
     if (file->allocated) {
-      file->content.resize(bytes, '\0');  // what never reached the disk reads as it was allocated
+      // What never reached the disk reads as before: zero, or as the file was when it was opened.
+      file->content += std::string_view(file->below).substr(std::min(file->written, file->below.size()));
+      file->content.resize(bytes, '\0');
     }
   }
 }

@@ -63,5 +63,42 @@ TEST(SimulatedFiles, a_crash_keeps_what_was_synced_and_a_beginning_of_the_rest) 
   EXPECT_EQ(lengths.size(), 6U) << "every cut happens";
 }
 
+TEST(SimulatedFiles, a_crash_leaves_what_an_allocated_file_held_behind_what_was_written) {
+  std::set<std::string> contents;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    SimulatedFiles files(seed);
+    EXPECT_TRUE((*files.create_allocated("file", 5))->append("abcd").has_value());
+    const auto file = files.open_allocated("file", 5);
+    ASSERT_TRUE(file.has_value());
+    EXPECT_TRUE((*file)->append("1").has_value());
+    EXPECT_TRUE((*file)->sync().has_value());
+    EXPECT_TRUE((*file)->append("23").has_value());
+    files.crash();
+    contents.insert(files.read("file").value_or(""));
+  }
+  using namespace std::string_literals;
+  EXPECT_EQ(contents, (std::set{"1bcd\0"s, "12cd\0"s, "123d\0"s}));
+}
+
+TEST(SimulatedFiles, a_crash_undoes_new_names_but_those_that_were_made_durable) {
+  std::set<std::vector<std::string>> lists;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    SimulatedFiles files(seed);
+    ASSERT_TRUE(files.make_directory("data").has_value());
+    for (const std::string name : {"data/a", "data/b", "data/c"}) {
+      EXPECT_TRUE(files.open_append(name).has_value());
+    }
+    EXPECT_TRUE(files.rename("data/a", "data/durable").has_value());
+    EXPECT_TRUE(files.sync_directory("data").has_value());
+    EXPECT_TRUE(files.rename("data/b", "data/x").has_value());
+    EXPECT_TRUE(files.rename("data/x", "data/y").has_value());
+    EXPECT_TRUE(files.rename("data/c", "data/gone").has_value());
+    EXPECT_TRUE(files.remove("data/gone").has_value());
+    files.crash();
+    lists.insert(*files.list("data"));
+  }
+  EXPECT_EQ(lists, (std::set<std::vector<std::string>>{{"b", "durable"}, {"durable", "x"}, {"durable", "y"}}));
+}
+
 }  // namespace
 }  // namespace weir::platform
