@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "ledger/journal_frame.hpp"
@@ -12,8 +13,19 @@ namespace weir::ledger {
 namespace {
 
 constexpr std::size_t scratch_bytes = std::size_t{16} << 10;  // more than nearly every record takes
+constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
+constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
+constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
 
 }  // namespace
+
+std::optional<std::uint64_t> segment_number(std::string_view name) {
+  const std::string_view digits = name.substr(name.rfind('-') + 1);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), number);
+  const bool is_number = error == std::errc() && end == digits.end();
+  return name.starts_with("core-") && is_number ? std::optional(number) : std::nullopt;
+}
 
 CoreJournal::CoreJournal(platform::Files& files, Options options, std::function<void()> on_append)
     : files_(files), options_(std::move(options)), on_append_(std::move(on_append)) {
@@ -102,9 +114,8 @@ bool CoreJournal::append_frame(FrameKind kind) {
       lost_.fetch_add(1, std::memory_order_relaxed);
       return false;
     }
-    write_journal_head(frame_.data(), kind, sequence_, payload);
-    const bool in_file = append_to_current(frame_);
-    if (in_file || keep(frame_)) {
+    const bool in_file = append_to_current(kind);
+    if (in_file || keep(kind)) {
       ++sequence_;
     }
     appended_.fetch_add(1, std::memory_order_relaxed);
@@ -116,14 +127,22 @@ bool CoreJournal::append_frame(FrameKind kind) {
   }
 }
 
+/// Of what stands in `frame_`.
+void CoreJournal::write_head(FrameKind kind, std::uint64_t segment) {
+  write_journal_head(frame_.data(), segment, kind, sequence_, std::string_view(frame_).substr(journal_head_bytes));
+}
+
 /// False where there is no file that takes it.
-bool CoreJournal::append_to_current(std::string_view frame) {
+bool CoreJournal::append_to_current(FrameKind kind) {
   for (bool rotated = false;; rotated = true) {
     if (current_ != nullptr) {
       const std::size_t written = current_->written.load(std::memory_order_relaxed);
-      if (frame.size() <= current_->bytes - written && current_->file->append(frame)) {
-        current_->written.store(written + frame.size(), std::memory_order_release);
-        return true;
+      if (frame_.size() <= current_->bytes - written) {
+        write_head(kind, current_->number);
+        if (current_->file->append(frame_)) {
+          current_->written.store(written + frame_.size(), std::memory_order_release);
+          return true;
+        }
       }
       // Full, or broken: what was written of this frame then ends the segment, as its checksum is wrong.
       current_->sealed.store(true, std::memory_order_release);
@@ -142,30 +161,60 @@ bool CoreJournal::append_to_current(std::string_view frame) {
 }
 
 /// False: it is lost.
-bool CoreJournal::keep(std::string_view frame) {
+bool CoreJournal::keep(FrameKind kind) {
+  write_head(kind, no_segment);
   const std::lock_guard lock(mutex_);
   in_memory_ = true;
-  if (frame.size() > options_.overflow_bytes_max - memory_.size()) {
+  if (frame_.size() > options_.overflow_bytes_max - memory_.size()) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  memory_ += frame;
+  memory_ += frame_;
   kept_.store(memory_.size(), std::memory_order_relaxed);
   return true;
 }
 
 Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
   auto segment = std::make_shared<JournalSegment>();
-  segment->number = next_number_;
+  segment->number = next_number_++;
   segment->bytes = bytes;
-  segment->path = fmt::format("{}{:08}", options_.prefix, segment->number);
-  auto file = files_.create_allocated(segment->path, bytes);
+  segment->path = fmt::format("{}/core-{}-{:08}", options_.directory, options_.core, segment->number);
+  auto file = make_file(segment->path, bytes);
   if (!file) {
     return std::unexpected(std::move(file.error()));
   }
-  ++next_number_;
   segment->file = std::move(*file);
   return segment;
+}
+
+Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(const std::string& path, std::size_t bytes) {
+  std::string retired;
+  if (bytes == options_.segment_bytes) {
+    const std::lock_guard lock(mutex_);
+    retired.swap(retired_);
+  }
+  if (!retired.empty()) {
+    if (auto file = write_again(retired, path)) {
+      return file;
+    }
+    for (const std::string& name : {retired, path}) {
+      static_cast<void>(files_.remove(name));
+    }
+  }
+  return files_.create_allocated(path, bytes);
+}
+
+/// What it holds is no segment's of that number: see JournalFrame.
+Result<std::unique_ptr<platform::AppendFile>> CoreJournal::write_again(const std::string& retired,
+                                                                       const std::string& path) {
+  if (auto renamed = files_.rename(retired, path); !renamed) {
+    return std::unexpected(std::move(renamed.error()));
+  }
+  // Before there is a frame in it: after a power loss nobody would look for one under the old name.
+  if (auto durable = files_.sync_directory(options_.directory); !durable) {
+    return std::unexpected(std::move(durable.error()));
+  }
+  return files_.open_allocated(path, options_.segment_bytes);
 }
 
 /// What is kept in memory goes to a file, in order; those that follow may then go to a segment again.
@@ -204,6 +253,7 @@ Result<void> CoreJournal::empty_memory() {
       memory_in_use_.swap(in_use);
       kept_.store(0, std::memory_order_relaxed);
     }
+    move_journal_frames(taken, target->number);
     auto written = target->file->append(taken);
     if (written) {
       target->in_use = in_use;
@@ -257,18 +307,44 @@ Result<void> CoreJournal::make_room() {
 
 Result<void> CoreJournal::maintain() {
   Result<void> outcome = make_room();  // first: a sync may take long
+  std::size_t news = 0;
   for (const SegmentPtr& segment : segments()) {
     const std::size_t written = segment->written.load(std::memory_order_acquire);
     if (segment->synced == written) {
       continue;
     }
+    news += written - segment->synced;
     if (auto synced = segment->file->sync()) {
       segment->synced = written;
     } else if (outcome) {
       outcome = std::move(synced);
     }
   }
+  if (news > 0) {
+    prepare(news);  // behind the sync, after which pages are protected until they are written again
+  }
   return outcome;
+}
+
+/// What the next round will write, if it is as much as this one wrote: its pages wait for the core's thread.
+void CoreJournal::prepare(std::size_t bytes) {
+  bytes = std::clamp(bytes, prepared_bytes_min, prepared_bytes_max);
+  SegmentPtr current;
+  SegmentPtr next;
+  {
+    const std::lock_guard lock(mutex_);
+    current = segments_.empty() ? nullptr : segments_.back();
+    next = spare_;
+  }
+  if (current != nullptr && !current->sealed.load(std::memory_order_acquire)) {
+    const std::size_t written = current->written.load(std::memory_order_acquire);
+    const std::size_t here = std::min(bytes, current->bytes - written);
+    current->file->prepare(written, here);
+    bytes -= here;
+  }
+  if (next != nullptr) {
+    next->file->prepare(0, bytes);
+  }
 }
 
 std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
@@ -276,13 +352,34 @@ std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
   return segments_;
 }
 
+/// A retired file has a name that no recovery reads: what it holds is in the store, or has left that too by then.
 Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment) {
-  if (auto removed = files_.remove(segment->path); !removed) {
-    return removed;
+  bool retires = segment->bytes == options_.segment_bytes;
+  {
+    const std::lock_guard lock(mutex_);
+    retires = retires && retired_.empty();
+  }
+  const std::string retired = segment->path + "-retired";
+  if (auto gone = retires ? files_.rename(segment->path, retired) : files_.remove(segment->path); !gone) {
+    return gone;
   }
   const std::lock_guard lock(mutex_);
   std::erase(segments_, segment);
+  if (retires) {
+    retired_ = retired;
+  }
   return {};
+}
+
+void CoreJournal::remove_retired() {
+  std::string retired;
+  {
+    const std::lock_guard lock(mutex_);
+    retired.swap(retired_);
+  }
+  if (!retired.empty()) {
+    static_cast<void>(files_.remove(retired));
+  }
 }
 
 void CoreJournal::seal() {
@@ -298,6 +395,7 @@ void CoreJournal::seal() {
   if (unused != nullptr) {
     static_cast<void>(files_.remove(unused->path));
   }
+  remove_retired();
 }
 
 Result<std::unique_ptr<Journal>> Journal::open(platform::Files& files, Options options) {
@@ -320,7 +418,8 @@ Result<std::unique_ptr<Journal>> Journal::open(platform::Files& files, Options o
   for (std::size_t core = 0; core < own.cores; ++core) {
     journal->cores_.push_back(std::make_unique<CoreJournal>(
         files,
-        CoreJournal::Options{.prefix = fmt::format("{}/core-{}-", journal->own_directory_, core),
+        CoreJournal::Options{.directory = journal->own_directory_,
+                             .core = core,
                              .segment_bytes = own.segment_bytes,
                              .overflow_bytes_max = own.overflow_bytes_max},
         [made = journal.get()] {
@@ -361,6 +460,9 @@ void Journal::seal() {
 }
 
 Result<void> Journal::remove() {
+  for (const auto& core : cores_) {
+    core->remove_retired();  // behind seal() some more were shipped
+  }
   auto removed = files_.remove(own_directory_ + "/lock");
   lock_.reset();
   return removed ? files_.remove(own_directory_) : removed;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,9 @@ namespace weir::ledger {
 struct InUse {
   std::shared_ptr<InUse> also;  // which is thereby held too
 };
+
+/// The number of the segment that a file of that name holds; nothing where it holds none, or one that was retired.
+[[nodiscard]] std::optional<std::uint64_t> segment_number(std::string_view name);
 
 /// One file of the journal. Shared by the core that appends, the thread that syncs and the one that ships.
 struct JournalSegment {
@@ -47,7 +51,8 @@ struct JournalSegment {
 class CoreJournal {
  public:
   struct Options {
-    std::string prefix;  // of its files: "directory/core-0-"
+    std::string directory;
+    std::size_t core = 0;  // in the names of its files: "core-0-00000001"
     std::size_t segment_bytes = std::size_t{8} << 20;
     std::size_t overflow_bytes_max = std::size_t{8} << 20;
   };
@@ -65,10 +70,13 @@ class CoreJournal {
   /// One round: syncs what was appended, has the next segment ready, moves what is kept in memory to a file.
   Result<void> maintain();
   [[nodiscard]] std::vector<std::shared_ptr<JournalSegment>> segments() const;
-  /// The segment was shipped: its file goes.
+  /// The segment was shipped: its file goes, or is retired, to be written again as a later segment. On the shipper's
+  /// thread.
   Result<void> forget(const std::shared_ptr<JournalSegment>& segment);
   /// Nothing will be appended any more: what is open is sealed, and a segment that was never used goes.
   void seal();
+  /// The file that is retired goes.
+  void remove_retired();
 
   [[nodiscard]] std::uint64_t appended() const { return appended_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
@@ -79,10 +87,14 @@ class CoreJournal {
 
   bool append_closed(const RequestRecord& record);
   bool append_frame(FrameKind kind);
-  bool append_to_current(std::string_view frame);
-  bool keep(std::string_view frame);
+  bool append_to_current(FrameKind kind);
+  bool keep(FrameKind kind);
+  void write_head(FrameKind kind, std::uint64_t segment);
   Result<SegmentPtr> make_segment(std::size_t bytes);
+  Result<std::unique_ptr<platform::AppendFile>> make_file(const std::string& path, std::size_t bytes);
+  Result<std::unique_ptr<platform::AppendFile>> write_again(const std::string& retired, const std::string& path);
   Result<void> make_room();
+  void prepare(std::size_t bytes);
   Result<void> empty_memory();
 
   platform::Files& files_;
@@ -100,6 +112,7 @@ class CoreJournal {
   mutable std::mutex mutex_;  // held to move pointers, or to append to `memory_`
   SegmentPtr spare_;
   std::vector<SegmentPtr> segments_;  // all whose files are there, in order, but the spare
+  std::string retired_;               // the path of a file of the usual size that waits to be written again; or empty
   std::string memory_;                // frames that found no file; those that follow queue behind them
   // Of the segment that `memory_` goes to; and of those in which calls are open whose end is in `memory_`.
   std::shared_ptr<InUse> memory_in_use_ = std::make_shared<InUse>();

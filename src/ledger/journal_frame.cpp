@@ -1,6 +1,5 @@
 #include "ledger/journal_frame.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -31,18 +30,32 @@ Number read_number(std::string_view bytes) {
 constexpr unsigned length_bits = 24;
 constexpr std::uint32_t length_mask = (std::uint32_t{1} << length_bits) - 1;
 
-/// Of the sequence number, as it stands in the frame, and the payload.
-std::uint32_t sum_of(std::uint8_t kind, std::string_view sequence, std::string_view payload) {
-  return crc32c(payload, crc32c(sequence, kind));
+/// Of the sequence number, as it stands in the frame, and the payload. What a sum begins with is as good as the first
+/// bytes that it is of: a number as it is would differ from another in one byte, as a damaged sequence number does.
+std::uint32_t sum_of(std::uint64_t segment, std::uint8_t kind, std::string_view sequence, std::string_view payload) {
+  constexpr std::uint32_t spread = 0x9e3779b1;  // odd, so that two numbers never become one
+  return crc32c(payload, crc32c(sequence, (static_cast<std::uint32_t>(segment) * spread) ^ kind));
 }
+
+constexpr std::uint64_t no_number = 0;  // in the sums of format 2
 
 }  // namespace
 
-void write_journal_head(char* head, FrameKind kind, std::uint64_t sequence, std::string_view payload) {
+void write_journal_head(char* head, std::uint64_t segment, FrameKind kind, std::uint64_t sequence,
+                        std::string_view payload) {
   const auto kind_number = static_cast<std::uint8_t>(kind);
   write_number(head + 8, sequence);
   write_number(head, static_cast<std::uint32_t>(payload.size()) | (std::uint32_t{kind_number} << length_bits));
-  write_number(head + 4, sum_of(kind_number, {head + 8, sizeof sequence}, payload));
+  write_number(head + 4, sum_of(segment, kind_number, {head + 8, sizeof sequence}, payload));
+}
+
+void move_journal_frames(std::string& frames, std::uint64_t segment) {
+  JournalReader reader(frames, JournalReader::Trusted{});
+  std::size_t at = 0;
+  while (const auto frame = reader.next()) {
+    write_journal_head(frames.data() + at, segment, frame->kind, frame->sequence, frame->payload);
+    at = reader.consumed();
+  }
 }
 
 void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t place) {
@@ -82,9 +95,8 @@ std::optional<JournalFrame> JournalReader::next() {
   }
   const auto sequence = read_number<std::uint64_t>(rest.substr(8));
   const std::string_view payload = rest.substr(journal_head_bytes, length);
-  if ((check_ &&
-       sum_of(kind, rest.substr(8, sizeof sequence), payload) != read_number<std::uint32_t>(rest.substr(4))) ||
-      (expected_ && sequence != *expected_)) {
+  if ((expected_ && sequence != *expected_) || (check_ && !has_sum(read_number<std::uint32_t>(rest.substr(4)), kind,
+                                                                   rest.substr(8, sizeof sequence), payload))) {
     return std::nullopt;
   }
   at_ += journal_head_bytes + length;
@@ -92,9 +104,16 @@ std::optional<JournalFrame> JournalReader::next() {
   return JournalFrame{.kind = static_cast<FrameKind>(kind), .sequence = sequence, .payload = payload};
 }
 
-bool JournalReader::at_clean_end() const {
-  const std::string_view rest = bytes_.substr(at_).substr(0, journal_head_bytes);
-  return std::ranges::all_of(rest, [](char byte) { return byte == 0; });
+/// The first frame tells which format a file has. One of format 3 has no sum without a number, and never had one.
+bool JournalReader::has_sum(std::uint32_t sum, std::uint8_t kind, std::string_view sequence, std::string_view payload) {
+  if (sum == sum_of(segment_, kind, sequence, payload)) {
+    return true;
+  }
+  if (at_ != 0 || sum != sum_of(no_number, kind, sequence, payload)) {
+    return false;
+  }
+  segment_ = no_number;
+  return true;
 }
 
 }  // namespace weir::ledger

@@ -17,9 +17,11 @@ enum class FrameKind : std::uint8_t {
   ended = 3,   // its record at the end, without what its open record has told already: see JournalEnd
 };
 
-/// A record in a segment of the journal, format 2: length of the payload (24 bits) and kind (8), CRC-32C of kind and
-/// what follows it (32), sequence number (64), payload; numbers little endian. A length of zero is where a segment's
-/// written part ends. Format 1 had kind 0, and was never released.
+/// A record in a segment of the journal, format 3: length of the payload (24 bits) and kind (8), CRC-32C of the
+/// segment's number, kind and what follows it (32), sequence number (64), payload; numbers little endian. What stands
+/// behind a segment's written part is zero, or a part of a segment that the same file was before: of the same bytes,
+/// another number makes another sum, always, so no frame of that one is taken for one of this. Format 2 had no number
+/// in the sum, as if it were 0, and files that were new; it is read too.
 struct JournalFrame {
   FrameKind kind = FrameKind::open;
   std::uint64_t sequence = 0;
@@ -38,8 +40,13 @@ inline constexpr std::size_t journal_end_head_bytes = 16;
 inline constexpr std::size_t journal_head_bytes = 16;
 inline constexpr std::size_t journal_payload_max = std::size_t{256} << 10;
 
-/// Writes the head of a frame to `head`, which has journal_head_bytes; the payload follows it.
-void write_journal_head(char* head, FrameKind kind, std::uint64_t sequence, std::string_view payload);
+/// Writes the head of a frame to `head`, which has journal_head_bytes; the payload follows it. `segment`: the number of
+/// the one it goes to.
+void write_journal_head(char* head, std::uint64_t segment, FrameKind kind, std::uint64_t sequence,
+                        std::string_view payload);
+
+/// Makes whole frames, one behind the other, those of that segment, whichever they were written for.
+void move_journal_frames(std::string& frames, std::uint64_t segment);
 
 /// Writes the head of an `ended` payload to `head`, which has journal_end_head_bytes; the record follows it.
 void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t place);
@@ -49,12 +56,14 @@ void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t
 void append_joined(std::string& out, const JournalEnd& end, std::string_view asked);
 
 /// Reads the frames of a segment's bytes, in order, until the first that is not whole and right: torn, never written,
-/// or out of sequence. What stands behind that is not looked at. Pure; views live as long as the bytes.
+/// of another segment, or out of sequence. What stands behind that is not looked at. Pure; views live as long as the
+/// bytes.
 class JournalReader {
  public:
-  /// `sequence`: what the first frame must have, if known.
-  explicit JournalReader(std::string_view bytes, std::optional<std::uint64_t> sequence = std::nullopt)
-      : bytes_(bytes), expected_(sequence) {}
+  /// From the segment's beginning. `sequence`: what the first frame must have, if known.
+  explicit JournalReader(std::string_view bytes, std::uint64_t segment,
+                         std::optional<std::uint64_t> sequence = std::nullopt)
+      : bytes_(bytes), segment_(segment), expected_(sequence) {}
   /// For bytes that this process has written a moment ago: their sums need not be reckoned again.
   struct Trusted {};
   JournalReader(std::string_view bytes, Trusted) : bytes_(bytes), check_(false) {}
@@ -62,12 +71,13 @@ class JournalReader {
   std::optional<JournalFrame> next();
   /// The bytes of the frames that were given.
   [[nodiscard]] std::size_t consumed() const { return at_; }
-  /// True where the bytes behind the last frame are no written frame at all: the end, or zeros. False: a torn one.
-  [[nodiscard]] bool at_clean_end() const;
 
  private:
+  [[nodiscard]] bool has_sum(std::uint32_t sum, std::uint8_t kind, std::string_view sequence, std::string_view payload);
+
   std::string_view bytes_;
   std::size_t at_ = 0;
+  std::uint64_t segment_ = 0;
   std::optional<std::uint64_t> expected_;
   bool check_ = true;
 };

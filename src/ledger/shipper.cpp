@@ -260,14 +260,15 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     }
   };
   for (const std::string& name : *names) {
-    if (!name.starts_with("core-")) {
+    const auto number = segment_number(name);
+    if (!number) {
       continue;
     }
     const auto bytes = files_.read(directory + "/" + name);
     if (!bytes) {
       return std::unexpected(bytes.error());
     }
-    JournalReader reader(*bytes);
+    JournalReader reader(*bytes, *number);
     while (const auto frame = reader.next()) {
       std::string record(frame->payload);
       if (frame->kind == FrameKind::ended) {

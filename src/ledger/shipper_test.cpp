@@ -297,6 +297,47 @@ TEST_F(ShipperTest, takes_no_end_for_unusable_whose_call_the_store_has) {
   }
 }
 
+// Files that were shipped are kept, to be written again: what is in them may have left the store by then.
+TEST_F(ShipperTest, brings_back_no_call_that_the_store_had) {
+  for (int more = 0; more < 15; ++more) {  // where the process is killed: the file waits, is the next, is written
+    SimulatedFiles disk(1);
+    ASSERT_TRUE(disk.make_directory("data").has_value());
+    MoodyStore books;
+    int number = 0;
+    {
+      Process process(disk, "dead", 2000);
+      CoreJournal& core = process.journal->core(0);
+      const auto run_one = [&] {
+        RequestRecord record = call(++number);
+        core.opened(record);
+        close(core, record);
+        process.maintain();
+      };
+      while (core.segments().size() < 3) {
+        run_one();
+      }
+      process.ship(books);
+      ASSERT_EQ(disk.list("data/journal/dead")->front(), "core-0-00000001-retired");
+      books.calls.clear();
+      for (int i = 0; i < more; ++i) {
+        run_one();
+      }
+      disk.kill();
+    }
+    Process next(disk, "next");
+    const auto recovered = next.shipper->recover(books);
+    ASSERT_TRUE(recovered.has_value()) << recovered.error().message;
+    EXPECT_EQ(recovered->unknown, 0U);
+    for (const auto& [id, row] : books.calls) {
+      EXPECT_GT(id, call(number - more - 5).id) << "of the file that was not full yet";
+    }
+    for (int last = number; last > number - more; --last) {
+      EXPECT_TRUE(books.calls.contains(call(last).id)) << last << " of " << number;
+    }
+    EXPECT_EQ(disk.list("data/journal"), std::vector<std::string>{"next"});
+  }
+}
+
 // The version before wrote ends that told all, and knew no others.
 TEST_F(ShipperTest, recovers_a_journal_whose_ends_tell_all) {
   {

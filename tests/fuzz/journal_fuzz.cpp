@@ -4,7 +4,8 @@
 //
 // Checked for each input: whatever the bytes, reading ends, gives frames that lie inside, and reading what was consumed
 // gives the same frames; what follows a torn frame is never given. Of frames that were written, those before the first
-// damaged byte are all read, as they were. Records that are no JSON are refused and never a crash; one that is read
+// damaged byte are all read, as they were, in this format and the one before; of what the file held before it was
+// written again, nothing. Records that are no JSON are refused and never a crash; one that is read
 // again after as_unknown() is not open.
 #include <algorithm>
 #include <string>
@@ -20,8 +21,10 @@ namespace {
 
 using weir::ledger::JournalReader;
 
+constexpr std::uint64_t number = 7;  // of the segment that is read
+
 std::vector<std::string> read(std::string_view bytes, std::size_t& consumed) {
-  JournalReader reader(bytes);
+  JournalReader reader(bytes, number);
   std::vector<std::string> payloads;
   std::size_t sum = 0;
   while (const auto frame = reader.next()) {
@@ -31,8 +34,20 @@ std::vector<std::string> read(std::string_view bytes, std::size_t& consumed) {
   }
   consumed = reader.consumed();
   WEIR_ASSERT(consumed == sum && consumed <= bytes.size(), "frames stand one behind the other");
-  static_cast<void>(reader.at_clean_end());
   return payloads;
+}
+
+/// The payloads, each in a frame of ours. `ends`: of the frames.
+std::string framed(const std::vector<std::string>& payloads, std::uint64_t segment, std::vector<std::size_t>& ends) {
+  std::string bytes;
+  ends.clear();
+  for (const std::string& payload : payloads) {
+    std::string head(weir::ledger::journal_head_bytes, '\0');
+    weir::ledger::write_journal_head(head.data(), segment, weir::ledger::FrameKind::open, ends.size(), payload);
+    bytes += head + payload;
+    ends.push_back(bytes.size());
+  }
+  return bytes;
 }
 
 void read_record(const std::string& record) {
@@ -68,10 +83,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   }
   static_cast<void>(weir::store::key_of(input));
 
-  // The input as payloads, each in a frame of ours; then one byte is damaged, or the end is cut off.
-  std::string segment;
+  // The input as payloads, each in a frame of ours; then one byte is damaged, or the end is cut off, where there are
+  // zeros then or what the file held before.
   std::vector<std::string> written;
-  std::vector<std::size_t> ends;
   std::size_t begin = 0;
   for (const std::size_t end : weir::fuzz::cuts(size, dice)) {
     if (end == begin) {
@@ -79,20 +93,23 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     }
     written.push_back(input.substr(begin, end - begin));
     begin = end;
-    std::string head(weir::ledger::journal_head_bytes, '\0');
-    weir::ledger::write_journal_head(head.data(), weir::ledger::FrameKind::open, written.size(), written.back());
-    segment += head + written.back();
-    ends.push_back(segment.size());
   }
+  constexpr std::uint64_t no_number = 0;  // as the format before had it
+  std::vector<std::size_t> ends;
+  const std::string before = framed(written, number - 1, ends);
+  const std::string segment = framed(written, dice.below(4) == 0 ? no_number : number, ends);
   WEIR_ASSERT(read(segment, consumed) == written && consumed == segment.size(), "what was written is read");
   if (segment.empty()) {
     return 0;
   }
   const std::size_t damaged = dice.below(segment.size());
   std::string torn = segment;
-  if (dice.below(2) == 0) {
+  const std::size_t damage = dice.below(3);
+  if (damage == 0) {
     torn.resize(damaged);
     torn.append(dice.below(64), '\0');
+  } else if (damage == 1) {
+    torn.replace(damaged, std::string::npos, before, damaged);
   } else {
     torn[damaged] = static_cast<char>(torn[damaged] ^ static_cast<char>(1 + dice.below(255)));
   }

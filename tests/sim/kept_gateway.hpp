@@ -56,6 +56,7 @@ class KeptGateway {
   void kill() { life_.end(); }
   [[nodiscard]] bool killed() const { return life_.over(); }
   [[nodiscard]] std::uint64_t segments_made() const { return files_.segments_made(); }
+  [[nodiscard]] std::uint64_t segments_reused() const { return files_.segments_reused(); }
   /// Ends in good order; what it holds is with the store when stopped().
   void shut_down();
   [[nodiscard]] bool stopped() const { return stopped_; }

@@ -113,7 +113,11 @@ class MoneyRun {
     money_.states.count("the disk was full", machine_.disk.fault_counts().of(platform::Fault::disk_full));
     for (const auto& process : processes_) {
       constexpr std::uint64_t at_the_start = 4;  // one for each core, and a spare
-      money_.states.count("journal rotated", process != nullptr && process->segments_made() > at_the_start ? 1 : 0);
+      if (process != nullptr) {
+        const std::uint64_t reused = process->segments_reused();
+        money_.states.count("journal rotated", process->segments_made() + reused > at_the_start ? 1 : 0);
+        money_.states.count("a file of the journal written again", reused);
+      }
     }
     result_.trace_hash = world_.trace_hash();
     result_.states = money_.states;

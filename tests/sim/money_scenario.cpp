@@ -145,7 +145,7 @@ MoneyScenario make_money_scenario(std::uint64_t seed) {
   }
   made.dies_in_the_evening = dice.chance(0.5);
   made.turn_every = dice.one_of<Duration>({10ms, 100ms, 1s});
-  made.journal_segment = dice.one_of<std::size_t>({32'768, 32'768, 65'536});
+  made.journal_segment = dice.one_of<std::size_t>({16'384, 32'768, 65'536});
   made.sqlite = dice.chance(0.05);
   return made;
 }

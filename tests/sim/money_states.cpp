@@ -30,6 +30,7 @@ const std::vector<std::string_view>& MoneyStates::possible() {
       "recovered what was in the store",
       "held for the dead",
       "journal rotated",
+      "a file of the journal written again",
       "the store refused records",
       "the disk was full",
       "SQLite as the store",
