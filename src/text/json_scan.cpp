@@ -96,6 +96,15 @@ inline const char* skip_white_space(const char* at, const char* end) {
   return at != end && static_cast<unsigned char>(*at) <= ' ' ? behind_white_space(at, end) : at;
 }
 
+/// Whether `wanted` comes next. Steps over the white space before it, which most documents do not have.
+inline bool is_next(const char*& at, const char* end, char wanted) {
+  if (at != end && *at == wanted) {
+    return true;
+  }
+  at = skip_white_space(at, end);
+  return at != end && *at == wanted;
+}
+
 /// From behind a backslash to behind its escape; null after an error.
 const char* Scanner::read_escape(const char* at) {
   if (at == end_) {
@@ -157,8 +166,8 @@ inline const char* Scanner::read_string(const char* at, bool& has_escapes) {
     return nullptr;
   }
   key = between(begin, at);
-  at = skip_white_space(at + 1, end_);
-  if (at == end_ || *at != ':') {
+  ++at;
+  if (!is_next(at, end_, ':')) {
     return fail(at, "a colon is expected");
   }
   return skip_white_space(at + 1, end_);
@@ -209,6 +218,21 @@ inline const char* Scanner::read_number(const char* at) {
   return at;
 }
 
+/// Reads a value that contains no others. From its first byte to behind its last; null after an error.
+[[gnu::always_inline]] inline const char* Scanner::read_scalar(const char* at) {
+  switch (const char first = *at) {
+    case '"': {
+      bool has_escapes = false;
+      at = read_string(at + 1, has_escapes);
+      return at == nullptr ? nullptr : at + 1;
+    }
+    case 't': return read_literal(at, "true");
+    case 'f': return read_literal(at, "false");
+    case 'n': return read_literal(at, "null");
+    default: return first == '-' || is_digit(first) ? read_number(at) : fail(at, "a value is expected");
+  }
+}
+
 /// Reads one value, which lies inside of `depth` containers. From its first byte to behind its last; null after an
 /// error.
 const char* Scanner::read_value(const char* at, const unsigned depth) {
@@ -229,13 +253,6 @@ const char* Scanner::read_value(const char* at, const unsigned depth) {
       return fail(at, "");
     }
     switch (const char first = *at) {
-      case '"':
-        at = read_string(at + 1, has_escapes);
-        if (at == nullptr) {
-          return nullptr;
-        }
-        ++at;
-        break;
       case '{':
       case '[': {
         if (depth + open == depth_max_) {
@@ -251,14 +268,7 @@ const char* Scanner::read_value(const char* at, const unsigned depth) {
         closer = own_closer;
         continue;
       }
-      case 't': at = read_literal(at, "true"); break;
-      case 'f': at = read_literal(at, "false"); break;
-      case 'n': at = read_literal(at, "null"); break;
-      default:
-        if (first != '-' && !is_digit(first)) {
-          return fail(at, "a value is expected");
-        }
-        at = read_number(at);
+      default: at = read_scalar(at);
     }
     if (at == nullptr) {
       return nullptr;
@@ -268,8 +278,7 @@ const char* Scanner::read_value(const char* at, const unsigned depth) {
       if (open == 0) {
         return at;
       }
-      at = skip_white_space(at, end_);
-      if (at != end_ && *at == ',') {
+      if (is_next(at, end_, ',')) {
         at = skip_white_space(at + 1, end_);
         break;
       }
@@ -290,43 +299,66 @@ bool Scanner::read_document() {
 
 bool Scanner::enter_object() {
   const char* at = skip_white_space(at_, end_);
+  if (failed_) {
+    return false;
+  }
   if (at == end_ || *at != '{') {
     fail(at, "an object is expected");
     return false;
   }
-  if (depth_max_ == 0) {
+  if (depth_ == depth_max_) {
     fail(at, "too many values inside one another");
     return false;
   }
   at_ = at + 1;
+  ++depth_;
+  first_member_ = true;
   return true;
 }
 
-bool Scanner::next_member(JsonMember& member) {
-  const char* at = skip_white_space(at_, end_);
+bool Scanner::next_name(JsonMember& member) {
+  if (failed_) {
+    return false;
+  }
+  const char* at = at_;
+  const bool comma = is_next(at, end_, ',');
   if (at != end_ && *at == '}') {
     at_ = at + 1;
+    --depth_;
+    first_member_ = false;  // of the object around it: this one was a member
     return false;
   }
   if (!first_member_) {
-    if (at == end_ || *at != ',') {
+    if (!comma) {
       fail(at, "a comma or a closing brace is expected");
       return false;
     }
     at = skip_white_space(at + 1, end_);
   }
   first_member_ = false;
-  const char* const begin = read_key_and_colon(at, member.key_raw, member.key_has_escapes);
-  if (begin == nullptr) {
-    return false;
-  }
-  at = read_value(begin, 1);
+  at = read_key_and_colon(at, member.key_raw, member.key_has_escapes);
   if (at == nullptr) {
     return false;
   }
   at_ = at;
-  member.value = {kind_of(*begin), between(begin, at)};
   return true;
+}
+
+bool Scanner::read_value(JsonValue& value) {
+  const char* const begin = at_;
+  // Most values are scalars, and need not what keeps track of containers.
+  const bool scalar = begin != end_ && *begin != '{' && *begin != '[';
+  const char* const end = scalar ? read_scalar(begin) : read_value(begin, depth_);
+  if (end == nullptr) {
+    return false;
+  }
+  at_ = end;
+  value = {kind_of(*begin), between(begin, end)};
+  return true;
+}
+
+bool Scanner::next_member(JsonMember& member) {
+  return next_name(member) && read_value(member.value);
 }
 
 bool Scanner::finish() {

@@ -74,19 +74,33 @@ inline constexpr unsigned json_depth_limit = 1024;
 
 namespace detail {
 
-/// The strict scanner: one pass, each byte judged once.
+/// The strict scanner: one pass, each byte judged once. After an error everything says false.
 class Scanner {
  public:
-  Scanner(std::string_view document, unsigned depth_max);
+  explicit Scanner(std::string_view document, unsigned depth_max = 512);
 
   /// Reads white space, one value, white space, and the end.
   bool read_document();
 
-  /// Reads white space and the brace that opens the document's object.
+  /// Reads white space and the brace that opens the document's object, or the value that next_name() left.
   bool enter_object();
-  /// The next member of that object; false after the last and after an error.
+  /// The next member of the object that was entered last; false after the last, which leaves that object.
   bool next_member(JsonMember& member);
-  /// Reads what may follow the object. To be called once next_member() said false; false after any error.
+  /// The same up to its value, which is then either read or, where it is an object, entered.
+  bool next_name(JsonMember& member);
+  [[nodiscard]] bool at_object() const { return at_ != end_ && *at_ == '{'; }
+  /// To be called once next_name() said true.
+  bool read_value(JsonValue& value);
+  /// Enters the object, and calls `visitor(const JsonMember&)` for each of its members.
+  template <std::invocable<const JsonMember&> Visitor>
+  void each_member(Visitor&& visitor) {
+    if (enter_object()) {
+      for (JsonMember member; next_member(member);) {
+        visitor(std::as_const(member));
+      }
+    }
+  }
+  /// Reads what may follow the object. To be called once all that was entered is left; false after any error.
   bool finish();
 
   [[nodiscard]] const JsonError& error() const { return error_; }
@@ -100,6 +114,7 @@ class Scanner {
   const char* read_key_and_colon(const char* at, std::string_view& key, bool& has_escapes);
   const char* read_literal(const char* at, std::string_view literal);
   const char* read_number(const char* at);
+  const char* read_scalar(const char* at);
   const char* read_value(const char* at, unsigned depth);
   bool read_end();
 
@@ -108,6 +123,7 @@ class Scanner {
   const char* end_;
   StopFinder stops_;
   unsigned depth_max_;
+  unsigned depth_ = 0;  // how many objects were entered and not left
   bool first_member_ = true;
   bool failed_ = false;
   JsonError error_;
@@ -143,6 +159,9 @@ bool visit(Visitor& visitor, const Item& item) {
 
 }  // namespace detail
 
+/// What scan_object() is made of, for who looks inside of some members in the same pass.
+using JsonScanner = detail::Scanner;
+
 /// Validates the whole document as scan_document() does, and demands that it is an object. Calls
 /// `visitor(const JsonMember&)` for each of its members, in order. What the visitor saw counts only if the call
 /// succeeds: an error may stand behind it.
@@ -150,12 +169,7 @@ template <std::invocable<const JsonMember&> Visitor>
 [[nodiscard]] std::expected<void, JsonError> scan_object(std::string_view document, Visitor&& visitor,
                                                          unsigned depth_max = 512) {
   detail::Scanner scanner(document, depth_max);
-  if (scanner.enter_object()) {
-    JsonMember member;
-    while (scanner.next_member(member)) {
-      visitor(std::as_const(member));
-    }
-  }
+  scanner.each_member(visitor);
   if (!scanner.finish()) {
     return std::unexpected(scanner.error());
   }

@@ -395,5 +395,57 @@ TEST(JsonScan, depth_counts_alike_for_documents_and_objects) {
   EXPECT_FALSE(scan_object("{}", ignore, 0));
 }
 
+/// Enters each object that is a member's value; tells what was seen.
+void read_inside(JsonScanner& scanner, std::string& seen) {
+  scanner.enter_object();
+  for (JsonMember member; scanner.next_name(member);) {
+    seen.append(member.key_raw);
+    if (scanner.at_object()) {
+      seen += '{';
+      read_inside(scanner, seen);
+      seen += '}';
+    } else if (scanner.read_value(member.value)) {
+      seen.append("=").append(member.value.raw).append(" ");
+    }
+  }
+}
+
+/// Whoever looks inside hears of the same errors, at the same places.
+void expect_judged_as_a_whole(std::string_view document, unsigned depth_max = 512) {
+  const auto whole = scan_object(document, [](const JsonMember&) {}, depth_max);
+  JsonScanner scanner(document, depth_max);
+  std::string seen;
+  read_inside(scanner, seen);
+  ASSERT_EQ(scanner.finish(), whole.has_value()) << document;
+  if (!whole) {
+    EXPECT_EQ(scanner.error().offset, whole.error().offset) << document;
+    EXPECT_STREQ(scanner.error().what, whole.error().what) << document;
+  }
+}
+
+TEST(JsonScan, objects_inside_are_read_in_the_same_pass_and_judged_alike) {
+  constexpr std::string_view document =
+      R"( { "a" : 1,"b":{"c":{ },"d":[{"e":2}] , "f":{"g":"x\"y","h":-1.5e3}},"i":null} )";
+  JsonScanner scanner(document);
+  std::string seen;
+  read_inside(scanner, seen);
+  EXPECT_TRUE(scanner.finish());
+  EXPECT_EQ(seen, R"(a=1 b{c{}d=[{"e":2}] f{g="x\"y" h=-1.5e3 }}i=null )");
+
+  for (std::size_t at = 0; at < document.size(); ++at) {
+    expect_judged_as_a_whole(document.substr(0, at));
+    for (const char other : R"({}[]",:\ x1-)"sv) {
+      std::string changed(document);
+      changed[at] = other;
+      expect_judged_as_a_whole(changed);
+      changed.insert(at, 1, document[at]);
+      expect_judged_as_a_whole(changed);
+    }
+  }
+  for (unsigned depth_max = 0; depth_max < 6; ++depth_max) {
+    expect_judged_as_a_whole(document, depth_max);
+  }
+}
+
 }  // namespace
 }  // namespace weir::text

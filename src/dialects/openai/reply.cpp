@@ -25,25 +25,34 @@ struct ListWords {
 };
 
 ReplyFacts inspect(std::string_view body, const ListWords& words) {
+  ReplyFacts facts;
   JsonValue list;
-  JsonValue usage;
   JsonValue error;
   JsonValue tier;
-  const auto scanned = text::scan_object(body, [&](const JsonMember& member) {
-    if (text::key_equals(member, words.name)) {
+  text::JsonScanner scanner(body);
+  scanner.enter_object();
+  for (JsonMember member; scanner.next_name(member);) {
+    const bool is_usage = text::key_equals(member, "usage");
+    if (is_usage && scanner.at_object()) {
+      facts.usage = read_usage(scanner);  // in the same pass
+      continue;
+    }
+    if (!scanner.read_value(member.value)) {
+      break;
+    }
+    if (is_usage) {
+      facts.usage.reset();
+    } else if (text::key_equals(member, words.name)) {
       list = member.value;
-    } else if (text::key_equals(member, "usage")) {
-      usage = member.value;
     } else if (text::key_equals(member, "error")) {
       error = member.value;
     } else if (text::key_equals(member, "service_tier")) {
       tier = member.value;
     }
-  });
-  if (!scanned) {
-    return malformed(scanned.error().what);
   }
-  ReplyFacts facts;
+  if (!scanner.finish()) {
+    return malformed(scanner.error().what);
+  }
   facts.error = read_error(error, body);
   if (list.kind != JsonKind::array && !facts.error) {
     return malformed(words.no_array);
@@ -57,9 +66,6 @@ ReplyFacts inspect(std::string_view body, const ListWords& words) {
   }
   if (tier.kind == JsonKind::string) {
     facts.service_tier = tier.string_raw();
-  }
-  if (usage.kind == JsonKind::object) {
-    facts.usage = read_usage(usage.raw);
   }
   return facts;
 }

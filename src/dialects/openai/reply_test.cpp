@@ -28,6 +28,18 @@ TEST(ReplyFacts, the_tier_of_service_is_what_was_given) {
   EXPECT_EQ(inspect_chunk(R"({"choices":[],"service_tier":7})").service_tier_raw, "");
 }
 
+TEST(ReplyFacts, the_last_usage_counts_and_a_broken_one_is_no_json) {
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"usage":{"prompt_tokens":1},"usage":{"completion_tokens":2}})").usage,
+            (llm::Usage{std::nullopt, 2, std::nullopt, std::nullopt, std::nullopt}));
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"usage":{"prompt_tokens":1},"usage":null})").usage, std::nullopt);
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"usage":7})").usage, std::nullopt);
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"usage":{"prompt_tokens_details":null}})").usage, llm::Usage{});
+  const ReplyFacts broken = inspect_reply(R"({"usage":{"prompt_tokens_details":{"cached_tokens":4,}},"choices":[]})");
+  EXPECT_TRUE(broken.malformed);
+  EXPECT_EQ(broken.malformed_why, "a member's name in double quotes is expected");
+  EXPECT_EQ(broken.usage, std::nullopt);
+}
+
 TEST(ReplyFacts, usage_is_read_in_the_words_of_several_providers) {
   const auto usage = [](const char* members) {
     return inspect_reply(std::string(R"({"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,)") + members +

@@ -16,6 +16,17 @@ std::int64_t count_of(const text::JsonValue& value) {
   return std::clamp(text::to_int64(value).value_or(0), std::int64_t{0}, most);
 }
 
+void read_count(const JsonMember& member, llm::Usage& usage) {
+  if (text::key_equals(member, "prompt_tokens")) {
+    usage.input_tokens = text::to_int64(member.value);
+  } else if (text::key_equals(member, "completion_tokens")) {
+    usage.output_tokens = text::to_int64(member.value);
+  } else if (text::key_equals(member, "prompt_cache_hit_tokens")) {
+    // DeepSeek's older word for it, which stands beside the details or in their place.
+    usage.cached_input_tokens = usage.cached_input_tokens ? usage.cached_input_tokens : text::to_int64(member.value);
+  }
+}
+
 void read_prompt_detail(const JsonMember& detail, llm::Usage& usage) {
   if (text::key_equals(detail, "cached_tokens")) {
     usage.cached_input_tokens = text::to_int64(detail.value);
@@ -45,23 +56,24 @@ void read_completion_detail(const JsonMember& detail, llm::Usage& usage) {
 
 }  // namespace
 
-llm::Usage read_usage(std::string_view object) {
+llm::Usage read_usage(text::JsonScanner& scanner) {
   llm::Usage usage;
-  text::for_each_member(object, [&](const JsonMember& member) {
-    if (text::key_equals(member, "prompt_tokens")) {
-      usage.input_tokens = text::to_int64(member.value);
-    } else if (text::key_equals(member, "completion_tokens")) {
-      usage.output_tokens = text::to_int64(member.value);
-    } else if (text::key_equals(member, "prompt_cache_hit_tokens")) {
-      // DeepSeek's older word for it, which stands beside the details or in their place.
-      usage.cached_input_tokens = usage.cached_input_tokens ? usage.cached_input_tokens : text::to_int64(member.value);
-    } else if (text::key_equals(member, "prompt_tokens_details") && member.value.kind == JsonKind::object) {
-      text::for_each_member(member.value.raw, [&](const JsonMember& detail) { read_prompt_detail(detail, usage); });
-    } else if (text::key_equals(member, "completion_tokens_details") && member.value.kind == JsonKind::object) {
-      text::for_each_member(member.value.raw, [&](const JsonMember& detail) { read_completion_detail(detail, usage); });
+  scanner.enter_object();
+  for (JsonMember member; scanner.next_name(member);) {
+    if (scanner.at_object() && text::key_equals(member, "prompt_tokens_details")) {
+      scanner.each_member([&](const JsonMember& detail) { read_prompt_detail(detail, usage); });
+    } else if (scanner.at_object() && text::key_equals(member, "completion_tokens_details")) {
+      scanner.each_member([&](const JsonMember& detail) { read_completion_detail(detail, usage); });
+    } else if (scanner.read_value(member.value)) {
+      read_count(member, usage);
     }
-  });
+  }
   return usage;
+}
+
+llm::Usage read_usage(std::string_view object) {
+  text::JsonScanner scanner(object);
+  return read_usage(scanner);
 }
 
 }  // namespace weir::openai
