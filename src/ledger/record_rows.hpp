@@ -1,6 +1,5 @@
 #pragma once
 
-#include <charconv>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -14,57 +13,25 @@
 #include "observe/json_time.hpp"
 #include "platform/clock.hpp"
 #include "text/json_value.hpp"
+#include "text/write_text.hpp"
 
 /// How the members of a record are written in its two forms, for record_forms.cpp alone.
 namespace weir::ledger::rows {
 
 using platform::Duration;
 
-inline constexpr std::size_t number_bytes_max = 24;
 inline constexpr std::size_t fixed_bytes_max = 1280;  // keys, punctuation and numbers of one row, with room to spare
 
-template <std::size_t n>
-void copy_fixed(char* to, const char* from) {
-  std::memcpy(to, from, n);
+/// The JSON string of a text that has something to escape. Gives the place behind.
+inline char* write_escaped(char* at, std::string_view value) {
+  std::string escaped;
+  text::append_json_string(escaped, value);
+  return text::write_text(at, escaped);
 }
 
-/// A copy of what is mostly short, in place: two that overlap do for every length between.
-inline char* copied(char* to, std::string_view text) {
-  const char* from = text.data();
-  const std::size_t size = text.size();
-  char* const end = to + size;
-  if (size > 64) {
-    std::memcpy(to, from, size);
-  } else if (size >= 16) {
-    for (; end - to > 16; to += 16, from += 16) {
-      copy_fixed<16>(to, from);
-    }
-    copy_fixed<16>(end - 16, text.data() + size - 16);
-  } else if (size >= 8) {
-    copy_fixed<8>(to, from);
-    copy_fixed<8>(end - 8, from + size - 8);
-  } else if (size >= 4) {
-    copy_fixed<4>(to, from);
-    copy_fixed<4>(end - 4, from + size - 4);
-  } else {
-    while (to != end) {
-      *to++ = *from++;
-    }
-  }
-  return end;
-}
-
-/// A number below 1000.
-inline char* written_small(char* at, std::uint32_t value) {
-  if (value >= 10) {
-    if (value >= 100) {
-      *at++ = static_cast<char>('0' + value / 100);
-    }
-    *at++ = static_cast<char>('0' + value / 10 % 10);
-  }
-  *at++ = static_cast<char>('0' + value % 10);
-  return at;
-}
+// All that takes a row is inlined, so that the place where it writes stays in a register. In memory it would have to be
+// read again after each byte, which could be one of its own.
+#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)
 
 /// What both forms of a record have in common: they are written into memory that is large enough, as this is done for
 /// every call, so that each member is a few plain copies.
@@ -78,26 +45,18 @@ class Bytes {
     std::memcpy(at_, text, n - 1);
     at_ += n - 1;
   }
-  void bytes(std::string_view text) { at_ = copied(at_, text); }
-  void integer(std::integral auto value) {
-    if (value >= 0 && value < 1000) {  // as most are
-      at_ = written_small(at_, static_cast<std::uint32_t>(value));
-    } else {
-      at_ = std::to_chars(at_, at_ + number_bytes_max, value).ptr;
-    }
-  }
+  void bytes(std::string_view text) { at_ = text::write_text(at_, text); }
+  void integer(std::integral auto value) { at_ = text::write_integer(at_, value); }
   void quoted(std::string_view value) {
     *at_ = '"';
-    at_ = copied(at_ + 1, value);
+    at_ = text::write_text(at_ + 1, value);
     *at_++ = '"';
   }
   void string(std::string_view value) {
     if (text::is_plain(value)) {
       quoted(value);
     } else {
-      std::string escaped;
-      text::append_json_string(escaped, value);
-      bytes(escaped);
+      at_ = write_escaped(at_, value);
     }
   }
 
@@ -175,7 +134,10 @@ class Object : public Bytes {
   }
   template <std::size_t n>
   void wall_time(const char (&key)[n], platform::WallTime value) {
-    plain(key, observe::rfc3339(value));
+    literal(key);
+    *at_ = '"';
+    at_ = observe::write_rfc3339(at_ + 1, value);
+    *at_++ = '"';
   }
   /// A list or an object, which the caller writes; false: there is none, and nothing is to be written.
   template <std::size_t n>
@@ -278,5 +240,7 @@ class Array : public Bytes {
  private:
   char* present_ = at_;
 };
+
+#pragma clang attribute pop
 
 }  // namespace weir::ledger::rows

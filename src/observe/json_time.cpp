@@ -1,19 +1,20 @@
 #include "observe/json_time.hpp"
 
 #include <array>
-#include <charconv>
+
+#include "text/write_text.hpp"
 
 namespace weir::observe {
 
-std::string rfc3339(platform::WallTime time) {
+char* write_rfc3339(char* at, platform::WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const auto of_day =
       static_cast<std::uint32_t>(std::chrono::floor<std::chrono::milliseconds>(time - day).count());  // below 2^27
-  std::string text = "0000-00-00T00:00:00.000Z";
-  const auto two = [&](std::size_t at, std::uint32_t value) {
-    text[at] = static_cast<char>('0' + value / 10);
-    text[at + 1] = static_cast<char>('0' + value % 10);
+  char* const end = text::write_text(at, "0000-00-00T00:00:00.000Z");
+  const auto two = [at](std::size_t place, std::uint32_t value) {
+    at[place] = static_cast<char>('0' + value / 10);
+    at[place + 1] = static_cast<char>('0' + value % 10);
   };
   const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
   two(0, year / 100 % 100);
@@ -24,8 +25,13 @@ std::string rfc3339(platform::WallTime time) {
   two(14, of_day / 60'000 % 60);
   two(17, of_day / 1000 % 60);
   two(20, of_day % 1000 / 10);
-  text[22] = static_cast<char>('0' + of_day % 10);
-  return text;
+  at[22] = static_cast<char>('0' + of_day % 10);
+  return end;
+}
+
+std::string rfc3339(platform::WallTime time) {
+  std::array<char, 24> text;
+  return {text.data(), write_rfc3339(text.data(), time)};
 }
 
 namespace {
@@ -111,7 +117,7 @@ char* write_milliseconds(char* at, platform::Duration duration) {
     *at++ = '-';  // a clock that jumped, told as it is
     microseconds = -microseconds;
   }
-  at = std::to_chars(at, at + 20, microseconds / 1000).ptr;
+  at = text::write_integer(at, microseconds / 1000);
   const auto part = static_cast<int>(microseconds % 1000);
   *at++ = '.';
   *at++ = static_cast<char>('0' + part / 100);

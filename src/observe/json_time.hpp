@@ -10,6 +10,8 @@ namespace weir::observe {
 
 /// "2026-11-21T09:40:16.123Z": RFC 3339, UTC, milliseconds.
 std::string rfc3339(platform::WallTime time);
+/// The same, written to `at`: 24 characters. Gives the end.
+char* write_rfc3339(char* at, platform::WallTime time);
 /// What that writes, with any number of decimals and any offset, and a date alone: its first moment, UTC.
 std::optional<platform::WallTime> parse_rfc3339(std::string_view text);
 
