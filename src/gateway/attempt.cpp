@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "dialects/openai/causes.hpp"
 #include "dialects/openai/prefill.hpp"
@@ -13,6 +14,7 @@
 #include "http/head_writer.hpp"
 #include "observe/json_time.hpp"
 #include "text/json_value.hpp"
+#include "text/write_text.hpp"
 
 namespace weir::gateway {
 
@@ -95,13 +97,19 @@ std::unique_ptr<ProviderAnswer> for_caller(ProviderAnswer answer, bool whole, ll
   return std::make_unique<ProviderAnswer>(std::move(answer));
 }
 
+std::string timing_of(Duration added) {
+  constexpr std::string_view name = "weir;dur=";
+  std::array<char, name.size() + 24> timing;
+  return {timing.data(), observe::write_milliseconds(text::write_text(timing.data(), name), added)};
+}
+
 }  // namespace
 
 OwnHeaders::OwnHeaders(const Call& call, const ledger::RequestRecord& record, Duration added)
     : id(call.id),
-      target(record.attempts.empty() ? std::string() : record.attempts.back().target),
+      target(record.attempts.empty() ? std::string_view() : record.attempts.back().target),
       attempts(fmt::format_int(record.attempts.size()).str()),
-      timing("weir;dur=" + observe::milliseconds(added)) {}
+      timing(timing_of(added)) {}
 
 void OwnHeaders::append_to(Fields& out, bool provider_sent_id) const {
   out.emplace_back("x-weir-request-id", id);

@@ -180,8 +180,8 @@ struct OwnHeaders {
   /// `provider_sent_id`: x-request-id is then the provider's.
   void append_to(Fields& out, bool provider_sent_id) const;
 
-  std::string_view id;
-  std::string target;
+  std::string_view id;      // of the call
+  std::string_view target;  // of the record's last attempt; empty if there is none
   std::string attempts;
   std::string timing;
 };

@@ -14,6 +14,7 @@
 #include "net/task_group.hpp"
 #include "platform/byte_reader.hpp"
 #include "platform/byte_writer.hpp"
+#include "platform/recycled_memory.hpp"
 
 namespace weir::http {
 
@@ -40,6 +41,9 @@ class ClientResponse {
   ClientResponse(const ClientResponse&) = delete;
   ClientResponse& operator=(const ClientResponse&) = delete;
   ~ClientResponse();
+  // One for every call.
+  static void* operator new(std::size_t bytes) { return allocate_recycled(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { free_recycled(block, bytes); }
 
   [[nodiscard]] const ResponseHead& head() const;
   /// The next bytes of the body, as many as are there; empty at its end. They live until the next read(). Errors:
@@ -130,7 +134,7 @@ class Client {
 
   platform::Loop& loop_;
   Options options_;
-  std::list<ConnectionPtr> idle_;  // the most recently used first
+  std::list<ConnectionPtr, RecycledAllocator<ConnectionPtr>> idle_;  // the most recently used first
   std::unique_ptr<IdleTimer> idle_timer_;
   std::shared_ptr<ConnectionSlots::Pool> pool_;  // null: no bound
   Connector connector_;

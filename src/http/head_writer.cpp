@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include "http/characters.hpp"
+#include "text/write_text.hpp"
 
 namespace weir::http {
 namespace {
@@ -58,6 +58,15 @@ bool is_token(std::string_view text) {
                            all_in(text, characters::token));
 }
 
+// What may stand between the two blanks of a request line. As signed bytes, what is not ASCII comes before the blank.
+bool is_target(std::string_view text) {
+  return all_blocks(text, [](__m128i block) {
+    const __m128i good =
+        _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8(0x20)), _mm_cmplt_epi8(block, _mm_set1_epi8(0x7f)));
+    return _mm_movemask_epi8(good) == 0xffff;
+  });
+}
+
 #else
 
 bool is_one_line(std::string_view text) {
@@ -69,17 +78,12 @@ bool is_token(std::string_view text) {
   return !text.empty() && all_in(text, characters::token);
 }
 
-#endif
-
 // What may stand between the two blanks of a request line.
-bool is_part_of_target(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f) {
-      return false;
-    }
-  }
-  return true;
+bool is_target(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
 }
+
+#endif
 
 }  // namespace
 
@@ -157,17 +161,29 @@ bool HeadWriter::status_line(unsigned status, std::string_view reason) {
 }
 
 bool HeadWriter::request_line(std::string_view method, std::initializer_list<std::string_view> target) {
-  if (!is_token(method) || !std::ranges::all_of(target, is_part_of_target) ||
-      std::ranges::all_of(target, &std::string_view::empty)) {
+  if (!is_token(method)) {
     return false;
   }
-  out_.append(method);
-  out_.push_back(' ');
+  constexpr std::string_view version = " HTTP/1.1\r\n";
+  const std::size_t before = out_.size();
+  std::size_t target_bytes = 0;
   for (const std::string_view part : target) {
-    out_.append(part);
+    target_bytes += part.size();
   }
-  out_.append(" HTTP/1.1\r\n");
-  return true;
+  const std::size_t size = before + method.size() + 1 + target_bytes + version.size();
+  bool good = target_bytes != 0;
+  out_.resize_and_overwrite(size, [&](char* text, std::size_t) {
+    char* at = text::write_text(text + before, method);
+    *at++ = ' ';
+    const char* const begin = at;
+    for (const std::string_view part : target) {
+      at = text::write_text(at, part);
+    }
+    good = good && is_target({begin, target_bytes});  // all parts at once
+    text::write_text(at, version);
+    return good ? size : before;
+  });
+  return good;
 }
 
 bool HeadWriter::field(std::string_view name, std::string_view value) {
@@ -190,10 +206,10 @@ bool HeadWriter::field(KnownHeader known, std::string_view value) {
 void HeadWriter::append(std::string_view name, std::string_view value) {
   const std::size_t before = out_.size();
   out_.resize_and_overwrite(before + name.size() + value.size() + 4, [&](char* text, std::size_t) {
-    char* at = std::copy(name.begin(), name.end(), text + before);
+    char* at = text::write_text(text + before, name);
     *at++ = ':';
     *at++ = ' ';
-    at = std::copy(value.begin(), value.end(), at);
+    at = text::write_text(at, value);
     *at++ = '\r';
     *at++ = '\n';
     return static_cast<std::size_t>(at - text);
@@ -201,11 +217,14 @@ void HeadWriter::append(std::string_view name, std::string_view value) {
 }
 
 void HeadWriter::content_length(std::uint64_t length) {
-  std::array<char, 20> digits;
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), length);
-  out_.append("Content-Length: ");
-  out_.append(digits.data(), written.ptr);
-  out_.append("\r\n");
+  constexpr std::string_view name = "Content-Length: ";
+  const std::size_t before = out_.size();
+  out_.resize_and_overwrite(before + name.size() + text::integer_bytes_max + 2, [&](char* text, std::size_t) {
+    char* at = text::write_integer(text::write_text(text + before, name), length);
+    *at++ = '\r';
+    *at++ = '\n';
+    return static_cast<std::size_t>(at - text);
+  });
 }
 
 void HeadWriter::chunked() {

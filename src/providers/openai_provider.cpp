@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "http/head_writer.hpp"
 #include "observe/metric_names.hpp"
+#include "platform/recycled_memory.hpp"
 #include "providers/decoded_reply.hpp"
 
 namespace weir::providers {
@@ -15,6 +16,9 @@ class HttpReply final : public UpstreamReply {
  public:
   HttpReply(http::Client& client, std::unique_ptr<http::ClientResponse> response)
       : client_(client), response_(std::move(response)) {}
+  // One for every call.
+  static void* operator new(std::size_t bytes) { return allocate_recycled(bytes); }
+  static void operator delete(void* block, std::size_t bytes) noexcept { free_recycled(block, bytes); }
 
   [[nodiscard]] int status() const override { return response_->head().status; }
   [[nodiscard]] const http::Headers& headers() const override { return response_->head().headers; }
@@ -46,6 +50,22 @@ std::string_view separator(std::string_view query, bool behind_another) {
   return behind_another ? "&" : "?";
 }
 
+/// What does not change from request to request is checked and written once.
+std::string fields_of(std::span<const std::pair<std::string, std::string>> headers) {
+  std::string fields;
+  http::HeadWriter writer(fields);
+  for (const auto& [name, value] : headers) {
+    writer.field(name, value);
+  }
+  return fields;
+}
+
+std::string host_field_of(const std::string& host) {
+  std::string field;
+  http::HeadWriter(field).field(http::KnownHeader::host, host);
+  return field;
+}
+
 }  // namespace
 
 OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
@@ -54,6 +74,8 @@ OpenAiProvider::OpenAiProvider(platform::Loop& loop, Options options)
       own_authorization_(configures("authorization")),
       own_accept_encoding_(configures("accept-encoding")),
       own_traceparent_(configures("traceparent")),
+      host_field_(host_field_of(options_.host)),
+      configured_fields_(fields_of(options_.headers)),
       client_(loop, {.peer = options_.peer,
                      .tls = options_.tls,
                      .proxy = options_.proxy,
@@ -71,12 +93,13 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPoo
   head.reserve(1024);
   http::HeadWriter writer(head);
   const std::string_view base_query = options_.base_query;
-  const bool has_query = options_.base_path.contains('?') || request.path.contains('?');
+  const bool asks = !base_query.empty() || !request.query.empty();
+  const bool has_query = asks && (options_.base_path.contains('?') || request.path.contains('?'));
   static_cast<void>(
       writer.request_line(request.method, {options_.base_path, request.path,  //
                                            separator(base_query, has_query), base_query,
                                            separator(request.query, has_query || !base_query.empty()), request.query}));
-  writer.field(http::KnownHeader::host, options_.host);
+  head.append(host_field_);
   bool has_type = configures("content-type");
   bool has_idempotency_key = configures("idempotency-key");
   for (const http::Header& header : request.headers) {
@@ -106,9 +129,7 @@ std::string OpenAiProvider::head_of(const UpstreamRequest& request, const KeyPoo
   if (!request.traceparent.empty() && !own_traceparent_) {
     writer.field(http::KnownHeader::traceparent, request.traceparent);
   }
-  for (const auto& [name, value] : options_.headers) {
-    writer.field(name, value);
-  }
+  head.append(configured_fields_);
   if (has_body) {
     writer.content_length(request.body_bytes);
   }

@@ -49,6 +49,8 @@ class OpenAiProvider final : public Provider {
   bool own_authorization_;  // the operator configured the header: a second one would be a request of two minds
   bool own_accept_encoding_;
   bool own_traceparent_;
+  std::string host_field_;         // the line of the head, checked once
+  std::string configured_fields_;  // those of options_.headers
   http::Client client_;
 };
 
