@@ -14,9 +14,10 @@ namespace weir::limits {
 using platform::Duration;
 using platform::Instant;
 
-std::size_t Limiter::Hash::operator()(const KeyView& key) const {
-  return std::hash<std::string_view>{}(key.id) * 31 + static_cast<std::size_t>(key.kind);
-}
+Limiter::KeyView::KeyView(ScopeKind its_kind, std::string_view its_id)
+    : kind(its_kind),
+      id(its_id),
+      hash(std::hash<std::string_view>{}(its_id) * 31 + static_cast<std::size_t>(its_kind)) {}
 
 /// The locks of the shards of one decision, taken in the order of the shards: two decisions never wait for each other.
 class Limiter::Locks {
@@ -61,18 +62,17 @@ SlidingWindow* Limiter::State::window(const LimitSet& limits, std::size_t place)
 std::expected<Limiter::Ticket, Refusal> Limiter::take(std::span<const Scope> scopes, Ask ask, Instant now, Also* also) {
   std::expected<Ticket, Refusal> taken;
   Ticket& ticket = *taken;
-  std::array<std::string_view, scopes_per_call_max> ids;
+  std::array<KeyView, scopes_per_call_max> keys;
   for (const Scope& scope : scopes) {
     if (scope.limits == nullptr || scope.limits->empty()) {
       continue;
     }
     WEIR_ASSERT(ticket.count_ < scopes_per_call_max, "a call belongs to few scopes");
-    const std::size_t shard = Hash{}(KeyView{scope.kind, scope.id}) / 7 % shard_count;
-    ids[ticket.count_] = scope.id;
+    const KeyView& key = keys[ticket.count_] = KeyView(scope.kind, scope.id);
     ticket.held_[ticket.count_++] = {
-        .shard = &shards_[shard], .state = nullptr, .limits = scope.limits, .kind = scope.kind};
+        .shard = &shards_[key.hash / 7 % shard_count], .state = nullptr, .limits = scope.limits, .kind = scope.kind};
   }
-  if (const auto refusal = decide(ticket, {ids.data(), ticket.count_}, ask, now, also)) {
+  if (const auto refusal = decide(ticket, {keys.data(), ticket.count_}, ask, now, also)) {
     taken = std::unexpected(*refusal);
   }
   return taken;
@@ -82,7 +82,7 @@ std::optional<Refusal> Limiter::take_tokens(Ticket& ticket, std::int64_t tokens,
   return decide(ticket, {}, {.requests = 0, .tokens = tokens, .in_flight = 0}, now, also);
 }
 
-std::optional<Refusal> Limiter::decide(Ticket& ticket, Ids ids, Ask ask, Instant now, Also* also) {
+std::optional<Refusal> Limiter::decide(Ticket& ticket, Keys keys, Ask ask, Instant now, Also* also) {
   const std::span<Ticket::Held> held = ticket.held();
   std::uint32_t which = 0;
   for (const Ticket::Held& one : held) {
@@ -96,7 +96,7 @@ std::optional<Refusal> Limiter::decide(Ticket& ticket, Ids ids, Ask ask, Instant
       bool is_ready = true;
       for (std::size_t i = 0; i < held.size(); ++i) {
         Spare* const spare = spares.empty() ? nullptr : &spares[i];
-        const bool is_found = held[i].state != nullptr || find_state(held[i], ids[i], spare, now, dropped);
+        const bool is_found = held[i].state != nullptr || find_state(held[i], keys[i], spare, now, dropped);
         is_ready = is_found && make_ready(held[i], spare, now) && is_ready;
       }
       if (is_ready) {
@@ -106,15 +106,15 @@ std::optional<Refusal> Limiter::decide(Ticket& ticket, Ids ids, Ask ask, Instant
     // Memory is made outside of the locks, and the decision begins anew.
     dropped.clear();
     dropped.reserve(8);
-    spares = make_spares(held, ids);
+    spares = make_spares(held, keys);
   }
 }
 
 /// Under the locks. False: the scope is unknown, and there is no spare for it.
-bool Limiter::find_state(Ticket::Held& one, std::string_view id, Spare* spare, Instant now,
+bool Limiter::find_state(Ticket::Held& one, const KeyView& key, Spare* spare, Instant now,
                          std::vector<States::node_type>& dropped) const {
   States& states = one.shard->states;
-  if (const auto found = states.find(KeyView{one.kind, id}); found != states.end()) {
+  if (const auto found = states.find(key); found != states.end()) {
     one.state = &found->second;
   } else if (spare == nullptr || spare->made.empty()) {
     return false;
@@ -220,7 +220,7 @@ std::optional<Refusal> Limiter::grant(Ticket& ticket, Ask ask, Instant now, Also
 }
 
 /// Locks the shards in between: what it sees may be out of date when it is used.
-std::vector<Limiter::Spare> Limiter::make_spares(std::span<const Ticket::Held> held, Ids ids) {
+std::vector<Limiter::Spare> Limiter::make_spares(std::span<const Ticket::Held> held, Keys keys) {
   std::vector<Spare> spares(held.size());
   for (std::size_t number = 0; number < held.size(); ++number) {
     const Ticket::Held& one = held[number];
@@ -228,7 +228,7 @@ std::vector<Limiter::Spare> Limiter::make_spares(std::span<const Ticket::Held> h
     Spare& spare = spares[number];
     if (one.state == nullptr) {
       States aside;
-      aside.emplace(Key{one.kind, std::string(ids[number])}, State{});
+      aside.emplace(Key{one.kind, std::string(keys[number].id)}, State{});
       spare.made = aside.extract(aside.begin());
       for (const WindowLimit& limit : limits) {
         spare.made.mapped().windows.emplace_back(limit.unit, SlidingWindow(limit.window));

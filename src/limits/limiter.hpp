@@ -58,13 +58,16 @@ class Limiter {
     std::string id;
   };
   struct KeyView {
-    ScopeKind kind;
+    KeyView() = default;
+    KeyView(ScopeKind its_kind, std::string_view its_id);
+    ScopeKind kind{};
     std::string_view id;
+    std::size_t hash = 0;  // it is needed twice: for the shard, and in it
   };
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(const KeyView& key) const;
-    std::size_t operator()(const Key& key) const { return (*this)(KeyView{key.kind, key.id}); }
+    std::size_t operator()(const KeyView& key) const { return key.hash; }
+    std::size_t operator()(const Key& key) const { return KeyView(key.kind, key.id).hash; }
   };
   struct Equal {
     using is_transparent = void;
@@ -164,14 +167,14 @@ class Limiter {
   class Locks;
   struct Spare;
   /// By place in the ticket, of scopes whose state is not known yet; empty where all are known.
-  using Ids = std::span<const std::string_view>;
+  using Keys = std::span<const KeyView>;
 
-  std::optional<Refusal> decide(Ticket& ticket, Ids ids, Ask ask, platform::Instant now, Also* also);
-  bool find_state(Ticket::Held& one, std::string_view id, Spare* spare, platform::Instant now,
+  std::optional<Refusal> decide(Ticket& ticket, Keys keys, Ask ask, platform::Instant now, Also* also);
+  bool find_state(Ticket::Held& one, const KeyView& key, Spare* spare, platform::Instant now,
                   std::vector<States::node_type>& dropped) const;
   static bool make_ready(const Ticket::Held& one, Spare* spare, platform::Instant now);
   static std::optional<Refusal> grant(Ticket& ticket, Ask ask, platform::Instant now, Also* also);
-  static std::vector<Spare> make_spares(std::span<const Ticket::Held> held, Ids ids);
+  static std::vector<Spare> make_spares(std::span<const Ticket::Held> held, Keys keys);
   static bool is_idle(State& state, platform::Instant now);
   void drop_idle(Shard& shard, platform::Instant now, std::vector<States::node_type>& dropped) const;
 
