@@ -24,34 +24,24 @@ observe::Cell& CallMetrics::in_flight() {
 }
 
 CallMetrics::EndpointCells& CallMetrics::endpoint(std::string_view name) {
-  auto found = endpoints_.find(name);
-  if (found == endpoints_.end()) {
-    found =
-        endpoints_
-            .emplace(std::string(name), EndpointCells{.seconds = &shard_.cell(metric::request_seconds, {name}),
-                                                      .first_token = &shard_.cell(metric::first_token_seconds, {name}),
-                                                      .added = &shard_.cell(metric::added_seconds, {name}),
-                                                      .streams = &shard_.cell(metric::streams, {name}),
-                                                      .ok_by_route = {}})
-            .first;
-  }
-  return found->second;
+  return endpoints_.get(name, [&] {
+    return EndpointCells{.seconds = &shard_.cell(metric::request_seconds, {name}),
+                         .first_token = &shard_.cell(metric::first_token_seconds, {name}),
+                         .added = &shard_.cell(metric::added_seconds, {name}),
+                         .streams = &shard_.cell(metric::streams, {name}),
+                         .ok_by_route = {}};
+  });
 }
 
 CallMetrics::TargetCells& CallMetrics::target(std::string_view label) {
-  auto found = targets_.find(label);
-  if (found == targets_.end()) {
-    found =
-        targets_
-            .emplace(std::string(label), TargetCells{.complete = &shard_.cell(metric::attempts, {label, "complete"}),
-                                                     .events = &shard_.cell(metric::events, {label}),
-                                                     .tokens_in = &shard_.cell(metric::tokens, {label, "input"}),
-                                                     .tokens_out = &shard_.cell(metric::tokens, {label, "output"}),
-                                                     .seconds = &shard_.cell(metric::attempt_seconds, {label}),
-                                                     .cost = &shard_.cell(metric::cost, {label})})
-            .first;
-  }
-  return found->second;
+  return targets_.get(label, [&] {
+    return TargetCells{.complete = &shard_.cell(metric::attempts, {label, "complete"}),
+                       .events = &shard_.cell(metric::events, {label}),
+                       .tokens_in = &shard_.cell(metric::tokens, {label, "input"}),
+                       .tokens_out = &shard_.cell(metric::tokens, {label, "output"}),
+                       .seconds = &shard_.cell(metric::attempt_seconds, {label}),
+                       .cost = &shard_.cell(metric::cost, {label})};
+  });
 }
 
 void CallMetrics::call_ended(const ledger::RequestRecord& record) {
@@ -75,13 +65,9 @@ void CallMetrics::call_ended(const ledger::RequestRecord& record) {
     shard_.cell(metric::requests, {record.endpoint, record.route, fmt::format_int(record.status).c_str()}).add();
     return;
   }
-  auto found = cells.ok_by_route.find(record.route);
-  if (found == cells.ok_by_route.end()) {
-    found =
-        cells.ok_by_route.emplace(record.route, &shard_.cell(metric::requests, {record.endpoint, record.route, "200"}))
-            .first;
-  }
-  found->second->add();
+  cells.ok_by_route
+      .get(record.route, [&] { return &shard_.cell(metric::requests, {record.endpoint, record.route, "200"}); })
+      ->add();
 }
 
 void CallMetrics::attempt_ended(std::string_view label, const ledger::AttemptRecord& attempt, platform::Instant now) {

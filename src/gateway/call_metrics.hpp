@@ -29,10 +29,13 @@ class RecentOutcomes {
 };
 
 /// Counts calls and attempts. The cells that nearly every call touches are found once per route and target and kept, so
-/// that counting a call costs a hash lookup and a few additions. Belongs to one loop.
+/// that counting a call costs few lookups and additions. Belongs to one loop.
 class CallMetrics {
  public:
   explicit CallMetrics(observe::MetricShard& shard) : shard_(shard) {}
+  CallMetrics(const CallMetrics&) = delete;
+  CallMetrics& operator=(const CallMetrics&) = delete;
+  ~CallMetrics() = default;
 
   void call_started() { in_flight().add(1); }
   void call_ended(const ledger::RequestRecord& record);
@@ -57,12 +60,35 @@ class CallMetrics {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
+  /// Made when they are first asked for, and then kept. The last one is remembered: mostly it is asked for again.
+  template <class Cells>
+  class ByName {
+   public:
+    template <class Make>
+    Cells& get(std::string_view name, Make make) {
+      if (last_ == nullptr || last_->first != name) {
+        auto found = all_.find(name);
+        if (found == all_.end()) {
+          found = all_.emplace(std::string(name), make()).first;
+        }
+        last_ = &*found;
+      }
+      return last_->second;
+    }
+    [[nodiscard]] auto begin() const { return all_.begin(); }
+    [[nodiscard]] auto end() const { return all_.end(); }
+
+   private:
+    using All = std::unordered_map<std::string, Cells, Hash, std::equal_to<>>;
+    All all_;
+    All::value_type* last_ = nullptr;
+  };
   struct EndpointCells {
     observe::Cell* seconds;
     observe::Cell* first_token;
     observe::Cell* added;
     observe::Cell* streams;
-    std::unordered_map<std::string, observe::Cell*, Hash, std::equal_to<>> ok_by_route;  // status 200
+    ByName<observe::Cell*> ok_by_route;  // status 200
   };
   struct TargetCells {
     observe::Cell* complete;
@@ -82,8 +108,8 @@ class CallMetrics {
 
   observe::MetricShard& shard_;
   observe::Cell* in_flight_ = nullptr;
-  std::unordered_map<std::string, EndpointCells, Hash, std::equal_to<>> endpoints_;
-  std::unordered_map<std::string, TargetCells, Hash, std::equal_to<>> targets_;
+  ByName<EndpointCells> endpoints_;
+  ByName<TargetCells> targets_;
 };
 
 }  // namespace weir::gateway
