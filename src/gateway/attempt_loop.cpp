@@ -30,15 +30,6 @@ std::string joined(std::string_view provider, std::string_view model) {
   return name;
 }
 
-/// The label of a target in metrics: a name that a caller made up must not become one.
-std::string label_of(const routing::Plan& plan, const routing::Candidate& candidate) {
-  if (const auto& state = candidate.target->live.state; state != nullptr) {
-    return state->name();
-  }
-  const bool made_up = !plan.owned.empty();
-  return joined(candidate.target->provider, made_up ? "*" : candidate.upstream_model);
-}
-
 /// What the caller chose a member by, where a step is sticky.
 std::string sticky_key(const routing::PlanStep& step, const Call& call) {
   if (step.step->sticky == "user") {
@@ -280,6 +271,14 @@ bool AttemptLoop::take_again(const routing::Candidate& member, routing::Slot& sl
   return false;
 }
 
+std::string_view AttemptLoop::label_of(const routing::Candidate& candidate) {
+  if (const auto& state = candidate.target->live.state; state != nullptr) {
+    return state->name();
+  }
+  const bool made_up = !context_.plan.owned.empty();
+  return made_labels_.emplace_front(joined(candidate.target->provider, made_up ? "*" : candidate.upstream_model));
+}
+
 AttemptLoop::Place AttemptLoop::place_at(const routing::Step* step, const routing::Candidate& member, bool early) {
   providers::Provider* const provider = provider_of(member);
   if (provider == nullptr) {
@@ -292,7 +291,7 @@ AttemptLoop::Place AttemptLoop::place_at(const routing::Step* step, const routin
     passed_over_.note(step, member, slot.error());
     return {};
   }
-  label_ = label_of(context_.plan, member);
+  label_ = label_of(member);
   if (!left_for_.empty()) {
     context_.attempt.core.call_metrics.fallback(left_for_, label_);
   }

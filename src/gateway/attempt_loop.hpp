@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <forward_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,6 +53,8 @@ class AttemptLoop {
     providers::Provider* provider = nullptr;
     routing::Slot slot;
   };
+  /// The label of a target in metrics: a name that a caller made up must not become one. Lives as long as the plan.
+  std::string_view label_of(const routing::Candidate& candidate);
   Place place_at(const routing::Step* step, const routing::Candidate& member, bool early);
   std::expected<routing::Slot, routing::Refused> take(const routing::Candidate& member, bool early);
   /// For another attempt at the same member; false, with the reason noted: it takes no call any more.
@@ -95,8 +98,9 @@ class AttemptLoop {
 
   Context context_;
   AttemptResult last_{.failure = {.code = Code::upstream_unreachable}};
-  std::string label_;     // of the member that is asked, in metrics
-  bool instead_ = false;  // this is a special fallback already: there is no second one
+  std::string_view label_;                      // of the member that is asked, in metrics
+  std::forward_list<std::string> made_labels_;  // of those that have no state, whose name it is
+  bool instead_ = false;                        // this is a special fallback already: there is no second one
   struct Resting {
     const routing::Target* target = nullptr;
     platform::Instant until;
@@ -104,8 +108,8 @@ class AttemptLoop {
   std::vector<Resting> resting_;                // those without a usable key
   std::vector<const routing::Target*> unpaid_;  // those that a budget or a limit refused
   platform::Instant back_at_ = platform::never;
-  bool last_resort_ = false;  // they alone are asked
-  std::string left_for_;      // the label of the member that was asked before
+  bool last_resort_ = false;   // they alone are asked
+  std::string_view left_for_;  // the label of the member that was asked before
   PassedOver passed_over_;
 };
 

@@ -31,9 +31,9 @@ Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred)
     for (const Target& target : step.any_of) {
       const Target* meant = &target;
       if (starred) {
-        plan.owned.push_back(target);
-        plan.owned.back().model = substitute_star(target.model, *starred);
-        meant = &plan.owned.back();
+        plan.owned.push_front(target);
+        plan.owned.front().model = substitute_star(target.model, *starred);
+        meant = &plan.owned.front();
       }
       members.push_back({.target = meant, .upstream_model = meant->model});
     }
@@ -43,19 +43,19 @@ Plan plan_of(const ModelPolicy& policy, std::optional<std::string_view> starred)
 
 Plan forwarded(const Forward& forward, std::string_view model) {
   Plan plan{.name = {}, .timeouts = forward.timeouts};
-  plan.owned.push_back({.provider = forward.provider,
-                        .model = std::string(model),
-                        .timeouts = forward.timeouts,
-                        .retry = forward.retry,
-                        .recovery = forward.recovery,
-                        .off = forward.off,
-                        .breaker = forward.breaker,
-                        .provider_max_in_flight = forward.provider_max_in_flight,
-                        .live = forward.live});
-  plan.name = plan.owned.back().provider;  // `forward` may be a temporary, and has no fallback then
+  plan.owned.push_front({.provider = forward.provider,
+                         .model = std::string(model),
+                         .timeouts = forward.timeouts,
+                         .retry = forward.retry,
+                         .recovery = forward.recovery,
+                         .off = forward.off,
+                         .breaker = forward.breaker,
+                         .provider_max_in_flight = forward.provider_max_in_flight,
+                         .live = forward.live});
+  plan.name = plan.owned.front().provider;  // `forward` may be a temporary, and has no fallback then
   plan.fallback = forward.fallback;
   plan.steps.emplace_back().members.push_back(
-      {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
+      {.target = &plan.owned.front(), .upstream_model = plan.owned.front().model});
   return plan;
 }
 
@@ -68,10 +68,10 @@ const Forward* find_forward(const ModelTable& table, std::string_view provider) 
 
 Plan plan_of(const Target& target) {
   Plan plan{.name = {}, .timeouts = target.timeouts};
-  plan.owned.push_back(target);
-  plan.name = plan.owned.back().provider;
+  plan.owned.push_front(target);
+  plan.name = plan.owned.front().provider;
   plan.steps.emplace_back().members.push_back(
-      {.target = &plan.owned.back(), .upstream_model = plan.owned.back().model});
+      {.target = &plan.owned.front(), .upstream_model = plan.owned.front().model});
   return plan;
 }
 
@@ -138,7 +138,7 @@ bool add_fallback(Plan& plan, const ModelTable& table) {
       added = true;
     }
   }
-  plan.owned.splice(plan.owned.end(), more->owned);
+  plan.owned.splice_after(plan.owned.before_begin(), more->owned);
   return added;
 }
 

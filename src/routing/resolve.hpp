@@ -1,6 +1,6 @@
 #pragma once
 
-#include <list>
+#include <forward_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +33,7 @@ struct Plan {
   std::string_view on_content_policy;
   std::string_view fallback;
   RecycledVector<PlanStep> steps;
-  std::list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
+  std::forward_list<Target> owned;  // targets made for this call: a pattern's or a forwarded name
 };
 
 /// Pure: the same table and name give the same plan.
