@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -41,7 +40,7 @@ IoResult send_joined(int descriptor, std::span<const std::string_view> slices) {
   std::array<char, joined_bytes_max> joined;
   char* end = joined.data();
   for (const std::string_view slice : slices) {
-    end = std::ranges::copy(slice, end).out;
+    end += slice.copy(end, slice.size());
   }
   return send_one(descriptor, {joined.data(), end});
 }
