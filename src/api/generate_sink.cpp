@@ -24,17 +24,15 @@ void GenerateSink::head(const gateway::ReplyHead& head) {
   }
   status_ = head.status;
   for (const http::Header& header : head.passing) {
-    headers_.emplace_back(header.name, header.value);
+    passing_.emplace_back(header.name, header.value);
   }
-  for (const auto& [name, value] : head.headers) {
-    headers_.emplace_back(name, value);
-  }
+  own_ = head.own;
 }
 
 void GenerateSink::tell_head(std::size_t body_bytes) {
-  gateway::ReplyHead head{.status = status_, .streamed = false, .body_bytes = body_bytes, .headers = {}};
-  for (const auto& [name, value] : headers_) {
-    head.headers.emplace_back(name, value);
+  gateway::ReplyHead head{.status = status_, .streamed = false, .body_bytes = body_bytes, .passing = {}, .own = own_};
+  for (const auto& [name, value] : passing_) {
+    head.passing.push_back({.name = name, .value = value, .known = http::classify_header(name)});
   }
   inner_.head(head);
 }

@@ -27,7 +27,8 @@ class GenerateSink final : public gateway::ReplySink {
 
   // Of a whole reply, until it is there: its length is told with the head.
   int status_ = 200;
-  std::vector<std::pair<std::string, std::string>> headers_;
+  std::vector<std::pair<std::string, std::string>> passing_;
+  http::FieldLines own_;
   std::string collected_;
 };
 

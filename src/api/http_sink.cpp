@@ -13,9 +13,7 @@ void HttpSink::head(const gateway::ReplyHead& head) {
   for (const http::Header& header : head.passing) {
     response_.parsed_field(header);
   }
-  for (const auto& [name, value] : head.headers) {
-    response_.field(name, value);
-  }
+  response_.lines(head.own);
   response_.stream(head.body_bytes);
 }
 
@@ -42,9 +40,7 @@ Task<HttpSink::Outcome> HttpSink::error(const gateway::Failure& failure) {
   const openai::ErrorShape shape = openai::shape_of(failure.error.code);
   response_.start(shape.status);
   response_.field("content-type", "application/json");
-  for (const auto& [name, value] : failure.headers) {
-    response_.field(name, value);
-  }
+  response_.lines(failure.own);
   write_retry_headers(response_, shape.status, failure.retry_after_seconds);
   const std::string body = failure.reply.empty() ? openai::error_body(failure.error) : failure.reply;
   co_return co_await response_.whole(body);

@@ -70,10 +70,10 @@ class Sink : public testing::Test {
 };
 
 TEST_F(Sink, sends_nothing_before_the_first_event_and_each_event_as_one_write) {
-  sink_.head({.status = 200,
-              .streamed = true,
-              .body_bytes = {},
-              .headers = {{"content-type", "text/event-stream"}, {"x-weir-target", "a/b"}}});
+  gateway::ReplyHead head{.status = 200, .streamed = true, .body_bytes = {}, .passing = {}, .own = {}};
+  head.own.add("content-type", "text/event-stream");
+  head.own.add("x-weir-target", "a/b");
+  sink_.head(head);
   EXPECT_EQ(stream_.writes, 0);
   const std::string_view held[] = {"data: 1\n\n", "data: 2\n\n"};
   EXPECT_TRUE(run(sink_.events(held)));
@@ -89,11 +89,11 @@ TEST_F(Sink, sends_nothing_before_the_first_event_and_each_event_as_one_write) {
 }
 
 TEST_F(Sink, an_error_in_a_stream_is_an_event_and_a_whole_end) {
-  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .headers = {}});
+  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .passing = {}, .own = {}});
   const std::string_view event = "data: 1\n\n";
   EXPECT_TRUE(run(sink_.events({&event, 1})));
   EXPECT_TRUE(run(sink_.error(
-      {.error = {.code = Code::upstream_broken, .message = "it broke"}, .retry_after_seconds = {}, .headers = {}})));
+      {.error = {.code = Code::upstream_broken, .message = "it broke"}, .retry_after_seconds = {}, .own = {}})));
   EXPECT_NE(body().find("data: {\"error\":{\"message\":\"it broke\""), std::string::npos);
   EXPECT_EQ(body().find("[DONE]"), std::string::npos);
   EXPECT_TRUE(body().ends_with("\n\n\r\n0\r\n\r\n"));
@@ -101,21 +101,26 @@ TEST_F(Sink, an_error_in_a_stream_is_an_event_and_a_whole_end) {
 }
 
 TEST_F(Sink, an_error_in_half_a_body_breaks_the_connection) {
-  sink_.head({.status = 200, .streamed = false, .body_bytes = 100, .headers = {}});
+  sink_.head({.status = 200, .streamed = false, .body_bytes = 100, .passing = {}, .own = {}});
   const std::string_view half = "{\"choices\":";
   EXPECT_TRUE(run(sink_.events({&half, 1})));
   EXPECT_FALSE(run(sink_.error(
-      {.error = {.code = Code::upstream_broken, .message = "it broke"}, .retry_after_seconds = {}, .headers = {}})));
+      {.error = {.code = Code::upstream_broken, .message = "it broke"}, .retry_after_seconds = {}, .own = {}})));
   EXPECT_TRUE(body().ends_with("{\"choices\":"));
   EXPECT_FALSE(response_.finished());
   EXPECT_FALSE(response_.keep_alive());
 }
 
 TEST_F(Sink, an_error_takes_the_place_of_a_head_that_was_held) {
-  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .headers = {{"x-from-provider", "1"}}});
-  EXPECT_TRUE(run(sink_.error({.error = {.code = Code::overloaded, .message = "full"},
-                               .retry_after_seconds = {},
-                               .headers = {{"x-weir-request-id", "req_1"}}})));
+  sink_.head({.status = 200,
+              .streamed = true,
+              .body_bytes = {},
+              .passing = {{.name = "x-from-provider", .value = "1"}},
+              .own = {}});
+  gateway::Failure failure{
+      .error = {.code = Code::overloaded, .message = "full"}, .reply = {}, .retry_after_seconds = {}, .own = {}};
+  failure.own.add("x-weir-request-id", "req_1");
+  EXPECT_TRUE(run(sink_.error(failure)));
   EXPECT_TRUE(stream_.sent.starts_with("HTTP/1.1 503 "));
   EXPECT_EQ(stream_.sent.find("x-from-provider"), std::string::npos);
   EXPECT_EQ(stream_.sent.find("chunked"), std::string::npos);
@@ -124,8 +129,8 @@ TEST_F(Sink, an_error_takes_the_place_of_a_head_that_was_held) {
 }
 
 TEST_F(Sink, says_when_to_come_back_in_whole_seconds_and_only_where_that_helps) {
-  EXPECT_TRUE(run(sink_.error(
-      {.error = {.code = Code::upstream_error, .message = "no"}, .retry_after_seconds = 7, .headers = {}})));
+  EXPECT_TRUE(run(
+      sink_.error({.error = {.code = Code::upstream_error, .message = "no"}, .retry_after_seconds = 7, .own = {}})));
   EXPECT_TRUE(stream_.sent.starts_with("HTTP/1.1 502 "));
   EXPECT_EQ(stream_.sent.find("retry-after"), std::string::npos);
 }
@@ -133,19 +138,19 @@ TEST_F(Sink, says_when_to_come_back_in_whole_seconds_and_only_where_that_helps) 
 TEST_F(Sink, a_client_that_takes_nothing_holds_up_a_stop_for_a_moment_only) {
   platform::Cancellation stopping;
   response_.reset(http::Method::post, http::Version::http_1_1, true, "Sat, 21 Nov 2026 11:00:00 GMT", &stopping);
-  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .headers = {}});
+  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .passing = {}, .own = {}});
   const std::string_view event = "data: 1\n\n";
   EXPECT_TRUE(run(sink_.events({&event, 1})));
   stream_.room = 0;
   stopping.cancel();
   const platform::Instant began = world_.now();
-  EXPECT_FALSE(run(sink_.error(
-      {.error = {.code = Code::shutting_down, .message = "bye"}, .retry_after_seconds = {}, .headers = {}})));
+  EXPECT_FALSE(run(
+      sink_.error({.error = {.code = Code::shutting_down, .message = "bye"}, .retry_after_seconds = {}, .own = {}})));
   EXPECT_LE(world_.now() - began, 2s);
 }
 
 TEST_F(Sink, nothing_is_written_behind_a_write_that_failed_in_part) {
-  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .headers = {}});
+  sink_.head({.status = 200, .streamed = true, .body_bytes = {}, .passing = {}, .own = {}});
   stream_.room = 150;  // less than head and event together
   const std::string event(1000, 'x');
   const std::string_view slice = event;
@@ -153,8 +158,8 @@ TEST_F(Sink, nothing_is_written_behind_a_write_that_failed_in_part) {
   EXPECT_GE(sink_.stalled(), 10s);
   stream_.room = 1'000'000;
   const std::string sent = stream_.sent;
-  EXPECT_FALSE(run(sink_.error(
-      {.error = {.code = Code::shutting_down, .message = "bye"}, .retry_after_seconds = {}, .headers = {}})));
+  EXPECT_FALSE(run(
+      sink_.error({.error = {.code = Code::shutting_down, .message = "bye"}, .retry_after_seconds = {}, .own = {}})));
   EXPECT_EQ(stream_.sent, sent);
 }
 

@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::size_t upstream_words_max = 500;  // of a provider's words in a record
 constexpr std::size_t upstream_id_max = 256;     // of its request id
+constexpr std::size_t own_headers_bytes = 500;   // of most answers
 
 /// How a failed wait or connection looks from the caller's side.
 Code as_upstream_code(Code code) {
@@ -97,30 +98,22 @@ std::unique_ptr<ProviderAnswer> for_caller(ProviderAnswer answer, bool whole, ll
   return std::make_unique<ProviderAnswer>(std::move(answer));
 }
 
-std::string timing_of(Duration added) {
-  constexpr std::string_view name = "weir;dur=";
-  std::array<char, name.size() + 24> timing;
-  return {timing.data(), observe::write_milliseconds(text::write_text(timing.data(), name), added)};
-}
-
 }  // namespace
 
-OwnHeaders::OwnHeaders(const Call& call, const ledger::RequestRecord& record, Duration added)
-    : id(call.id),
-      target(record.attempts.empty() ? std::string_view() : record.attempts.back().target),
-      attempts(fmt::format_int(record.attempts.size()).str()),
-      timing(timing_of(added)) {}
-
-void OwnHeaders::append_to(Fields& out, bool provider_sent_id) const {
-  out.emplace_back("x-weir-request-id", id);
+void append_own_headers(http::FieldLines& out, const Call& call, const ledger::RequestRecord& record,
+                        bool provider_sent_id, Duration added) {
+  out.add("x-weir-request-id", call.id);
   if (!provider_sent_id) {
-    out.emplace_back("x-request-id", id);
+    out.add("x-request-id", call.id);
   }
-  if (!target.empty()) {
-    out.emplace_back("x-weir-target", target);
+  if (!record.attempts.empty()) {
+    out.add("x-weir-target", record.attempts.back().target);
   }
-  out.emplace_back("x-weir-attempts", attempts);
-  out.emplace_back("server-timing", timing);
+  out.add("x-weir-attempts", static_cast<std::int64_t>(record.attempts.size()));
+  constexpr std::string_view measure = "weir;dur=";
+  std::array<char, measure.size() + 24> timing;
+  out.add("server-timing",
+          {timing.data(), observe::write_milliseconds(text::write_text(timing.data(), measure), added)});
 }
 
 Attempt::Attempt(const Context& context, const Turn& turn)
@@ -335,9 +328,9 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   context_.record.status = reply.status();
   context_.live.note(ledger::LiveStep::first_content);
 
-  ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .headers = {}};
+  ReplyHead head{.status = reply.status(), .streamed = streamed, .body_bytes = body_bytes, .passing = {}, .own = {}};
   select_reply_headers(reply.headers(), head.passing);
-  head.headers.reserve(12);
+  head.own.reserve(own_headers_bytes);
   const bool typed = reply.headers().has(http::KnownHeader::content_type);
   const bool mislabelled = typed && !streamed && !is_json(reply.headers().value(http::KnownHeader::content_type));
   if (mislabelled) {
@@ -345,13 +338,13 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
                   [](const http::Header& header) { return header.known == http::KnownHeader::content_type; });
   }
   if (!typed || mislabelled) {
-    head.headers.emplace_back("content-type", streamed ? "text/event-stream; charset=utf-8" : "application/json");
+    head.own.add("content-type", streamed ? "text/event-stream; charset=utf-8" : "application/json");
   }
-  const OwnHeaders own(context_.call, context_.record, now - context_.call.received - context_.waited);
-  own.append_to(head.headers, !row().upstream_request_id.empty());
+  append_own_headers(head.own, context_.call, context_.record, !row().upstream_request_id.empty(),
+                     now - context_.call.received - context_.waited);
   if (context_.charges != nullptr && context_.charges->has_limits()) {
     std::erase_if(head.passing, [](const http::Header& header) { return limits::is_rate_limit_header(header.name); });
-    context_.charges->append_headers(head.headers);
+    context_.charges->append_headers(head.own);
   }
   context_.sink.head(head);
   for (ReplyTee* tee : context_.core.tees) {

@@ -174,16 +174,9 @@ class Attempt {
   std::unique_ptr<Continuation> continuation_;  // with `resume`
 };
 
-/// The headers that weir adds to every answer of a call.
-struct OwnHeaders {
-  OwnHeaders(const Call& call, const ledger::RequestRecord& record, platform::Duration added);
-  /// `provider_sent_id`: x-request-id is then the provider's.
-  void append_to(Fields& out, bool provider_sent_id) const;
-
-  std::string_view id;      // of the call
-  std::string_view target;  // of the record's last attempt; empty if there is none
-  std::string attempts;
-  std::string timing;
-};
+/// The headers that weir adds to every answer of a call. `provider_sent_id`: x-request-id is then the provider's.
+/// `added`: the time that weir itself took.
+void append_own_headers(http::FieldLines& out, const Call& call, const ledger::RequestRecord& record,
+                        bool provider_sent_id, platform::Duration added);
 
 }  // namespace weir::gateway

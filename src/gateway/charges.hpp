@@ -60,8 +60,8 @@ class Charges {
 
   /// How many tokens an answer may have at most, where a budget is hard: what the provider has to be told.
   [[nodiscard]] std::optional<std::int64_t> output_limit() const;
-  /// What the caller is told of his standing; the texts stay until this is called again.
-  void append_headers(limits::RateLimitHeaders::Fields& fields) { headers_.append_to(fields); }
+  /// What the caller is told of his standing.
+  void append_headers(http::FieldLines& fields) const { headers_.append_to(fields); }
   /// He has limits, whose standing he is told.
   [[nodiscard]] bool has_limits() const { return scope_count_ > 0; }
 

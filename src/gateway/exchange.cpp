@@ -219,9 +219,9 @@ Task<void> Exchange::tell_broken(const Recovery& recovery) {
 namespace {
 
 /// Whole seconds until calls are taken again; at least one, which is also said where nobody knows.
-std::string retry_after_text(const AttemptResult& last, Instant now) {
+std::int64_t retry_after_seconds(const AttemptResult& last, Instant now) {
   const Duration left = last.back_at ? *last.back_at - now : Duration{};
-  return fmt::format_int(std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(left).count())).str();
+  return std::max<std::int64_t>(1, whole_seconds(left));
 }
 
 bool is_whole_seconds(std::string_view text) {
@@ -229,24 +229,22 @@ bool is_whole_seconds(std::string_view text) {
 }
 
 /// A 429 or 503 says when to come back, truly for the target that is back soonest: the provider's own word stands where
-/// it is that, in whole seconds. `ours` holds the text that is put in its place.
-void say_when_to_come_back(ReplyHead& head, const AttemptResult& last, Instant now, std::string& ours) {
+/// it is that, in whole seconds.
+void say_when_to_come_back(ReplyHead& head, const AttemptResult& last, Instant now) {
   if (head.status != 429 && head.status != 503) {
     return;
   }
-  const auto is_retry_after = [](const auto& header) { return http::iequals(header.first, "retry-after"); };
-  const auto own = std::ranges::find_if(head.headers, is_retry_after);
-  const bool understood = std::ranges::count_if(head.headers, is_retry_after) == 1 && last.failure.retry_after &&
-                          is_whole_seconds(own->second);
+  using enum http::KnownHeader;
+  const auto own = std::ranges::find(head.passing, retry_after, &http::Header::known);
+  const bool understood = std::ranges::count(head.passing, retry_after, &http::Header::known) == 1 &&
+                          last.failure.retry_after && is_whole_seconds(own->value);
   if (understood && (last.back_at_is_own || !last.back_at)) {
     return;
   }
-  std::erase_if(head.headers, is_retry_after);
-  if (!last.back_at_is_own) {
-    std::erase_if(head.headers, [](const auto& header) { return http::iequals(header.first, "retry-after-ms"); });
-  }
-  ours = retry_after_text(last, now);
-  head.headers.emplace_back("retry-after", ours);
+  std::erase_if(head.passing, [&](const http::Header& header) {
+    return header.known == retry_after || (header.known == retry_after_ms && !last.back_at_is_own);
+  });
+  head.own.add("retry-after", retry_after_seconds(last, now));
 }
 
 }  // namespace
@@ -293,22 +291,22 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
                     std::nullopt, error.value_or(std::string()));
     co_return;
   }
-  ReplyHead head{.status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .headers = {}};
+  ReplyHead head{
+      .status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .passing = {}, .own = {}};
   bool has_type = false;
   for (const auto& [name, value] : answer.headers) {
     if (has_own_limits() && limits::is_rate_limit_header(name)) {
       continue;  // ours stand there
     }
-    has_type = has_type || http::iequals(name, "content-type");
-    head.headers.emplace_back(name, value);
+    const http::KnownHeader known = http::classify_header(name);
+    has_type = has_type || known == http::KnownHeader::content_type;
+    head.passing.push_back({.name = name, .value = value, .known = known});
   }
   if (!has_type) {
-    head.headers.emplace_back("content-type", "application/json");
+    head.own.add("content-type", "application/json");
   }
-  std::string retry_after;
-  say_when_to_come_back(head, last, core_.loop.now(), retry_after);
-  const OwnHeaders own(call_, *record_, added_so_far());
-  append_own_headers(own, !record_->attempts.back().upstream_request_id.empty(), head.headers);
+  say_when_to_come_back(head, last, core_.loop.now());
+  add_own_headers(head.own, !record_->attempts.back().upstream_request_id.empty());
   sink_.head(head);
   record_->status = answer.status;
   const auto sent = co_await sink_.end(answer.body);
@@ -324,13 +322,11 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   if (record_->error_message.empty()) {
     record_->error_message = error.message;
   }
-  const OwnHeaders own(call_, *record_, added_so_far());
-  Failure failure{
-      .error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .headers = {}};
+  Failure failure{.error = std::move(error), .reply = std::move(reply), .retry_after_seconds = std::nullopt, .own = {}};
   if (retry_after) {
     failure.retry_after_seconds = static_cast<int>(whole_seconds(*retry_after));
   }
-  append_own_headers(own, false, failure.headers);
+  add_own_headers(failure.own, false);
   const bool ours = record_->attempts.empty() || failure.error.code == Code::internal;
   const auto sent = co_await sink_.error(failure);
   if (record_->status == 0) {
@@ -343,8 +339,8 @@ Task<void> Exchange::refuse(Error error, std::optional<Duration> retry_after, st
   settle(ours ? ledger::EndState::gateway_error : ledger::EndState::upstream_error);
 }
 
-void Exchange::append_own_headers(const OwnHeaders& own, bool provider_sent_id, Fields& out) const {
-  own.append_to(out, provider_sent_id);
+void Exchange::add_own_headers(http::FieldLines& out, bool provider_sent_id) const {
+  append_own_headers(out, call_, *record_, provider_sent_id, added_so_far());
   if (has_own_limits()) {
     charges_->append_headers(out);
   }
@@ -358,10 +354,9 @@ Task<void> Exchange::ended_early() {
                   .message = fmt::format("The gateway is restarting and ended this call. Try again. Request id: {}.",
                                          call_.id)},
         .retry_after_seconds = 1,
-        .headers = {}};
+        .own = {}};
     record_->error_code = weir::to_string(Code::shutting_down);
-    const OwnHeaders own(call_, *record_, added_so_far());
-    append_own_headers(own, false, failure.headers);
+    add_own_headers(failure.own, false);
     static_cast<void>(co_await sink_.error(failure));
     if (record_->status == 0) {
       record_->status = openai::shape_of(Code::shutting_down).status;

@@ -59,7 +59,7 @@ class Exchange {
   WEIR_OWN_FRAME Task<void> ended_early();
   void settle(ledger::EndState end_state);
   /// Ids, target, timing; where the caller has limits, how he stands with them.
-  void append_own_headers(const OwnHeaders& own, bool provider_sent_id, Fields& out) const;
+  void add_own_headers(http::FieldLines& out, bool provider_sent_id) const;
 
   /// The time that weir itself took of the call, for a head that is written now.
   [[nodiscard]] platform::Duration added_so_far() const {

@@ -37,13 +37,10 @@ void KeepAlive::on_timer() {
 }
 
 void KeepAlive::send_head() {
-  const ReplyHead head{.status = 200,
-                       .streamed = true,
-                       .body_bytes = std::nullopt,
-                       .passing = {},
-                       .headers = {{"content-type", "text/event-stream; charset=utf-8"},
-                                   {"x-weir-request-id", call_.id},
-                                   {"x-request-id", call_.id}}};
+  ReplyHead head{.status = 200, .streamed = true, .body_bytes = std::nullopt, .passing = {}, .own = {}};
+  head.own.add("content-type", "text/event-stream; charset=utf-8");
+  head.own.add("x-weir-request-id", call_.id);
+  head.own.add("x-request-id", call_.id);
   sink_.head(head);
   head_sent_ = true;
   record_.status = 200;

@@ -106,7 +106,7 @@ Failure Recovery::failure(ledger::RequestRecord& record) const {
                         reason_, asked_again ? ", and no other answer goes on with it" : "", call_.id)},
           .reply = {},
           .retry_after_seconds = std::nullopt,
-          .headers = {}};
+          .own = {}};
 }
 
 }  // namespace weir::gateway

@@ -5,9 +5,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "base/result.hpp"
+#include "http/head_writer.hpp"
 #include "http/headers.hpp"
 #include "platform/clock.hpp"
 #include "platform/recycled_memory.hpp"
@@ -15,16 +15,13 @@
 
 namespace weir::gateway {
 
-/// Names and values of header fields.
-using Fields = RecycledVector<std::pair<std::string_view, std::string_view>>;
-
 /// The head of what comes out. What it views lives until head() has returned.
 struct ReplyHead {
   int status = 200;
   bool streamed = false;                  // events follow; else one body of `body_bytes`
   std::optional<std::size_t> body_bytes;  // absent: its end is not known yet
   RecycledVector<http::Header> passing;   // the provider's, as the head parser read them
-  Fields headers;                         // ours
+  http::FieldLines own;                   // ours
 };
 
 /// A refusal or failure as the caller will see it: either our own words or the provider's whole answer.
@@ -32,7 +29,7 @@ struct Failure {
   Error error;
   std::string reply;  // the body or the event's data, on one line, where it is not made from the error
   std::optional<int> retry_after_seconds;
-  Fields headers;  // ours: ids, target, timing
+  http::FieldLines own;  // ours: ids, target, timing
 };
 
 /// Takes what comes out of one call: JSON, SSE, a WebSocket, a batch line, a cache. Each step ends when the receiver

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -171,8 +172,11 @@ class SeenSink final : public ReplySink {
     for (const http::Header& header : head.passing) {
       headers.emplace_back(header.name, header.value);
     }
-    for (const auto& [name, value] : head.headers) {
-      headers.emplace_back(name, value);
+    for (const auto line : std::views::split(head.own.text(), std::string_view("\r\n"))) {
+      const std::string_view field(line.begin(), line.end());
+      if (const std::size_t colon = field.find(": "); colon != std::string_view::npos) {
+        headers.emplace_back(field.substr(0, colon), field.substr(colon + 2));
+      }
     }
   }
   Task<Outcome> events(std::span<const std::string_view> events) override {

@@ -85,7 +85,32 @@ bool is_target(std::string_view text) {
 
 #endif
 
+template <class Text>
+void append_line(Text& out, std::string_view name, std::string_view value) {
+  const std::size_t before = out.size();
+  out.resize_and_overwrite(before + name.size() + value.size() + 4, [&](char* start, std::size_t) {
+    char* at = text::write_text(start + before, name);
+    *at++ = ':';
+    *at++ = ' ';
+    at = text::write_text(at, value);
+    *at++ = '\r';
+    *at++ = '\n';
+    return static_cast<std::size_t>(at - start);
+  });
+}
+
 }  // namespace
+
+void FieldLines::add(OwnName name, std::string_view value) {
+  if (is_one_line(value)) {
+    append_line(text_, name.text(), trim(value));
+  }
+}
+
+void FieldLines::add(OwnName name, std::int64_t value) {
+  std::array<char, text::integer_bytes_max> digits;
+  append_line(text_, name.text(), {digits.data(), text::write_integer(digits.data(), value)});
+}
 
 std::string_view reason_phrase(unsigned status) {
   switch (status) {
@@ -190,7 +215,7 @@ bool HeadWriter::field(std::string_view name, std::string_view value) {
   if (!is_token(name) || !is_one_line(value)) {
     return false;
   }
-  append(name, trim(value));
+  append_line(out_, name, trim(value));
   return true;
 }
 
@@ -199,21 +224,12 @@ bool HeadWriter::field(KnownHeader known, std::string_view value) {
   if (name.empty() || !is_one_line(value)) {
     return false;
   }
-  append(name, trim(value));
+  append_line(out_, name, trim(value));
   return true;
 }
 
-void HeadWriter::append(std::string_view name, std::string_view value) {
-  const std::size_t before = out_.size();
-  out_.resize_and_overwrite(before + name.size() + value.size() + 4, [&](char* text, std::size_t) {
-    char* at = text::write_text(text + before, name);
-    *at++ = ':';
-    *at++ = ' ';
-    at = text::write_text(at, value);
-    *at++ = '\r';
-    *at++ = '\n';
-    return static_cast<std::size_t>(at - text);
-  });
+void HeadWriter::parsed_field(const Header& header) {
+  append_line(out_, header.name, header.value);
 }
 
 void HeadWriter::content_length(std::uint64_t length) {

@@ -7,11 +7,51 @@
 #include <string_view>
 
 #include "http/headers.hpp"
+#include "platform/recycled_memory.hpp"
 
 namespace weir::http {
 
 /// The usual phrase for a status; empty for one that has none.
 std::string_view reason_phrase(unsigned status);
+
+/// The name of a field that weir makes itself, looked at when compiling: a token in lower case, and not one of the
+/// fields that say how a message is framed, where it comes from or when it was made: those have their own places.
+class OwnName {
+ public:
+  consteval OwnName(const char* text) : text_(text) {  // NOLINT(google-explicit-constructor): a literal is one
+    if (!is_good(text_)) {
+      throw "no name of an own field";  // does not compile
+    }
+  }
+  [[nodiscard]] std::string_view text() const { return text_; }
+
+ private:
+  static consteval bool is_good(std::string_view text) {
+    for (const char c : text) {
+      if (c != to_lower(c)) {
+        return false;
+      }
+    }
+    return text.starts_with("x-") ? all_in(text, characters::token)
+                                  : text == "content-type" || text == "retry-after" || text == "server-timing";
+  }
+
+  std::string_view text_;
+};
+
+/// Field lines that are made before the head which they go into: they are good to be sent as they stand.
+class FieldLines {
+ public:
+  void reserve(std::size_t bytes) { text_.reserve(bytes); }
+  /// Left out where the value could not stand on one line.
+  void add(OwnName name, std::string_view value);
+  void add(OwnName name, std::int64_t value);
+  /// "x-weir-attempts: 1\r\n" and so on.
+  [[nodiscard]] std::string_view text() const { return text_; }
+
+ private:
+  std::basic_string<char, std::char_traits<char>, RecycledAllocator<char>> text_;
+};
 
 /// Appends a request or response head to a buffer that the caller reuses.
 ///
@@ -36,7 +76,8 @@ class HeadWriter {
   bool field(std::string_view name, std::string_view value);
   bool field(KnownHeader known, std::string_view value);
   /// A field that the head parser read: it has checked name and value, so they are copied as they are.
-  void parsed_field(const Header& header) { append(header.name, header.value); }
+  void parsed_field(const Header& header);
+  void lines(const FieldLines& lines) { out_.append(lines.text()); }
   void content_length(std::uint64_t length);
   void chunked();
 
@@ -44,8 +85,6 @@ class HeadWriter {
   void end();
 
  private:
-  void append(std::string_view name, std::string_view value);
-
   std::string& out_;
 };
 

@@ -45,6 +45,17 @@ TEST(HeadWriter, a_status_keeps_its_number_and_phrase) {
   EXPECT_EQ(line(799, ""), "HTTP/1.1 799 \r\n");
 }
 
+TEST(FieldLines, are_written_into_a_head_as_they_stand) {
+  FieldLines lines;
+  lines.add("x-weir-target", " up/model\t");
+  lines.add("x-weir-attempts", 2);
+  lines.add("x-weir-target", "a\r\nX: b");  // left out
+  EXPECT_EQ(lines.text(), "x-weir-target: up/model\r\nx-weir-attempts: 2\r\n");
+  std::string out = "HTTP/1.1 200 OK\r\n";
+  HeadWriter(out).lines(lines);
+  EXPECT_EQ(out, "HTTP/1.1 200 OK\r\nx-weir-target: up/model\r\nx-weir-attempts: 2\r\n");
+}
+
 TEST(HeadWriter, text_never_becomes_header) {
   std::string out;
   HeadWriter writer(out);

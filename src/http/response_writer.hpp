@@ -41,6 +41,7 @@ class ResponseWriter {
   void field(std::string_view name, std::string_view value);
   /// The same for a field that the head parser read.
   void parsed_field(const Header& header);
+  void lines(const FieldLines& lines) { HeadWriter(head_).lines(lines); }
   /// The whole body, with its length.
   Task<Outcome> whole(std::string_view body);
   /// A body that follows in pieces. `length`: where it is known in advance.

@@ -438,20 +438,22 @@ void RateLimitHeaders::tell(const Refusal& refusal) {
   }
 }
 
-void RateLimitHeaders::append_to(Fields& fields) {
-  static constexpr std::array<std::string_view, 6> names = {
-      "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
-      "x-ratelimit-limit-tokens",   "x-ratelimit-remaining-tokens",   "x-ratelimit-reset-tokens"};
-  const auto add = [&](std::size_t which, auto&& write) {
-    std::array<char, 24>& text = texts_[which];
-    const char* const end = write(text.data(), text.data() + text.size());
-    fields.emplace_back(names[which], std::string_view(text.data(), end));
+void RateLimitHeaders::append_to(http::FieldLines& fields) const {
+  struct Names {
+    http::OwnName limit;
+    http::OwnName remaining;
+    http::OwnName reset;
   };
+  static constexpr std::array<Names, 2> names_of = {
+      Names{"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"},
+      Names{"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"}};
   for (std::size_t unit = 0; unit < standings_.size(); ++unit) {
     if (const auto& standing = standings_[unit]) {
-      add(3 * unit, [&](char* at, char* end) { return std::to_chars(at, end, standing->limit).ptr; });
-      add(3 * unit + 1, [&](char* at, char* end) { return std::to_chars(at, end, standing->remaining).ptr; });
-      add(3 * unit + 2, [&](char* at, char* /*end*/) { return write_reset(at, standing->reset); });
+      const Names& names = names_of[unit];
+      fields.add(names.limit, standing->limit);
+      fields.add(names.remaining, standing->remaining);
+      std::array<char, 32> text;
+      fields.add(names.reset, std::string_view(text.data(), write_reset(text.data(), standing->reset)));
     }
   }
 }

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "http/head_writer.hpp"
 #include "limits/limit.hpp"
 #include "limits/sliding_window.hpp"
-#include "platform/recycled_memory.hpp"
 
 namespace weir::limits {
 
@@ -182,26 +182,17 @@ class Limiter {
   mutable std::array<Shard, shard_count> shards_;
 };
 
-/// OpenAI's headers: x-ratelimit-limit-requests and so on. Owns the texts.
+/// OpenAI's headers: x-ratelimit-limit-requests and so on. Plain value.
 class RateLimitHeaders {
  public:
-  using Fields = RecycledVector<std::pair<std::string_view, std::string_view>>;
-
-  RateLimitHeaders() = default;
-  RateLimitHeaders(const RateLimitHeaders&) = delete;
-  RateLimitHeaders& operator=(const RateLimitHeaders&) = delete;
-  ~RateLimitHeaders() = default;
-
   /// In place of what was told before of the same unit.
   void tell(const Limiter::Ticket& ticket);
   /// Nothing is left of the limit that refuses.
   void tell(const Refusal& refusal);
-  /// The texts stay until this is called again.
-  void append_to(Fields& fields);
+  void append_to(http::FieldLines& fields) const;
 
  private:
   std::array<std::optional<Standing>, 2> standings_;  // by unit
-  std::array<std::array<char, 24>, 6> texts_{};
 };
 /// True for x-ratelimit-*, in any case.
 bool is_rate_limit_header(std::string_view name);
