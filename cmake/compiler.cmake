@@ -31,6 +31,11 @@ target_compile_definitions(weir_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
 target_link_options(weir_flags INTERFACE -fuse-ld=lld)
 
+if(WEIR_PROFILE)
+  # A function that only its file knows is told from others by its file's name; with the whole path, the profile would fit
+  # nothing of the kind outside the directory where it was recorded.
+  target_compile_options(weir_flags INTERFACE "SHELL:-mllvm -static-func-full-module-prefix=false")
+endif()
 if(WEIR_PROFILE STREQUAL "generate")
   target_compile_options(weir_flags INTERFACE -fprofile-generate)
   target_link_options(weir_flags INTERFACE -fprofile-generate)
