@@ -8,7 +8,6 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "base/assert.hpp"
 
@@ -38,17 +37,7 @@ void begin(SHA256_CTX& state, std::span<const std::uint8_t> master, std::uint8_t
 }  // namespace
 
 bool same(const KeyHash& a, const KeyHash& b) {
-  // By words, all of them, whatever the first ones say.
-  using Words = std::array<std::uint64_t, sizeof(KeyHash) / sizeof(std::uint64_t)>;
-  const auto left = std::bit_cast<Words>(a);
-  const auto right = std::bit_cast<Words>(b);
-  std::uint64_t differing = 0;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    differing |= left[i] ^ right[i];
-  }
-  // The compiler has to have the whole value here, so it cannot leave the loop as soon as the answer is known.
-  asm volatile("" : "+r"(differing));
-  return differing == 0;
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 KeyHasher::KeyHasher(std::span<const std::uint8_t> master) : states_(std::make_unique<States>()) {
