@@ -30,10 +30,6 @@ std::int64_t estimate(std::string_view text) {
       at += sizeof(Block);
       continue;
     }
-    if (text.size() >= sizeof(Block) && text.size() - at < sizeof(Block) &&
-        is_ascii(text.data() + text.size() - sizeof(Block))) {
-      break;  // what is left is less than a block: looked at with what stands before it
-    }
     for (const std::size_t end = std::min(at + sizeof(Block), text.size()); at < end; ++at) {
       const auto byte = static_cast<unsigned char>(text[at]);
       continuing += byte >= 0x80 && byte < 0xc0 ? 1U : 0U;
