@@ -124,7 +124,7 @@ class Runner:
             self.bench.warm(server, *key)
         rate = self.half_rate(proxies, *key) if {"fixed", "full_fixed"} & set(chosen) else 0
         for row in chosen:
-            with_direct = row in ("sse", "single", "single_large", "fixed", "full_fixed") or self.chosen.direct
+            with_direct = row in ("sse", "single", "single_large", "fixed", "full_fixed") or (self.chosen.direct and row in ("a", "b"))
             turns = ([self.upstream] if with_direct else []) + proxies
             slices = {server.name: [] for server in turns}
             for _ in range(self.sizes.slices[row]):

@@ -13,7 +13,7 @@ namespace weir::ledger {
 /// time; records are freed outside it.
 ///
 /// The more there are, the colder is the memory of the one that falls out, and of the next, which takes its place: a
-/// thousand cost each call a microsecond more than a hundred.
+/// thousand cost each call about a microsecond more than a hundred.
 class RequestRing final : public RecordSink {
  public:
   /// `capacity`: how many records are kept, > 0.
