@@ -67,7 +67,7 @@ struct ListenOptions {
 /// One thread's machine: time, timers, work to do next, connections. Everything that waits, waits here.
 ///
 /// Life: outlives all streams and waits made on it. Threads: all members belong to the loop's own thread, except
-/// post(). Real: one `io_context(1)` per core (real_loop.hpp). Simulated: one of the loops of a SimulatedWorld.
+/// post(). Real: one `io_context` per core (real_loop.hpp). Simulated: one of the loops of a SimulatedWorld.
 class Loop : public Clock {
  public:
   /// Runs `work` on the loop's thread, soon. From any thread.

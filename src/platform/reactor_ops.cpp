@@ -5,6 +5,8 @@
 
 #include <cerrno>
 
+#include "platform/socket_calls.hpp"
+
 namespace weir::platform {
 
 namespace asio = boost::asio;
@@ -27,7 +29,7 @@ asio::detail::reactor_op::status SocketOps::ReadOp::perform(ReactorOp* base) {
   auto& op = static_cast<ReadOp&>(*base);
   const std::span<char> into = op.ops.reader_->read_space();
   while (true) {
-    const ssize_t got = ::recv(op.ops.descriptor_, into.data(), into.size(), MSG_DONTWAIT);
+    const ssize_t got = receive_from_socket(op.ops.descriptor_, into, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) {
       continue;
     }

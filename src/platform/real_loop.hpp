@@ -18,7 +18,8 @@ class UnverifiedHook
   ~UnverifiedHook() = default;
 };
 
-/// A loop on the real machine: one `io_context(1)`, run by one thread.
+/// A loop on the real machine: one `io_context`, run by one thread. Others may post to it; its sockets and timers are
+/// this thread's alone, so Asio need not lock them, which is all that its hint says more than `io_context(1)`.
 ///
 /// Timers are kept in our own queue; Asio's timer is armed for the earliest only, and only moved forward when something
 /// earlier comes: a deadline that never passes costs no system call.
@@ -99,7 +100,7 @@ class RealLoop final : public Loop {
   using Unverified = boost::intrusive::list<UnverifiedHook, boost::intrusive::constant_time_size<false>>;
   void verify_reads();
 
-  boost::asio::io_context context_{1};
+  boost::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_{context_.get_executor()};
   boost::asio::steady_timer wake_{context_};
   Instant armed_for_ = never;

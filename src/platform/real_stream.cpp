@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 
+#include "platform/socket_calls.hpp"
+
 namespace weir::platform {
 
 namespace {
@@ -32,7 +34,7 @@ IoResult sent_by(Send send) {
 }
 
 IoResult send_one(int descriptor, std::string_view bytes) {
-  return sent_by([&] { return ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); });
+  return sent_by([&] { return send_to_socket(descriptor, bytes, MSG_NOSIGNAL | MSG_DONTWAIT); });
 }
 
 /// `slices` are at most joined_bytes_max in all.
