@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/prefetch.hpp"
 #include "observe/json_time.hpp"
 #include "text/json_value.hpp"
 
@@ -10,6 +13,7 @@ namespace weir::observe {
 namespace {
 
 constexpr auto batch_time = std::chrono::milliseconds(20);
+constexpr std::size_t next_bytes = 512;  // what the next line is likely to take
 
 /// Where a thread writes its next line. A line is never longer than what it tells of, which is bounded.
 std::string& scratch() {
@@ -94,6 +98,7 @@ void LogWriter::push(std::string_view line) {
     }
     was_empty = queue_.empty();
     queue_ += line;
+    prefetch_for_write(queue_.data() + queue_.size(), std::min(next_bytes, queued_bytes_max_ - queue_.size()));
   }
   if (was_empty) {
     wake_.notify_one();  // once a batch: the writer sleeps until something comes, then collects for a while
