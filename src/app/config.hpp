@@ -196,7 +196,7 @@ struct HealthConfig {
 struct StoreConfig {
   std::string file;    // SQLite, inside data_dir unless absolute; empty: memory alone
   bool named = false;  // the configuration says where; else it is the default
-  std::size_t journal_segment = std::size_t{8} << 20;
+  std::size_t journal_segment = std::size_t{4} << 20;
   store::Retention retention;
   friend bool operator==(const StoreConfig&, const StoreConfig&) = default;
 };

@@ -15,7 +15,7 @@ void add_store_options(OptionTable& table) {
        .example = "none"},
       {.path = "store.journal_segment",
        .type = Type::bytes,
-       .fallback = "8MiB",
+       .fallback = "4MiB",
        .min = "64KiB",
        .max = "1GiB",
        .sentence = "How much one file of the journal holds, in which records wait for the store; each core has two.",

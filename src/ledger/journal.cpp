@@ -16,6 +16,8 @@ constexpr std::size_t scratch_bytes = std::size_t{16} << 10;  // more than nearl
 constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
 constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
 constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
+constexpr std::uint64_t first_segment = 1;
+constexpr std::size_t retired_max = 3;  // files: as many as a core at full speed fills until the store has them
 
 }  // namespace
 
@@ -118,7 +120,7 @@ bool CoreJournal::append_frame(FrameKind kind) {
     if (in_file || keep(kind)) {
       ++sequence_;
     }
-    appended_.fetch_add(1, std::memory_order_relaxed);
+    appended_.store(appended_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // by this thread alone
     on_append_();
     return in_file;
   } catch (...) {
@@ -179,7 +181,7 @@ Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
   segment->number = next_number_++;
   segment->bytes = bytes;
   segment->path = fmt::format("{}/core-{}-{:08}", options_.directory, options_.core, segment->number);
-  auto file = make_file(segment->path, bytes);
+  auto file = make_file(*segment);
   if (!file) {
     return std::unexpected(std::move(file.error()));
   }
@@ -187,21 +189,29 @@ Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
   return segment;
 }
 
-Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(const std::string& path, std::size_t bytes) {
+/// The first one is made quickly, as every start makes it for each core; it is not worth to be written again.
+Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(const JournalSegment& segment) {
   std::string retired;
-  if (bytes == options_.segment_bytes) {
+  if (segment.bytes == options_.segment_bytes) {
     const std::lock_guard lock(mutex_);
-    retired.swap(retired_);
+    if (!retired_.empty()) {
+      retired = std::move(retired_.back());
+      retired_.pop_back();
+    }
   }
   if (!retired.empty()) {
-    if (auto file = write_again(retired, path)) {
+    if (auto file = write_again(retired, segment.path)) {
       return file;
     }
-    for (const std::string& name : {retired, path}) {
+    for (const std::string& name : {retired, segment.path}) {
       static_cast<void>(files_.remove(name));
     }
   }
-  return files_.create_allocated(path, bytes);
+  auto file = files_.create_allocated(segment.path, segment.bytes);
+  if (file && segment.number != first_segment) {
+    (*file)->fill();
+  }
+  return file;
 }
 
 /// What it holds is no segment's of that number: see JournalFrame.
@@ -354,10 +364,10 @@ std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
 
 /// A retired file has a name that no recovery reads: what it holds is in the store, or has left that too by then.
 Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment) {
-  bool retires = segment->bytes == options_.segment_bytes;
+  bool retires = segment->bytes == options_.segment_bytes && segment->number != first_segment;
   {
     const std::lock_guard lock(mutex_);
-    retires = retires && retired_.empty();
+    retires = retires && retired_.size() < retired_max;
   }
   const std::string retired = segment->path + "-retired";
   if (auto gone = retires ? files_.rename(segment->path, retired) : files_.remove(segment->path); !gone) {
@@ -366,19 +376,19 @@ Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment)
   const std::lock_guard lock(mutex_);
   std::erase(segments_, segment);
   if (retires) {
-    retired_ = retired;
+    retired_.push_back(retired);
   }
   return {};
 }
 
 void CoreJournal::remove_retired() {
-  std::string retired;
+  std::vector<std::string> retired;
   {
     const std::lock_guard lock(mutex_);
     retired.swap(retired_);
   }
-  if (!retired.empty()) {
-    static_cast<void>(files_.remove(retired));
+  for (const std::string& path : retired) {
+    static_cast<void>(files_.remove(path));
   }
 }
 

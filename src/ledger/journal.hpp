@@ -53,7 +53,7 @@ class CoreJournal {
   struct Options {
     std::string directory;
     std::size_t core = 0;  // in the names of its files: "core-0-00000001"
-    std::size_t segment_bytes = std::size_t{8} << 20;
+    std::size_t segment_bytes = std::size_t{4} << 20;
     std::size_t overflow_bytes_max = std::size_t{8} << 20;
   };
   CoreJournal(platform::Files& files, Options options, std::function<void()> on_append);
@@ -75,7 +75,7 @@ class CoreJournal {
   Result<void> forget(const std::shared_ptr<JournalSegment>& segment);
   /// Nothing will be appended any more: what is open is sealed, and a segment that was never used goes.
   void seal();
-  /// The file that is retired goes.
+  /// The files that are retired go.
   void remove_retired();
 
   [[nodiscard]] std::uint64_t appended() const { return appended_.load(std::memory_order_relaxed); }
@@ -91,7 +91,7 @@ class CoreJournal {
   bool keep(FrameKind kind);
   void write_head(FrameKind kind, std::uint64_t segment);
   Result<SegmentPtr> make_segment(std::size_t bytes);
-  Result<std::unique_ptr<platform::AppendFile>> make_file(const std::string& path, std::size_t bytes);
+  Result<std::unique_ptr<platform::AppendFile>> make_file(const JournalSegment& segment);
   Result<std::unique_ptr<platform::AppendFile>> write_again(const std::string& retired, const std::string& path);
   Result<void> make_room();
   void prepare(std::size_t bytes);
@@ -112,7 +112,7 @@ class CoreJournal {
   mutable std::mutex mutex_;  // held to move pointers, or to append to `memory_`
   SegmentPtr spare_;
   std::vector<SegmentPtr> segments_;  // all whose files are there, in order, but the spare
-  std::string retired_;               // the path of a file of the usual size that waits to be written again; or empty
+  std::vector<std::string> retired_;  // paths of files of the usual size that wait to be written again
   std::string memory_;                // frames that found no file; those that follow queue behind them
   // Of the segment that `memory_` goes to; and of those in which calls are open whose end is in `memory_`.
   std::shared_ptr<InUse> memory_in_use_ = std::make_shared<InUse>();
@@ -133,7 +133,7 @@ class Journal {
     std::string directory;  // of all journals: "weir-data/journal"
     std::string name;       // of this process's own in it
     std::size_t cores = 1;
-    std::size_t segment_bytes = std::size_t{8} << 20;
+    std::size_t segment_bytes = std::size_t{4} << 20;
     std::size_t overflow_bytes_max = std::size_t{8} << 20;
   };
   /// Makes the directory and the first segment of each core. A directory that cannot be made or locked is an error; a

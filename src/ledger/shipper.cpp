@@ -41,7 +41,7 @@ Result<void> Shipper::read_core(std::size_t core, Outcome& outcome) {
         return {};
       }
       // With some of what was read before: there stands what was asked in most of the calls whose end is read now.
-      const std::size_t begin = place.offset - std::min(place.offset, options_.read_bytes / 2);
+      const std::size_t begin = place.offset - std::min(place.offset, options_.read_bytes / 8);
       const auto bytes =
           files_.read_at(segment->path, begin, std::min(written, place.offset + options_.read_bytes) - begin);
       if (!bytes) {

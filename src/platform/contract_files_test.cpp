@@ -65,6 +65,11 @@ CONTRACT(an_allocated_file_is_zero_behind_what_was_appended) {
   EXPECT_EQ(files.read_at(path, 3, 5), "def01");
   EXPECT_EQ(files.read_at(path, 14, 5), "89");
   EXPECT_EQ(files.read_at(path, 99, 5), "");
+  const auto filled = files.create_allocated(path + "-1", 40'000);
+  (*filled)->fill();
+  EXPECT_EQ(files.read(path + "-1"), std::string(40'000, '\0'));
+  EXPECT_TRUE((*filled)->append("abc").has_value());
+  EXPECT_EQ(files.read(path + "-1"), "abc" + std::string(39'997, '\0'));
   const auto other = files.create_allocated(path + "-2", 4);
   EXPECT_TRUE((*other)->append("a").has_value());
   EXPECT_EQ(files.read(path + "-2"), std::string("a\0\0\0", 4));

@@ -19,6 +19,9 @@ class AppendFile {
   virtual Result<void> append(std::string_view bytes) = 0;
   /// What was appended survives a power loss when this returns.
   virtual Result<void> sync() = 0;
+  /// Writes zeros over all of an allocated file to which nothing was appended, so that what is written later changes
+  /// nothing but its data, and finds its pages in memory in larger pieces. A hint, which takes milliseconds.
+  virtual void fill() {}
   /// Has that part of an allocated file in memory now, so that an append() there need not wait for it. A hint. For any
   /// thread, also while another one appends.
   virtual void prepare(std::size_t /*offset*/, std::size_t /*bytes*/) {}

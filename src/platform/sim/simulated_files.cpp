@@ -42,6 +42,11 @@ class SimulatedAppendFile final : public AppendFile {
     return {};
   }
 
+  void fill() override {
+    ++disk_.fills_;
+    file_->content.assign(file_->content.size(), '\0');  // what was appended too: that would be a mistake
+  }
+
   Result<void> sync() override {
     if (auto usable = use(); !usable) {
       return usable;

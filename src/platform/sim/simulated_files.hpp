@@ -48,6 +48,7 @@ class SimulatedFiles final : public Files {
   /// For the n-th operation from now on; 0: none.
   void fail_operation(std::uint64_t nth) { fail_at_ = nth == 0 ? 0 : operations_ + nth; }
   void set_capacity(std::size_t bytes) { options_.capacity_bytes = bytes; }
+  [[nodiscard]] std::size_t fills() const { return fills_; }
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
   [[nodiscard]] const FaultCounts& fault_counts() const { return faults_; }
 
@@ -80,6 +81,7 @@ class SimulatedFiles final : public Files {
   std::uint64_t processes_ = 0;  // that were killed
   std::uint64_t operations_ = 0;
   std::uint64_t fail_at_ = 0;
+  std::size_t fills_ = 0;  // calls of AppendFile::fill()
   FaultCounts faults_;
 };
 
