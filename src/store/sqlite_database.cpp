@@ -1,7 +1,12 @@
 #include "store/sqlite_database.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <charconv>
+#include <filesystem>
 
 #include "base/assert.hpp"
 #include "store/sql_files.hpp"
@@ -17,6 +22,25 @@ std::unexpected<Error> failure(sqlite3* database, const std::string& what) {
 const std::map<std::string, std::string, std::less<>>& statements() {
   static const auto all = statements_of(sqlite_files());
   return all;
+}
+
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/// What this process has open of the file; -1 where that cannot be found.
+int descriptor_of(const struct stat& file) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const std::string name = entry.path().filename().string();
+    int descriptor = -1;
+    struct stat found{};
+    std::from_chars(name.data(), name.data() + name.size(), descriptor);
+    if (::fstat(descriptor, &found) == 0 && same_file(found, file)) {
+      return descriptor;
+    }
+  }
+  return -1;
 }
 
 }  // namespace
@@ -100,7 +124,24 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& 
   }
   sqlite3_extended_result_codes(database, 1);
   sqlite3_busy_timeout(database, static_cast<int>(lock_wait.count()));
+  if (struct stat found{}; ::stat(file.c_str(), &found) == 0) {
+    made->descriptor_ = descriptor_of(found);
+    made->known_ = found.st_size;
+  }
   return made;
+}
+
+void SqliteDatabase::let_news_leave_memory() {
+  struct stat known{};
+  struct stat now{};
+  // SQLite's descriptor may have become another file's: that file's pages are no business of ours.
+  if (::fstat(descriptor_, &known) != 0 || ::stat(file_.c_str(), &now) != 0 || !same_file(known, now)) {
+    return;
+  }
+  if (now.st_size > known_) {
+    ::posix_fadvise(descriptor_, known_, now.st_size - known_, POSIX_FADV_DONTNEED);
+  }
+  known_ = now.st_size;
 }
 
 SqliteDatabase::~SqliteDatabase() {

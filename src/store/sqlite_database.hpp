@@ -79,6 +79,9 @@ class SqliteDatabase {
   Result<std::int64_t> number(const std::string& sql);
   [[nodiscard]] std::int64_t changes() const;
   Result<void> copy_to(const std::string& file);
+  /// What was added to the file since the last time leaves the page cache, if it has arrived on the disk: nearly
+  /// nothing of it is ever asked for, and memory that the kernel takes anew for each page is dear (decision 0022).
+  void let_news_leave_memory();
 
   /// Rolled back by the destructor where commit() was not reached.
   class Transaction {
@@ -100,6 +103,8 @@ class SqliteDatabase {
 
   sqlite3* database_;
   std::string file_;
+  int descriptor_ = -1;     // of the file, SQLite's own. To close one for the same file would release SQLite's locks.
+  std::int64_t known_ = 0;  // bytes of the file that are no news
   std::map<std::string, sqlite3_stmt*, std::less<>> prepared_;
 };
 

@@ -37,7 +37,9 @@ class SqliteStore final : public Store {
   }
   Result<void> make_durable() override {
     // With synchronous = NORMAL a commit is in the file beside; this syncs it and moves it into the database.
-    return database_->execute("PRAGMA wal_checkpoint(PASSIVE)");
+    auto done = database_->execute("PRAGMA wal_checkpoint(PASSIVE)");
+    database_->let_news_leave_memory();
+    return done;
   }
   Result<std::int64_t> bytes() override {
     return database_->number(

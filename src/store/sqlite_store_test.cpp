@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "platform/test_page_cache.hpp"
 #include "store/sql_files.hpp"
 #include "store/sqlite_database.hpp"
 #include "store/test_record.hpp"
@@ -42,6 +43,27 @@ class SqliteStoreTest : public testing::Test {
 TEST_F(SqliteStoreTest, is_there_again_after_it_was_closed) {
   ASSERT_TRUE(put_calls(*open(), std::vector{call("req_1")}).has_value());
   EXPECT_EQ(*open()->requests().find("req_1"), object_of(call("req_1")));
+}
+
+TEST_F(SqliteStoreTest, lets_calls_leave_the_page_cache_once_they_are_on_the_disk) {
+  constexpr int calls = 20'000;
+  const auto store = open();
+  std::vector<InferenceLog> some;
+  for (int i = 0; i < calls; ++i) {
+    some.push_back(call("req_" + std::to_string(i)));
+    if (some.size() == 2'000) {
+      ASSERT_TRUE(put_calls(*store, some, Repeats::none).has_value());
+      ASSERT_TRUE(store->make_durable().has_value());
+      some.clear();
+    }
+  }
+  const std::size_t bytes = std::filesystem::file_size(options.file);
+  EXPECT_GT(bytes, 1'000'000U);
+  EXPECT_LT(platform::cached_bytes(options.file).value_or(0), bytes / 4);
+  for (int i = 0; i < calls; i += 999) {
+    const std::string id = "req_" + std::to_string(i);
+    EXPECT_EQ(store->requests().find(id), object_of(call(id)));
+  }
 }
 
 TEST_F(SqliteStoreTest, is_migrated_once) {
