@@ -31,8 +31,9 @@ bool same_file(const struct stat& one, const struct stat& other) {
 /// What this process has open of the file; -1 where that cannot be found.
 int descriptor_of(const struct stat& file) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
-    const std::string name = entry.path().filename().string();
+  std::filesystem::directory_iterator entry("/proc/self/fd", error);
+  for (; entry != std::filesystem::directory_iterator(); entry.increment(error)) {  // the end after an error
+    const std::string name = entry->path().filename().string();
     int descriptor = -1;
     struct stat found{};
     std::from_chars(name.data(), name.data() + name.size(), descriptor);
