@@ -16,7 +16,7 @@ constexpr std::size_t scratch_bytes = std::size_t{16} << 10;  // more than nearl
 constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
 constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
 constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
-constexpr std::uint64_t first_segment = 1;
+constexpr std::size_t filled_bytes_max = std::size_t{16} << 20;
 constexpr std::size_t retired_max = 3;  // files: as many as a core at full speed fills until the store has them
 
 }  // namespace
@@ -189,18 +189,18 @@ Result<CoreJournal::SegmentPtr> CoreJournal::make_segment(std::size_t bytes) {
   return segment;
 }
 
-/// The first one is made quickly, as every start makes it for each core; it is not worth to be written again.
-Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(const JournalSegment& segment) {
+Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(JournalSegment& segment) {
   std::string retired;
   if (segment.bytes == options_.segment_bytes) {
     const std::lock_guard lock(mutex_);
     if (!retired_.empty()) {
-      retired = std::move(retired_.back());
-      retired_.pop_back();
+      retired = std::move(retired_.front());  // the oldest: what each of them held is soon gone
+      retired_.erase(retired_.begin());
     }
   }
   if (!retired.empty()) {
     if (auto file = write_again(retired, segment.path)) {
+      segment.filled = true;
       return file;
     }
     for (const std::string& name : {retired, segment.path}) {
@@ -208,10 +208,32 @@ Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(const Journ
     }
   }
   auto file = files_.create_allocated(segment.path, segment.bytes);
-  if (file && segment.number != first_segment) {
-    (*file)->fill();
+  if (!file && segment.bytes != options_.segment_bytes) {
+    remove_retired();  // their place may be all that is left for what waits in memory
+    file = files_.create_allocated(segment.path, segment.bytes);
   }
   return file;
+}
+
+bool CoreJournal::fill_next() {
+  SegmentPtr next;
+  {
+    const std::lock_guard lock(mutex_);
+    if (spare_ == nullptr || spare_->filled || spare_->bytes > filled_bytes_max || in_memory_ || segments_.empty()) {
+      return false;  // nothing was appended yet, or there is more to do
+    }
+    const JournalSegment& current = *segments_.back();
+    if (current.sealed.load(std::memory_order_acquire) ||
+        current.written.load(std::memory_order_acquire) > current.bytes / 2) {
+      return false;
+    }
+    next = std::exchange(spare_, nullptr);  // nobody may append to it meanwhile
+  }
+  next->file->fill();
+  next->filled = true;
+  const std::lock_guard lock(mutex_);
+  spare_ = std::move(next);
+  return true;
 }
 
 /// What it holds is no segment's of that number: see JournalFrame.
@@ -364,7 +386,7 @@ std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
 
 /// A retired file has a name that no recovery reads: what it holds is in the store, or has left that too by then.
 Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment) {
-  bool retires = segment->bytes == options_.segment_bytes && segment->number != first_segment;
+  bool retires = segment->filled;
   {
     const std::lock_guard lock(mutex_);
     retires = retires && retired_.size() < retired_max;
@@ -449,6 +471,9 @@ Result<void> Journal::maintain() {
     if (auto done = core->maintain(); !done && outcome) {
       outcome = std::move(done);
     }
+  }
+  if (!stopped()) {
+    static_cast<void>(std::ranges::any_of(cores_, [](const auto& core) { return core->fill_next(); }));
   }
   return outcome;
 }

@@ -33,6 +33,7 @@ struct JournalSegment {
   std::atomic<std::size_t> written = 0;  // whole frames, readable by others
   std::atomic<bool> sealed = false;      // nothing will be appended any more
   std::size_t synced = 0;                // of the journal's thread
+  bool filled = false;                   // its file is worth to be written again; set before it is shared
   std::shared_ptr<InUse> in_use = std::make_shared<InUse>();
   /// False: every call that was open in it has its end in the journal, and who reads `written` after this finds it.
   [[nodiscard]] bool has_open_calls() const {
@@ -69,6 +70,8 @@ class CoreJournal {
 
   /// One round: syncs what was appended, has the next segment ready, moves what is kept in memory to a file.
   Result<void> maintain();
+  /// Fills the file of the next segment, once, while the current one has room for long. True: that took its time.
+  bool fill_next();
   [[nodiscard]] std::vector<std::shared_ptr<JournalSegment>> segments() const;
   /// The segment was shipped: its file goes, or is retired, to be written again as a later segment. On the shipper's
   /// thread.
@@ -91,7 +94,7 @@ class CoreJournal {
   bool keep(FrameKind kind);
   void write_head(FrameKind kind, std::uint64_t segment);
   Result<SegmentPtr> make_segment(std::size_t bytes);
-  Result<std::unique_ptr<platform::AppendFile>> make_file(const JournalSegment& segment);
+  Result<std::unique_ptr<platform::AppendFile>> make_file(JournalSegment& segment);
   Result<std::unique_ptr<platform::AppendFile>> write_again(const std::string& retired, const std::string& path);
   Result<void> make_room();
   void prepare(std::size_t bytes);
@@ -150,7 +153,8 @@ class Journal {
   [[nodiscard]] const std::string& directory() const { return own_directory_; }
   [[nodiscard]] const Options& options() const { return options_; }
 
-  /// One round over all cores, on the journal's thread. The first failure, where there is one.
+  /// One round over all cores, on the journal's thread. The first failure, where there is one. One file is filled in a
+  /// round, behind all syncs: it takes milliseconds, more on a slow disk.
   Result<void> maintain();
   /// Waits until something was appended, or stop().
   void wait();

@@ -308,12 +308,11 @@ struct Recycling : Bench {
   }
   bool maintain() {
     const std::size_t before = retired();
-    const std::size_t filled = files.fills();
     const bool good = journal->maintain().has_value();
     synced = good ? expected.size() : synced;
-    if (retired() < before && files.fills() == filled) {  // then no new file was made in its place
-      ++reused;
-      just_retired.clear();  // all names were made durable
+    if (files.names_not_durable() == 0) {
+      reused += retired() < before ? 1 : 0;
+      just_retired.clear();
     }
     return good;
   }
@@ -340,7 +339,7 @@ TEST(Journal, writes_the_files_of_segments_that_were_shipped_again) {
   EXPECT_EQ(std::vector(names.begin(), names.begin() + 4),
             (std::vector<std::string>{"core-0-00000002-retired", "core-0-00000003-retired", "core-0-00000004-retired",
                                       "core-0-00000007"}))
-      << "the first one goes, which was not filled; three are kept; the next ones go";
+      << "the first one goes, which was never filled; three are kept; the next ones go";
   EXPECT_EQ(on_disk(bench.files, "data/journal/one"), bench.expected);
   const std::size_t filled = bench.files.fills();
   for (int i = 60; bench.retired() > 0; ++i) {
@@ -352,15 +351,26 @@ TEST(Journal, writes_the_files_of_segments_that_were_shipped_again) {
   EXPECT_EQ(on_disk(bench.files, "data/journal/one"), bench.expected);
 }
 
-TEST(Journal, fills_every_file_but_the_first) {
+TEST(Journal, fills_the_next_file_once_calls_come) {
   Bench bench(200);
+  EXPECT_TRUE(bench.journal->maintain());
   EXPECT_EQ(bench.files.fills(), 0U) << "a start is quick";
   bench.append(0, 1);
-  EXPECT_TRUE(bench.journal->maintain());
-  EXPECT_EQ(bench.files.fills(), 1U) << "the next one is ready";
-  bench.append(1, 40);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(bench.journal->maintain());
+    EXPECT_EQ(bench.files.fills(), 1U);
+  }
+  bench.append(1, 15);
   EXPECT_TRUE(bench.journal->maintain());
   EXPECT_EQ(on_disk(bench.files, "data/journal/one"), bench.expected);
+}
+
+TEST(Journal, fills_no_file_that_may_be_needed_at_once) {
+  Bench bench(200);
+  bench.append(0, 5);
+  ASSERT_GT(bench.journal->core(0).segments().back()->written, 100U);
+  EXPECT_TRUE(bench.journal->maintain());
+  EXPECT_EQ(bench.files.fills(), 0U);
 }
 
 TEST(Journal, keeps_no_file_of_another_size) {
@@ -373,7 +383,6 @@ TEST(Journal, keeps_no_file_of_another_size) {
   EXPECT_EQ(bench.retired(), 0U);
 }
 
-// A file of the usual size that took what was kept in memory is like any other.
 TEST(Journal, brings_nothing_back_that_came_from_memory) {
   Recycling bench(4000, 4000);
   bench.files.set_capacity(0);
@@ -385,10 +394,32 @@ TEST(Journal, brings_nothing_back_that_came_from_memory) {
   const auto segments = bench.journal->core(0).segments();
   ASSERT_EQ(segments.size(), 3U);
   EXPECT_TRUE(bench.journal->core(0).forget(segments.at(1)));
-  EXPECT_EQ(bench.retired(), 1U);
+  EXPECT_EQ(bench.retired(), 0U) << "it was not filled";
   EXPECT_TRUE(bench.maintain());
-  EXPECT_EQ(bench.retired(), 0U) << "it is the next one, in which nothing is yet";
   EXPECT_EQ(on_disk(bench.files, "data/journal/one").back(), "record 250");
+}
+
+// The disk is full, the store has everything, and memory needs a larger file than those that were retired.
+TEST(Journal, gives_up_its_retired_files_for_what_waits_in_memory) {
+  Recycling bench(200, 400);
+  int next = 0;
+  while (bench.journal->core(0).segments().size() < 6) {
+    bench.append(next, next + 1);
+    ++next;
+    EXPECT_TRUE(bench.maintain());
+  }
+  for (int i = 0; i < 5; ++i) {
+    bench.forget_oldest();
+  }
+  ASSERT_EQ(bench.retired(), 3U);
+  bench.files.set_capacity(200 * 5);  // what there is: the current one, the next one, the retired ones
+  for (; bench.journal->kept_in_memory() == 0; ++next) {
+    bench.append(next, next + 1);
+  }
+  EXPECT_TRUE(bench.maintain());
+  EXPECT_EQ(bench.journal->kept_in_memory(), 0U);
+  EXPECT_EQ(bench.journal->lost(), 0U);
+  EXPECT_EQ(on_disk(bench.files, "data/journal/one"), bench.expected);
 }
 
 TEST(Journal, goes_on_over_a_full_disk_with_the_file_that_it_has) {

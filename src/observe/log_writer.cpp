@@ -13,7 +13,7 @@ namespace weir::observe {
 namespace {
 
 constexpr auto batch_time = std::chrono::milliseconds(20);
-constexpr std::size_t next_bytes = 512;  // what the next line is likely to take
+constexpr std::size_t next_bytes = 1024;  // what the next line is likely to take
 
 /// Where a thread writes its next line. A line is never longer than what it tells of, which is bounded.
 std::string& scratch() {

@@ -92,8 +92,8 @@ class RealAppendFile final : public AppendFile {
 /// descriptor stays for sync(), which writes pages that were changed through the mapping too.
 ///
 /// A disk that fails under a mapping is a signal (SIGBUS) where a page has to be read. Here pages are only written.
-/// Those of a file that was made just now need not be read for that; those of one that is written again may have left
-/// memory, and come back in prepare(), to which a disk that fails is no signal.
+/// Those of a file that was filled, or is written again, may have left memory, and come back in prepare(), to which a
+/// disk that fails is no signal.
 class RealAllocatedFile final : public AppendFile {
  public:
   RealAllocatedFile(int descriptor, std::string path, std::size_t bytes)

@@ -18,7 +18,7 @@ class UnverifiedHook
   ~UnverifiedHook() = default;
 };
 
-/// A loop on the real machine: one `io_context`, run by one thread. Others may post to it; its sockets and timers are
+/// A loop on the real machine: one `io_context`, run by one thread. Others may post to it; its sockets are
 /// this thread's alone, so Asio need not lock them, which is all that its hint says more than `io_context(1)`.
 ///
 /// Timers are kept in our own queue; Asio's timer is armed for the earliest only, and only moved forward when something

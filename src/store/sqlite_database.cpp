@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -133,16 +134,20 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& 
 }
 
 void SqliteDatabase::let_news_leave_memory() {
+  constexpr std::int64_t looked_at_again = std::int64_t{16}
+                                           << 20;  // a checkpoint may have left out what somebody reads
   struct stat known{};
   struct stat now{};
-  // SQLite's descriptor may have become another file's: that file's pages are no business of ours.
-  if (::fstat(descriptor_, &known) != 0 || ::stat(file_.c_str(), &now) != 0 || !same_file(known, now)) {
+  if (::stat(file_.c_str(), &now) != 0) {
     return;
   }
-  if (now.st_size > known_) {
-    ::posix_fadvise(descriptor_, known_, now.st_size - known_, POSIX_FADV_DONTNEED);
+  // SQLite's descriptor may have become another file's, whose pages are no business of ours.
+  if (::fstat(descriptor_, &known) != 0 || !same_file(known, now)) {
+    descriptor_ = descriptor_of(now);
   }
-  known_ = now.st_size;
+  known_ = std::min<std::int64_t>(known_, now.st_size);
+  ::posix_fadvise(descriptor_, known_, now.st_size - known_, POSIX_FADV_DONTNEED);
+  known_ = std::max<std::int64_t>(known_, now.st_size - looked_at_again);
 }
 
 SqliteDatabase::~SqliteDatabase() {

@@ -49,6 +49,8 @@ class SimulatedFiles final : public Files {
   void fail_operation(std::uint64_t nth) { fail_at_ = nth == 0 ? 0 : operations_ + nth; }
   void set_capacity(std::size_t bytes) { options_.capacity_bytes = bytes; }
   [[nodiscard]] std::size_t fills() const { return fills_; }
+  /// New names that a crash may undo.
+  [[nodiscard]] std::size_t names_not_durable() const { return renames_.size(); }
   [[nodiscard]] std::uint64_t operations() const { return operations_; }
   [[nodiscard]] const FaultCounts& fault_counts() const { return faults_; }
 
