@@ -17,7 +17,9 @@ constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
 constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
 constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
 constexpr std::size_t filled_bytes_max = std::size_t{16} << 20;
-constexpr std::size_t retired_max = 3;  // files: as many as a core at full speed fills until the store has them
+// As much as a core at full speed fills until the store has it.
+constexpr std::size_t retired_bytes_max = std::size_t{12} << 20;
+constexpr std::size_t retired_files_max = 3;
 
 }  // namespace
 
@@ -200,7 +202,7 @@ Result<std::unique_ptr<platform::AppendFile>> CoreJournal::make_file(JournalSegm
   }
   if (!retired.empty()) {
     if (auto file = write_again(retired, segment.path)) {
-      segment.filled = true;
+      segment.filled = true;  // it was written from end to end
       return file;
     }
     for (const std::string& name : {retired, segment.path}) {
@@ -386,7 +388,9 @@ std::vector<std::shared_ptr<JournalSegment>> CoreJournal::segments() const {
 
 /// A retired file has a name that no recovery reads: what it holds is in the store, or has left that too by then.
 Result<void> CoreJournal::forget(const std::shared_ptr<JournalSegment>& segment) {
-  bool retires = segment->filled;
+  bool retires = segment->bytes == options_.segment_bytes;
+  const std::size_t retired_max =
+      std::clamp(retired_bytes_max / options_.segment_bytes, std::size_t{1}, retired_files_max);
   {
     const std::lock_guard lock(mutex_);
     retires = retires && retired_.size() < retired_max;
@@ -472,8 +476,10 @@ Result<void> Journal::maintain() {
       outcome = std::move(done);
     }
   }
-  if (!stopped()) {
-    static_cast<void>(std::ranges::any_of(cores_, [](const auto& core) { return core->fill_next(); }));
+  for (const auto& core : cores_) {
+    if (stopped() || core->fill_next()) {
+      break;
+    }
   }
   return outcome;
 }

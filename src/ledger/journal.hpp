@@ -33,7 +33,7 @@ struct JournalSegment {
   std::atomic<std::size_t> written = 0;  // whole frames, readable by others
   std::atomic<bool> sealed = false;      // nothing will be appended any more
   std::size_t synced = 0;                // of the journal's thread
-  bool filled = false;                   // its file is worth to be written again; set before it is shared
+  bool filled = false;                   // its file needs no fill(); set before it is shared
   std::shared_ptr<InUse> in_use = std::make_shared<InUse>();
   /// False: every call that was open in it has its end in the journal, and who reads `written` after this finds it.
   [[nodiscard]] bool has_open_calls() const {

@@ -317,7 +317,7 @@ TEST_F(ShipperTest, brings_back_no_call_that_the_store_had) {
         run_one();
       }
       process.ship(books);
-      ASSERT_EQ(disk.list("data/journal/dead")->front(), "core-0-00000002-retired");
+      ASSERT_EQ(disk.list("data/journal/dead")->front(), "core-0-00000001-retired");
       books.calls.clear();
       for (int i = 0; i < more; ++i) {
         run_one();

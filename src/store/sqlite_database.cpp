@@ -134,8 +134,8 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& 
 }
 
 void SqliteDatabase::let_news_leave_memory() {
-  constexpr std::int64_t looked_at_again = std::int64_t{16}
-                                           << 20;  // a checkpoint may have left out what somebody reads
+  // A checkpoint may have left out what somebody reads.
+  constexpr std::int64_t looked_at_again = std::int64_t{16} << 20;
   struct stat known{};
   struct stat now{};
   if (::stat(file_.c_str(), &now) != 0) {
