@@ -27,8 +27,11 @@ std::string store_file(const std::string& data_dir, const StoreConfig& store) {
 }
 
 Result<std::unique_ptr<store::Store>> open_store_file(platform::Files& files, const store::SqliteOptions& options) {
-  if (const auto made = files.open_append(options.file); !made) {  // SQLite itself would let others read it
-    return fail(Code::store_unavailable, made.error().message);
+  // Not where it is there: closing it would release the locks that another connection of this process has on it.
+  if (!files.stamp(options.file).exists) {
+    if (const auto made = files.open_append(options.file); !made) {  // SQLite itself would let others read it
+      return fail(Code::store_unavailable, made.error().message);
+    }
   }
   return store::open_sqlite_store(options);
 }
