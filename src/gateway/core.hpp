@@ -11,7 +11,7 @@
 #include "gateway/call_metrics.hpp"
 #include "gateway/reply_tee.hpp"
 #include "ledger/budgets.hpp"
-#include "ledger/journal.hpp"
+#include "ledger/core_journal.hpp"
 #include "ledger/live_feed.hpp"
 #include "ledger/price_book.hpp"
 #include "limits/limiter.hpp"
