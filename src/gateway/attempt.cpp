@@ -11,6 +11,7 @@
 #include "gateway/charges.hpp"
 #include "gateway/key_turn.hpp"
 #include "gateway/passthrough.hpp"
+#include "gateway/rate_limit_headers.hpp"
 #include "http/head_writer.hpp"
 #include "observe/json_time.hpp"
 #include "text/json_value.hpp"
@@ -343,7 +344,7 @@ void Attempt::commit(const UpstreamReply& reply, bool streamed, std::optional<st
   append_own_headers(head.own, context_.call, context_.record, !row().upstream_request_id.empty(),
                      now - context_.call.received - context_.waited);
   if (context_.charges != nullptr && context_.charges->has_limits()) {
-    std::erase_if(head.passing, [](const http::Header& header) { return limits::is_rate_limit_header(header.name); });
+    std::erase_if(head.passing, [](const http::Header& header) { return is_rate_limit_header(header.name); });
     context_.charges->append_headers(head.own);
   }
   context_.sink.head(head);

@@ -13,6 +13,7 @@
 #include "gateway/allowances.hpp"
 #include "gateway/call.hpp"
 #include "gateway/core.hpp"
+#include "gateway/rate_limit_headers.hpp"
 #include "ledger/budgets.hpp"
 #include "ledger/request_record.hpp"
 #include "limits/limiter.hpp"
@@ -92,7 +93,7 @@ class Charges {
 
   std::int64_t estimate_ = -1;  // of the prompt; negative: not made yet
   limits::Limiter::Ticket ticket_;
-  limits::RateLimitHeaders headers_;
+  RateLimitHeaders headers_;
   std::optional<Refusal> refusal_;
   std::string by_;  // of the last refusal
   // Of the attempt that runs.

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "gateway/attempt_loop.hpp"
+#include "gateway/rate_limit_headers.hpp"
 
 namespace weir::gateway {
 
@@ -295,7 +296,7 @@ Task<void> Exchange::deliver_failure(const AttemptResult& last) {
       .status = answer.status, .streamed = false, .body_bytes = answer.body.size(), .passing = {}, .own = {}};
   bool has_type = false;
   for (const auto& [name, value] : answer.headers) {
-    if (has_own_limits() && limits::is_rate_limit_header(name)) {
+    if (has_own_limits() && is_rate_limit_header(name)) {
       continue;  // ours stand there
     }
     const http::KnownHeader known = http::classify_header(name);

@@ -335,37 +335,6 @@ TEST(Limiter, needs_no_memory_where_nothing_is_limited) {
   EXPECT_EQ(limiter.scopes(), 0U);
 }
 
-TEST(RateLimitHeaders, are_written_as_openai_writes_them) {
-  Limiter limiter;
-  const LimitSet set{.windows = {requests(100, 60s), tokens(50'000, 6min)}};
-  const Scope scope{ScopeKind::key, "k", &set};
-  const auto ticket = limiter.take({&scope, 1}, {.tokens = 300}, start);
-  ASSERT_TRUE(ticket);
-  RateLimitHeaders headers;
-  headers.tell(*ticket);
-  http::FieldLines written;
-  headers.append_to(written);
-  EXPECT_EQ(written.text(),
-            "x-ratelimit-limit-requests: 100\r\n"
-            "x-ratelimit-remaining-requests: 99\r\n"
-            "x-ratelimit-reset-requests: 1m0s\r\n"
-            "x-ratelimit-limit-tokens: 50000\r\n"
-            "x-ratelimit-remaining-tokens: 49700\r\n"
-            "x-ratelimit-reset-tokens: 6m0s\r\n");
-  for (const auto& [duration, text] : {std::pair{Duration(0), "0ms"},
-                                       {Duration(1), "1ms"},
-                                       {Duration(120ms), "120ms"},
-                                       {Duration(1s), "1s"},
-                                       {Duration(7660ms), "7.66s"},
-                                       {Duration(2h), "2h0m0s"},
-                                       {Duration(60'050ms), "1m0.05s"},
-                                       {Duration(1'001ms), "1.001s"},
-                                       {Duration::max(), "2562047h47m16.855s"},
-                                       {Duration(-1s), "0ms"}}) {
-    EXPECT_EQ(to_reset_text(duration), text);
-  }
-}
-
 TEST(Limit, is_told_in_words) {
   EXPECT_EQ(to_text(requests(100, 60s)), "100 requests per 60 s");
   EXPECT_EQ(to_text(tokens(5, 1500ms)), "5 tokens per 1500 ms");
