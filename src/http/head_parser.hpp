@@ -5,65 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "http/headers.hpp"
-#include "http/target.hpp"
+#include "http/head.hpp"
 
 namespace weir::http {
-
-enum class Method : std::uint8_t { get, head, post, put, delete_, options, trace, patch, other };
-
-enum class Version : std::uint8_t { http_1_0, http_1_1 };
-
-/// How the bytes after a head are delimited. `until_close` is for responses alone.
-enum class BodyFraming : std::uint8_t { none, length, chunked, until_close };
-
-/// Why a head is refused. describe() has the words and the status.
-enum class HeadFault : std::uint8_t {
-  none,
-  // Lines.
-  bare_line_feed,
-  bare_carriage_return,
-  blank_lines_first,
-  folded_line,
-  head_too_large,
-  too_many_fields,
-  // The first line.
-  request_line_too_long,
-  bad_request_line,
-  bad_method,
-  method_refused,
-  bad_target,
-  bad_version,
-  version_unsupported,
-  bad_status_line,
-  // Fields.
-  space_before_colon,
-  missing_colon,
-  bad_name,
-  bad_value,
-  // Meaning.
-  host_missing,
-  host_repeated,
-  host_invalid,
-  length_invalid,
-  length_repeated,
-  length_and_coding,
-  coding_invalid,
-  coding_repeated,
-  coding_unknown,
-  coding_in_http_1_0,
-  connection_invalid,
-  expectation_unknown,
-  count_,
-};
-
-struct FaultDescription {
-  std::uint16_t
-      status;          // what a server answers; for a response head the fault is the upstream's (502) whatever it says
-  const char* reason;  // our words, safe to show
-};
-
-FaultDescription describe(HeadFault fault);
 
 struct HeadLimits {
   std::size_t head_bytes_max = 64 * 1024;          // the whole head with its last empty line; beyond: 431
@@ -90,45 +34,6 @@ struct ParseOutcome {
 
   [[nodiscard]] std::uint16_t status() const { return describe(fault).status; }
   [[nodiscard]] const char* reason() const { return describe(fault).reason; }
-};
-
-/// A request head. Views point into the bytes that were parsed. Reuse one object per connection: its storage stays.
-struct RequestHead {
-  Method method = Method::other;
-  Version version = Version::http_1_1;
-  std::string_view method_text;
-  std::string_view target_text;  // as it was sent
-  Target target;                 // `path` is what routes
-  std::string_view host;         // of an absolute target, else of the Host field; empty in HTTP/1.0 without one
-  Headers headers;
-
-  BodyFraming framing = BodyFraming::none;
-  std::uint64_t content_length = 0;  // for BodyFraming::length
-  bool keep_alive = false;
-  bool expect_continue = false;  // the sender waits for "100 Continue" before its body; false where no body comes
-  bool upgrade_requested = false;
-
-  void clear();
-  /// The bytes moved: every view follows.
-  void rebase(const char* from, const char* to);
-};
-
-/// A response head. Views point into the bytes that were parsed.
-struct ResponseHead {
-  Version version = Version::http_1_1;
-  std::uint16_t status = 0;
-  std::string_view reason;  // may be empty
-  Headers headers;
-
-  BodyFraming framing = BodyFraming::none;
-  std::uint64_t content_length = 0;  // as announced, also where no body follows (HEAD, 304)
-  bool has_content_length = false;
-  bool keep_alive = false;  // the connection may carry another exchange once the body has been read to its end
-
-  /// 1xx: not the answer; another head follows. 101 ends HTTP on the connection, and we never ask for it.
-  [[nodiscard]] bool is_interim() const { return status >= 100 && status < 200; }
-  void clear();
-  void rebase(const char* from, const char* to);
 };
 
 /// Reads a request head from a buffer that grows.
