@@ -3,27 +3,22 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
-#include "observe/json_time.hpp"
-#include "text/json_scan.hpp"
-#include "text/json_value.hpp"
+#include "store/call_form.hpp"
 
 namespace weir::ledger {
 
 namespace {
 
 using platform::WallTime;
-using text::JsonKind;
-using text::JsonMember;
-using text::JsonValue;
+using store::CallCharge;
 
-std::string text_of(const JsonValue& value) {
-  return value.kind == JsonKind::string ? text::unescape_lossy(value.string_raw()) : std::string();
-}
-
-WallTime time_of(const JsonValue& value) {
-  return observe::parse_rfc3339(text_of(value)).value_or(WallTime{});
+Spending spending(const CallCharge::Amount& amount) {
+  return {.money = amount.picodollars ? std::optional(Money::picodollars(*amount.picodollars)) : std::nullopt,
+          .tokens = amount.tokens,
+          .output_tokens = amount.output_tokens};
 }
 
 void add(Spending& sum, const Spending& more) {
@@ -32,50 +27,44 @@ void add(Spending& sum, const Spending& more) {
   sum.output_tokens += more.output_tokens;
 }
 
-CallCharge::Open reserved_of(const JsonValue& object) {
-  CallCharge::Open open;
-  text::for_each_member(object.raw, [&](const JsonMember& member) {
-    if (member.key_raw == "usd") {
-      open.worst.money = Money::parse(member.value.raw);
-    } else if (member.key_raw == "tokens") {
-      open.worst.tokens = text::to_int64(member.value).value_or(0);
-    } else if (member.key_raw == "output_tokens") {
-      open.worst.output_tokens = text::to_int64(member.value).value_or(0);
-    } else if (member.key_raw == "until") {
-      open.expires = time_of(member.value);
-    }
-  });
-  return open;
-}
+/// All calls of the same payers. Most of many calls are of few.
+struct Payers {
+  std::string tenant;
+  std::string user;
+  std::string key_id;
+  std::string route;
+  std::vector<Spending> sums;          // by period
+  std::vector<CallCharge::Open> open;  // that still hold something
+};
 
-void add_attempt(CallCharge& charge, const JsonValue& attempt) {
-  Spending spent;
-  std::optional<Money> charged;
-  std::optional<CallCharge::Open> open;
-  bool unknown = false;
-  text::for_each_member(attempt.raw, [&](const JsonMember& member) {
-    const JsonValue& value = member.value;
-    if (member.key_raw == "cost_usd") {
-      spent.money = Money::parse(value.raw);
-    } else if (member.key_raw == "charged_usd") {
-      charged = Money::parse(value.raw);
-    } else if (member.key_raw == "tokens_in") {
-      spent.tokens += text::to_int64(value).value_or(0);
-    } else if (member.key_raw == "tokens_out") {
-      spent.output_tokens = text::to_int64(value).value_or(0);
-      spent.tokens += spent.output_tokens;
-    } else if (member.key_raw == "end_state") {
-      unknown = text_of(value) == "unknown";
-    } else if (member.key_raw == "reserved" && value.kind == JsonKind::object) {
-      open = reserved_of(value);
+/// The payers of the calls that it is shown.
+class Sums {
+ public:
+  explicit Sums(std::size_t periods) : periods_(periods) {}
+
+  Payers& of(const CallCharge& charge) {
+    name_.clear();
+    for (const std::string* part : {&charge.tenant, &charge.user, &charge.key_id, &charge.route}) {
+      name_.append(*part).push_back('\0');
     }
-  });
-  spent.money = charged ? charged : spent.money;
-  add(charge.sum, spent);
-  if (unknown && open) {
-    charge.open.push_back(*open);
+    const auto [found, is_new] = all_.try_emplace(name_);
+    if (is_new) {
+      found->second = {.tenant = charge.tenant,
+                       .user = charge.user,
+                       .key_id = charge.key_id,
+                       .route = charge.route,
+                       .sums = std::vector<Spending>(periods_, Spending{.money = Money{}}),
+                       .open = {}};
+    }
+    return found->second;
   }
-}
+  [[nodiscard]] const std::unordered_map<std::string, Payers>& all() const { return all_; }
+
+ private:
+  std::size_t periods_;
+  std::string name_;
+  std::unordered_map<std::string, Payers> all_;
+};
 
 struct Key {
   OwnerKind kind;
@@ -84,38 +73,23 @@ struct Key {
   friend auto operator<=>(const Key&, const Key&) = default;
 };
 
-}  // namespace
-
-CallCharge charge_of(std::string_view record) {
-  CallCharge charge;
-  charge.sum.money = Money{};
-  WallTime began{};
-  double milliseconds = 0;
-  if (!text::scan_object(record, [](const JsonMember&) {})) {
-    return charge;
+/// Everybody whose budgets a call of these payers counts in.
+std::vector<std::pair<OwnerKind, std::string>> owners_of(const Payers& payers, const Recount::TenantsAbove& above) {
+  std::vector<std::pair<OwnerKind, std::string>> owners = {
+      {OwnerKind::global, ""}, {OwnerKind::tenant, payers.tenant}, {OwnerKind::model, payers.route}};
+  for (std::string& tenant : above(payers.tenant)) {
+    owners.emplace_back(OwnerKind::tenant, std::move(tenant));
   }
-  text::for_each_member(record, [&](const JsonMember& member) {
-    const JsonValue& value = member.value;
-    if (member.key_raw == "time") {
-      began = time_of(value);
-    } else if (member.key_raw == "duration_ms") {
-      milliseconds = text::to_double(value).value_or(0);
-    } else if (member.key_raw == "tenant") {
-      charge.tenant = text_of(value);
-    } else if (member.key_raw == "user") {
-      charge.user = text_of(value);
-    } else if (member.key_raw == "key_id") {
-      charge.key_id = text_of(value);
-    } else if (member.key_raw == "route") {
-      charge.route = text_of(value);
-    } else if (member.key_raw == "attempts" && value.kind == JsonKind::array) {
-      text::for_each_element(value.raw, [&](const JsonValue& attempt) { add_attempt(charge, attempt); });
-    }
-  });
-  charge.ended = began + std::chrono::duration_cast<WallTime::duration>(
-                             std::chrono::duration<double, std::milli>(std::clamp(milliseconds, 0.0, 1e9)));
-  return charge;
+  if (!payers.user.empty()) {
+    owners.emplace_back(OwnerKind::user, user_id(payers.tenant, payers.user));
+  }
+  if (!payers.key_id.empty()) {
+    owners.emplace_back(OwnerKind::key, payers.key_id);
+  }
+  return owners;
 }
+
+}  // namespace
 
 Result<bool> Recount::run(store::RequestLog& requests, WallTime now) {
   for (const Period& period : budgets_.periods_to_recount()) {
@@ -133,45 +107,41 @@ Result<bool> Recount::run(store::RequestLog& requests, WallTime now) {
     spans.push_back(period.span_at(now));
     earliest = std::min(earliest, spans.back().begin);
   }
+  Sums payers(periods_.size());
+  // A call counts when it has ended, and began at most a day before.
+  const std::string from =
+      earliest == WallTime::min() ? std::string() : store::first_id_at(earliest - std::chrono::hours(24));
+  const auto visited = requests.visit(from, [&](std::string_view record) {
+    const CallCharge charge = store::charge_of(record);
+    Payers& payer = payers.of(charge);
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+      if (charge.ended >= spans[i].begin && charge.ended < spans[i].end) {
+        for (const CallCharge::Amount& attempt : charge.attempts) {
+          add(payer.sums[i], spending(attempt));
+        }
+      }
+    }
+    for (const CallCharge::Open& open : charge.open) {
+      if (first_ && open.expires > now) {
+        payer.open.push_back(open);
+      }
+    }
+  });
+  if (!visited) {
+    return std::unexpected(visited.error());
+  }
   std::map<Key, Spending> sums;
   std::vector<Budgets::Orphan> orphans;
-  store::RequestQuery query;
-  // A call counts when it has ended, and began at most a day before.
-  query.from = earliest == WallTime::min() ? std::string() : store::first_id_at(earliest - std::chrono::hours(24));
-  query.limit = 500;
-  do {
-    auto page = requests.list(query);
-    if (!page) {
-      return std::unexpected(std::move(page.error()));
-    }
-    for (const std::string& record : page->records) {
-      const CallCharge charge = charge_of(record);
-      std::vector<std::pair<OwnerKind, std::string>> owners = {
-          {OwnerKind::global, ""}, {OwnerKind::tenant, charge.tenant}, {OwnerKind::model, charge.route}};
-      for (std::string& tenant : above_(charge.tenant)) {
-        owners.emplace_back(OwnerKind::tenant, std::move(tenant));
+  for (const auto& [name, payer] : payers.all()) {
+    for (const auto& [kind, id] : owners_of(payer, above_)) {
+      for (std::size_t i = 0; i < periods_.size(); ++i) {
+        add(sums[{.kind = kind, .id = id, .period = i}], payer.sums[i]);
       }
-      if (!charge.user.empty()) {
-        owners.emplace_back(OwnerKind::user, user_id(charge.tenant, charge.user));
-      }
-      if (!charge.key_id.empty()) {
-        owners.emplace_back(OwnerKind::key, charge.key_id);
-      }
-      for (const auto& [kind, id] : owners) {
-        for (std::size_t i = 0; i < periods_.size(); ++i) {
-          if (charge.ended >= spans[i].begin && charge.ended < spans[i].end) {
-            add(sums[{.kind = kind, .id = id, .period = i}], charge.sum);
-          }
-        }
-        for (const CallCharge::Open& open : charge.open) {
-          if (first_ && open.expires > now) {
-            orphans.push_back({.kind = kind, .id = id, .worst = open.worst, .expires = open.expires});
-          }
-        }
+      for (const CallCharge::Open& open : payer.open) {
+        orphans.push_back({.kind = kind, .id = id, .worst = spending(open.worst), .expires = open.expires});
       }
     }
-    query.after = page->next;
-  } while (!query.after.empty());
+  }
   std::vector<Budgets::Past> past;
   past.reserve(sums.size());
   for (auto& [key, sum] : sums) {

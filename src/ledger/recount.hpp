@@ -28,20 +28,4 @@ class Recount {
   bool first_ = true;
 };
 
-/// What one call of the store was charged with. For tests.
-struct CallCharge {
-  platform::WallTime ended{};
-  std::string tenant;
-  std::string user;
-  std::string key_id;
-  std::string route;
-  Spending sum;
-  struct Open {
-    Spending worst;
-    platform::WallTime expires{};
-  };
-  std::vector<Open> open;  // attempts whose end nobody saw
-};
-CallCharge charge_of(std::string_view record);
-
 }  // namespace weir::ledger

@@ -22,14 +22,14 @@ Money dollars(std::string_view text) {
 
 /// A call as the store has it.
 std::string call(WallTime time, std::string_view cost, std::string_view charged = {},
-                 EndState end_state = EndState::complete) {
+                 EndState end_state = EndState::complete, std::string_view key_id = "key_1") {
   RequestRecord record;
   record.id = store::first_id_at(time);
   record.time = time;
   record.endpoint = "/v1/chat/completions";
   record.tenant = "team";
   record.user = "ada";
-  record.key_id = "key_1";
+  record.key_id = key_id;
   record.route = "m";
   record.model = "m";
   AttemptRecord& attempt = record.attempts.emplace_back();
@@ -98,6 +98,29 @@ TEST_F(RecountTest, sums_up_the_period_for_everybody_who_pays) {
   const auto again = recount.run(store->requests(), noon);
   ASSERT_TRUE(again);
   EXPECT_FALSE(*again);
+}
+
+TEST_F(RecountTest, tells_payers_apart_and_joins_their_calls) {
+  for (int i = 0; i < 300; ++i) {
+    put(call(noon - 1h - std::chrono::milliseconds(i), i % 3 == 0 ? "0.25" : "0.01", {}, EndState::complete,
+             i % 3 == 0 ? "key_1" : "key_2"));
+  }
+  const BudgetRules day{.budgets = {budget("100", PeriodLength::day)}};
+  budgets.expect(day);
+  ASSERT_TRUE(recount.run(store->requests(), noon));
+  EXPECT_EQ(spent(OwnerKind::key, "key_1", day, noon), dollars("25").in_picodollars());
+  EXPECT_EQ(spent(OwnerKind::key, "key_2", day, noon), dollars("2").in_picodollars());
+  EXPECT_EQ(spent(OwnerKind::tenant, "team", day, noon), dollars("27").in_picodollars());
+}
+
+// What a disk left of a record counts as far as it can be read: no start fails for it.
+TEST(CallCharge, is_read_from_whatever_is_left_of_a_record) {
+  const std::string whole = call(noon, "0.25", "0.30");
+  EXPECT_EQ(store::charge_of(whole).attempts.at(0).picodollars, dollars("0.30").in_picodollars());
+  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
+    const store::CallCharge charge = store::charge_of(std::string(whole.substr(0, bytes)));
+    EXPECT_LE(charge.attempts.size(), 1U) << bytes;
+  }
 }
 
 TEST_F(RecountTest, keeps_what_a_dead_process_held_until_it_expires) {

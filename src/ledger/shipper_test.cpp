@@ -84,6 +84,7 @@ class MoodyStore final : public store::TestStore, store::RequestLog {
     return calls.contains(std::string(id)) ? std::optional<std::string>("{}") : std::nullopt;
   }
   Result<store::RequestPage> list(const store::RequestQuery&) override { return store::RequestPage{}; }
+  Result<void> visit(std::string_view, const std::function<void(std::string_view)>&) override { return {}; }
   Result<std::vector<store::UsageRow>> usage(const store::UsageQuery&) override {
     return std::vector<store::UsageRow>{};
   }

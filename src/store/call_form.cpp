@@ -18,6 +18,9 @@ namespace {
 using text::JsonKind;
 using text::JsonValue;
 
+// A damaged number may be anything.
+constexpr std::int64_t year_9999 = 253'402'300'799'000;
+
 /// The place of a member, found when this is compiled.
 template <std::size_t count>
 consteval std::size_t place(const std::array<CallMember, count>& members, std::string_view key) {
@@ -33,6 +36,21 @@ consteval std::size_t of_call(std::string_view key) {
 }
 consteval std::size_t of_attempt(std::string_view key) {
   return place(attempt_members, key);
+}
+
+/// A decimal number of US dollars in picodollars, exactly.
+std::optional<std::int64_t> picodollars(const JsonValue& value) {
+  constexpr std::size_t decimals = 12;
+  if (value.kind != JsonKind::number) {
+    return std::nullopt;
+  }
+  const std::size_t point = std::min(value.raw.find('.'), value.raw.size());
+  std::string digits(value.raw.substr(0, point));
+  const std::string_view fraction = value.raw.substr(std::min(point + 1, value.raw.size())).substr(0, decimals);
+  digits.append(fraction).append(decimals - fraction.size(), '0');
+  std::int64_t amount = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), amount);
+  return error == std::errc() && end == digits.data() + digits.size() ? std::optional(amount) : std::nullopt;
 }
 
 /// The values of one array, by their places. Views into it.
@@ -59,29 +77,13 @@ class Values {
     return microseconds ? std::optional(static_cast<double>(*microseconds) / 1000) : std::nullopt;
   }
   [[nodiscard]] bool flag(std::size_t place) const { return at(place).raw == "1"; }
-  /// In picodollars, exactly.
-  [[nodiscard]] std::optional<std::int64_t> money(std::size_t place) const;
+  [[nodiscard]] std::optional<std::int64_t> money(std::size_t place) const { return picodollars(at(place)); }
 
  private:
   std::array<JsonValue, 64> values_;
   std::size_t count_ = 0;
   JsonValue none_;
 };
-
-std::optional<std::int64_t> Values::money(std::size_t place) const {
-  constexpr std::size_t decimals = 12;
-  const JsonValue& value = at(place);
-  if (value.kind != JsonKind::number) {
-    return std::nullopt;
-  }
-  const std::size_t point = std::min(value.raw.find('.'), value.raw.size());
-  std::string digits(value.raw.substr(0, point));
-  const std::string_view fraction = value.raw.substr(std::min(point + 1, value.raw.size())).substr(0, decimals);
-  digits.append(fraction).append(decimals - fraction.size(), '0');
-  std::int64_t amount = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), amount);
-  return error == std::errc() && end == digits.data() + digits.size() ? std::optional(amount) : std::nullopt;
-}
 
 std::unexpected<Error> no_record(std::string_view why) {
   return fail(Code::internal, fmt::format("a record cannot be read: {}", why));
@@ -106,7 +108,6 @@ Result<void> check(std::string_view record) {
 
 std::string_view time_of(const JsonValue& value, std::string& room) {
   const std::int64_t milliseconds = text::to_int64(value).value_or(0);
-  constexpr std::int64_t year_9999 = 253'402'300'799'000;
   room = observe::rfc3339(
       platform::WallTime(std::chrono::milliseconds(std::clamp<std::int64_t>(milliseconds, 0, year_9999))));
   return room;
@@ -341,6 +342,59 @@ Result<InferenceLog> row_of(std::string_view record) {
     }
   });
   return row;
+}
+
+namespace {
+
+CallCharge::Open open_of(std::string_view reserved) {
+  CallCharge::Open open;
+  text::for_each_member(reserved, [&](const text::JsonMember& member) {
+    const JsonValue& value = member.value;
+    if (member.key_raw == "usd") {
+      open.worst.picodollars = picodollars(value);
+    } else if (member.key_raw == "tokens") {
+      open.worst.tokens = text::to_int64(value).value_or(0);
+    } else if (member.key_raw == "output_tokens") {
+      open.worst.output_tokens = text::to_int64(value).value_or(0);
+    } else if (member.key_raw == "until" && value.kind == JsonKind::string) {
+      open.expires = observe::parse_rfc3339(value.string_raw()).value_or(platform::WallTime{});
+    }
+  });
+  return open;
+}
+
+void add_charge(CallCharge& charge, std::string_view attempt) {
+  const Values values(attempt);
+  const auto charged = values.money(of_attempt("charged_usd"));
+  const std::int64_t answer = values.integer(of_attempt("tokens_out")).value_or(0);
+  charge.attempts.push_back({.picodollars = charged ? charged : values.money(of_attempt("cost_usd")),
+                             .tokens = values.integer(of_attempt("tokens_in")).value_or(0) + answer,
+                             .output_tokens = answer});
+  const JsonValue& reserved = values.at(of_attempt("reserved"));
+  if (reserved.kind == JsonKind::object && values.at(of_attempt("end_state")).raw == R"("unknown")") {
+    charge.open.push_back(open_of(reserved.raw));
+  }
+}
+
+}  // namespace
+
+CallCharge charge_of(std::string_view record) {
+  const Values values(record);
+  const auto began = std::clamp<std::int64_t>(values.integer(of_call("time")).value_or(0), 0, year_9999);
+  const auto took = std::clamp<std::int64_t>(values.integer(of_call("duration_ms")).value_or(0), 0, 1'000'000'000'000);
+  CallCharge charge{.ended = platform::WallTime(std::chrono::milliseconds(began)) + std::chrono::microseconds(took),
+                    .tenant = values.text(of_call("tenant")),
+                    .user = values.text(of_call("user")),
+                    .key_id = values.text(of_call("key_id")),
+                    .route = values.text(of_call("route")),
+                    .attempts = {},
+                    .open = {}};
+  text::for_each_element(values.at(attempts_place).raw, [&](const JsonValue& attempt) {
+    if (attempt.kind == JsonKind::array) {
+      add_charge(charge, attempt.raw);
+    }
+  });
+  return charge;
 }
 
 bool UsageSums::Less::operator()(const UsageRow& a, const UsageRow& b) const {

@@ -128,6 +128,29 @@ inline constexpr auto attempt_members = std::to_array<CallMember>({
 /// What analysts ask for.
 [[nodiscard]] Result<InferenceLog> row_of(std::string_view record);
 
+/// What budgets ask for: who pays for a call, when it ended, and what it was charged with.
+struct CallCharge {
+  platform::WallTime ended{};
+  std::string tenant;
+  std::string user;
+  std::string key_id;
+  std::string route;
+  struct Amount {
+    std::optional<std::int64_t> picodollars;  // whole 1e-12 US dollars; absent: not known
+    std::int64_t tokens = 0;                  // prompt and answer
+    std::int64_t output_tokens = 0;
+  };
+  std::vector<Amount> attempts;
+  /// Of an attempt whose end nobody saw: what it held, and until when.
+  struct Open {
+    Amount worst;
+    platform::WallTime expires{};
+  };
+  std::vector<Open> open;
+};
+/// Of a record that was kept whole: it is not checked again.
+[[nodiscard]] CallCharge charge_of(std::string_view record);
+
 /// The sums that a query asks for, over the calls that it is shown. The same for every store that sums by itself.
 class UsageSums {
  public:

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/ids.hpp"
 #include "store/contract_suite.hpp"
 #include "store/test_record.hpp"
@@ -241,6 +243,27 @@ TEST_P(StoreContract, finds_lists_and_removes_what_was_put_together_in_any_order
   EXPECT_EQ(store->requests().usage({.from = id_of(100), .to = id_of(200)})->at(0).requests, 100);
   EXPECT_EQ(store->requests().remove_oldest(id_of(9999), 1000), 500);
   EXPECT_TRUE(store->requests().list({})->records.empty());
+}
+
+TEST_P(StoreContract, shows_each_record_from_an_id_on_as_it_was_put) {
+  std::vector<std::string> expected;
+  for (int first = 1; first <= 3; ++first) {
+    std::vector<InferenceLog> calls;
+    for (int number = first; number <= 300; number += 3) {
+      calls.push_back(call(number));
+      if (number >= 100) {
+        expected.push_back(kept(calls.back()));
+      }
+    }
+    put(*store, calls);
+  }
+  std::vector<std::string> shown;
+  const auto visited =
+      store->requests().visit(id_of(100), [&](std::string_view record) { shown.emplace_back(record); });
+  ASSERT_TRUE(visited.has_value()) << visited.error().message;
+  std::ranges::sort(shown);
+  std::ranges::sort(expected);
+  EXPECT_EQ(shown, expected);
 }
 
 TEST_P(StoreContract, refuses_what_is_no_record_and_takes_nothing_of_the_rest) {

@@ -14,24 +14,27 @@ namespace {
 class MemoryRequestLog final : public RequestLog {
  public:
   Result<void> put(std::span<const std::string_view> records, Repeats) override {
-    std::vector<std::pair<InferenceLog, std::string>> read;
+    std::vector<Call> read;
     for (const std::string_view record : records) {
       auto row = row_of(record);
-      auto object = as_object(record);
-      if (!row || !object) {
-        return std::unexpected(row ? object.error() : row.error());
+      if (!row) {
+        return std::unexpected(std::move(row.error()));
       }
-      read.emplace_back(std::move(*row), std::move(*object));
+      read.push_back({.row = std::move(*row), .record = std::string(record)});
     }
-    for (auto& [row, object] : read) {
-      std::string id = row.id;
-      calls_.try_emplace(std::move(id), Call{.row = std::move(row), .object = std::move(object)});
+    for (Call& call : read) {
+      std::string id = call.row.id;
+      calls_.try_emplace(std::move(id), std::move(call));
     }
     return {};
   }
   Result<std::optional<std::string>> find(std::string_view id) override {
     const auto found = calls_.find(id);
-    return found == calls_.end() ? std::nullopt : std::optional(found->second.object);
+    if (found == calls_.end()) {
+      return std::nullopt;
+    }
+    auto object = as_object(found->second.record);
+    return object ? Result<std::optional<std::string>>(std::move(*object)) : std::unexpected(std::move(object.error()));
   }
   Result<RequestPage> list(const RequestQuery& query) override {
     RequestPage page;
@@ -46,10 +49,21 @@ class MemoryRequestLog final : public RequestLog {
         page.next = last;
         break;
       }
+      auto object = as_object(at->second.record);
+      if (!object) {
+        return std::unexpected(std::move(object.error()));
+      }
       last = at->first;
-      page.records.push_back(at->second.object);
+      page.records.push_back(std::move(*object));
     }
     return page;
+  }
+  Result<void> visit(std::string_view from, const std::function<void(std::string_view record)>& show) override {
+    for (auto at = calls_.lower_bound(from); at != calls_.end(); ++at) {
+      told_();
+      show(at->second.record);
+    }
+    return {};
   }
   Result<std::vector<UsageRow>> usage(const UsageQuery& query) override {
     UsageSums sums(query);
@@ -72,7 +86,7 @@ class MemoryRequestLog final : public RequestLog {
   [[nodiscard]] std::int64_t bytes() const {
     std::size_t sum = 0;
     for (const auto& [id, call] : calls_) {
-      sum += sizeof call + call.object.size() + call.row.attempts.size() * sizeof(InferenceAttempt);
+      sum += sizeof call + call.record.size() + call.row.attempts.size() * sizeof(InferenceAttempt);
     }
     return static_cast<std::int64_t>(sum);
   }
@@ -80,7 +94,7 @@ class MemoryRequestLog final : public RequestLog {
  private:
   struct Call {
     InferenceLog row;
-    std::string object;
+    std::string record;
   };
   std::map<std::string, Call, std::less<>> calls_;
   std::function<void()> told_ = [] {};

@@ -244,26 +244,37 @@ Result<RequestPage> SqliteRequestLog::list(const RequestQuery& query) {
   return page;
 }
 
-Result<std::vector<UsageRow>> SqliteRequestLog::usage(const UsageQuery& query) {
-  const std::string_view to = query.to.empty() ? above_all_ids : std::string_view(query.to);
+template <class Show>
+Result<void> SqliteRequestLog::walk_between(std::string_view from, std::string_view to, Show show) {
   auto blocks = database_.statement("blocks_before");
   if (!blocks) {
     return std::unexpected(std::move(blocks.error()));
   }
   (*blocks)->bind(1, to);
-  (*blocks)->bind(2, query.from);
-  UsageSums sums(query);
-  const auto walked = walk(**blocks, [&](const SqliteStatement& row) {
+  (*blocks)->bind(2, from);
+  return walk(**blocks, [&](const SqliteStatement& row) {
     for_each_record(row.view(0), [&](std::string_view record) {
       const std::string_view id = id_of(record);
-      if (id >= query.from && id < to) {
-        if (const auto call = row_of(record)) {
-          sums.add(*call);
-        }
+      if (id >= from && id < to) {
+        show(record);
       }
       return true;
     });
     return true;
+  });
+}
+
+Result<void> SqliteRequestLog::visit(std::string_view from, const std::function<void(std::string_view record)>& show) {
+  return walk_between(from, above_all_ids, show);
+}
+
+Result<std::vector<UsageRow>> SqliteRequestLog::usage(const UsageQuery& query) {
+  const std::string_view to = query.to.empty() ? above_all_ids : std::string_view(query.to);
+  UsageSums sums(query);
+  const auto walked = walk_between(query.from, to, [&](std::string_view record) {
+    if (const auto call = row_of(record)) {
+      sums.add(*call);
+    }
   });
   if (!walked) {
     return std::unexpected(walked.error());

@@ -25,6 +25,7 @@ class SqliteRequestLog final : public RequestLog {
   Result<void> put(std::span<const std::string_view> records, Repeats repeats) override;
   Result<std::optional<std::string>> find(std::string_view id) override;
   Result<RequestPage> list(const RequestQuery& query) override;
+  Result<void> visit(std::string_view from, const std::function<void(std::string_view record)>& show) override;
   Result<std::vector<UsageRow>> usage(const UsageQuery& query) override;
   Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override;
 
@@ -32,6 +33,9 @@ class SqliteRequestLog final : public RequestLog {
   /// Calls `visit` with the rows of a statement that is bound, until there is none or it returns false.
   template <class Visit>
   Result<void> walk(SqliteStatement& blocks, Visit visit);
+  /// Shows each record with an id from `from` to before `to`, in any order.
+  template <class Show>
+  Result<void> walk_between(std::string_view from, std::string_view to, Show show);
   /// Calls `visit` with the blocks in which the record of the call with this id may stand, until it returns false.
   template <class Visit>
   Result<void> walk_around(std::string_view id, Visit visit);

@@ -123,6 +123,9 @@ class RequestLog {
   /// The record of one call, as a JSON object.
   virtual Result<std::optional<std::string>> find(std::string_view id) = 0;
   virtual Result<RequestPage> list(const RequestQuery& query) = 0;
+  /// Shows the record of each call whose id is not below `from`, as it was put, in any order; a view for as long as
+  /// `show` runs.
+  virtual Result<void> visit(std::string_view from, const std::function<void(std::string_view record)>& show) = 0;
   /// Sorted by day, tenant, key, model.
   virtual Result<std::vector<UsageRow>> usage(const UsageQuery& query) = 0;
   /// Removes the oldest of the calls before the id `before`, with their attempts: about `calls_max`, as calls that were

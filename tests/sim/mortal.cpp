@@ -153,4 +153,9 @@ Result<store::RequestPage> MortalStore::Requests::list(const store::RequestQuery
   return life_.operate() ? kept_.list(query) : Result<store::RequestPage>(too_late());
 }
 
+Result<void> MortalStore::Requests::visit(std::string_view from,
+                                          const std::function<void(std::string_view record)>& show) {
+  return life_.operate() ? kept_.visit(from, show) : too_late();
+}
+
 }  // namespace weir::sim

@@ -95,6 +95,7 @@ class MortalStore final : public store::Store {
     Result<void> put(std::span<const std::string_view> records, store::Repeats repeats) override;
     Result<std::optional<std::string>> find(std::string_view id) override { return kept_.find(id); }
     Result<store::RequestPage> list(const store::RequestQuery& query) override;
+    Result<void> visit(std::string_view from, const std::function<void(std::string_view record)>& show) override;
     Result<std::vector<store::UsageRow>> usage(const store::UsageQuery& query) override { return kept_.usage(query); }
     Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override {
       return kept_.remove_oldest(before, calls_max);
