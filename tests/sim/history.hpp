@@ -69,6 +69,11 @@ struct UpstreamCall {
   std::string body;  // of an answer that is not streamed
 };
 
+/// The upstream that an attempt asked: its provider has the same name.
+inline std::string provider_of(const ledger::AttemptRecord& attempt) {
+  return attempt.target.substr(0, attempt.target.find('/'));
+}
+
 /// What a client meant to do with one call.
 struct CallPlan {
   std::string id;  // sent as x-request-id and as the question

@@ -17,10 +17,6 @@ using ledger::RequestRecord;
 
 namespace {
 
-std::string provider_of(const AttemptRecord& attempt) {
-  return attempt.target.substr(0, attempt.target.find('/'));
-}
-
 /// By the status alone: what the caller, the key or the model is to blame for is no failure of the provider.
 bool is_own_failure(const AttemptRecord& attempt) {
   constexpr int others_faults[] = {400, 401, 402, 403, 404, 422, 429};
