@@ -19,7 +19,7 @@ void add_store_options(OptionTable& table) {
        .min = "64KiB",
        .max = "1GiB",
        .sentence = "How much one file of the journal holds, in which records wait for the store; each core has two, "
-                   "and up to three that are there to be written again.",
+                   "and up to three (12 MiB, or one) that are there to be written again.",
        .example = "32MiB"},
       {.path = "store.retention", .sentence = "What is removed again, the oldest first."},
       {.path = "store.retention.age",

@@ -1,5 +1,7 @@
 #include "http/head.hpp"
 
+#include <utility>
+
 #include "http/characters.hpp"
 
 namespace weir::http {

@@ -41,7 +41,7 @@ Result<std::unique_ptr<platform::AppendFile>> JournalFiles::make_file(JournalSeg
   const bool is_usual = segment.bytes == options_.segment_bytes;
   if (const std::string retired = is_usual ? take_oldest() : std::string(); !retired.empty()) {
     if (auto file = write_again(retired, segment.path)) {
-      segment.filled = true;  // it was written from end to end
+      segment.filled = true;  // nearly all of it was written
       return file;
     }
     for (const std::string& name : {retired, segment.path}) {

@@ -207,6 +207,7 @@ TEST(JournalFiles, makes_a_new_file_where_the_retired_one_cannot_be_had) {
       EXPECT_TRUE(bench.maintain());
     }
     bench.forget_oldest();
+    ASSERT_EQ(bench.retired(), 1U);
     const std::size_t turned = bench.journal->core(0).segments().size();
     int i = 20;
     for (; bench.journal->core(0).segments().size() == turned; ++i) {

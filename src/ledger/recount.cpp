@@ -33,14 +33,14 @@ struct Payers {
   std::string user;
   std::string key_id;
   std::string route;
-  std::vector<Spending> sums;          // by period
-  std::vector<CallCharge::Open> open;  // that still hold something
+  std::vector<std::optional<Spending>> sums;  // by period; absent: none of them counts in it
+  std::vector<CallCharge::Open> open;         // that still hold something
 };
 
 /// The payers of the calls that it is shown.
-class Sums {
+class AllPayers {
  public:
-  explicit Sums(std::size_t periods) : periods_(periods) {}
+  explicit AllPayers(std::size_t periods) : periods_(periods) {}
 
   Payers& of(const CallCharge& charge) {
     name_.clear();
@@ -53,12 +53,12 @@ class Sums {
                        .user = charge.user,
                        .key_id = charge.key_id,
                        .route = charge.route,
-                       .sums = std::vector<Spending>(periods_, Spending{.money = Money{}}),
+                       .sums = std::vector<std::optional<Spending>>(periods_),
                        .open = {}};
     }
     return found->second;
   }
-  [[nodiscard]] const std::unordered_map<std::string, Payers>& all() const { return all_; }
+  [[nodiscard]] const std::unordered_map<std::string, Payers>& payers() const { return all_; }
 
  private:
   std::size_t periods_;
@@ -107,23 +107,27 @@ Result<bool> Recount::run(store::RequestLog& requests, WallTime now) {
     spans.push_back(period.span_at(now));
     earliest = std::min(earliest, spans.back().begin);
   }
-  Sums payers(periods_.size());
+  AllPayers all(periods_.size());
   // A call counts when it has ended, and began at most a day before.
   const std::string from =
       earliest == WallTime::min() ? std::string() : store::first_id_at(earliest - std::chrono::hours(24));
   const auto visited = requests.visit(from, [&](std::string_view record) {
-    const CallCharge charge = store::charge_of(record);
-    Payers& payer = payers.of(charge);
+    const auto charge = store::charge_of(record);
+    if (!charge) {
+      return;  // damaged: nobody can sum it up
+    }
+    Payers& payers = all.of(*charge);
     for (std::size_t i = 0; i < spans.size(); ++i) {
-      if (charge.ended >= spans[i].begin && charge.ended < spans[i].end) {
-        for (const CallCharge::Amount& attempt : charge.attempts) {
-          add(payer.sums[i], spending(attempt));
+      if (charge->ended >= spans[i].begin && charge->ended < spans[i].end) {
+        Spending& sum = payers.sums[i] ? *payers.sums[i] : payers.sums[i].emplace(Spending{.money = Money{}});
+        for (const CallCharge::Amount& attempt : charge->attempts) {
+          add(sum, spending(attempt));
         }
       }
     }
-    for (const CallCharge::Open& open : charge.open) {
+    for (const CallCharge::Open& open : charge->open) {
       if (first_ && open.expires > now) {
-        payer.open.push_back(open);
+        payers.open.push_back(open);
       }
     }
   });
@@ -132,12 +136,14 @@ Result<bool> Recount::run(store::RequestLog& requests, WallTime now) {
   }
   std::map<Key, Spending> sums;
   std::vector<Budgets::Orphan> orphans;
-  for (const auto& [name, payer] : payers.all()) {
-    for (const auto& [kind, id] : owners_of(payer, above_)) {
+  for (const auto& [name, payers] : all.payers()) {
+    for (const auto& [kind, id] : owners_of(payers, above_)) {
       for (std::size_t i = 0; i < periods_.size(); ++i) {
-        add(sums[{.kind = kind, .id = id, .period = i}], payer.sums[i]);
+        if (payers.sums[i]) {
+          add(sums[{.kind = kind, .id = id, .period = i}], *payers.sums[i]);
+        }
       }
-      for (const CallCharge::Open& open : payer.open) {
+      for (const CallCharge::Open& open : payers.open) {
         orphans.push_back({.kind = kind, .id = id, .worst = spending(open.worst), .expires = open.expires});
       }
     }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <limits>
+#include <utility>
 
 #include "ledger/request_record.hpp"
 #include "store/call_form.hpp"
@@ -113,14 +115,54 @@ TEST_F(RecountTest, tells_payers_apart_and_joins_their_calls) {
   EXPECT_EQ(spent(OwnerKind::tenant, "team", day, noon), dollars("27").in_picodollars());
 }
 
-// What a disk left of a record counts as far as it can be read: no start fails for it.
-TEST(CallCharge, is_read_from_whatever_is_left_of_a_record) {
-  const std::string whole = call(noon, "0.25", "0.30");
-  EXPECT_EQ(store::charge_of(whole).attempts.at(0).picodollars, dollars("0.30").in_picodollars());
-  for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
-    const store::CallCharge charge = store::charge_of(std::string(whole.substr(0, bytes)));
-    EXPECT_LE(charge.attempts.size(), 1U) << bytes;
+/// The log of a store that goes away after some records, once.
+class InterruptedLog final : public store::RequestLog {
+ public:
+  InterruptedLog(store::RequestLog& log, int shown_max) : log_(log), shown_max_(shown_max) {}
+  Result<void> visit(std::string_view from, const std::function<void(std::string_view record)>& show) override {
+    int shown = 0;
+    const auto visited = log_.visit(from, [&](std::string_view record) {
+      if (shown++ < shown_max_) {
+        show(record);
+      }
+    });
+    return std::exchange(shown_max_, std::numeric_limits<int>::max()) < shown
+               ? Result<void>(fail(Code::store_unavailable, "gone"))
+               : visited;
   }
+  Result<void> put(std::span<const std::string_view> records, store::Repeats repeats) override {
+    return log_.put(records, repeats);
+  }
+  Result<std::optional<std::string>> find(std::string_view id) override { return log_.find(id); }
+  Result<store::RequestPage> list(const store::RequestQuery& query) override { return log_.list(query); }
+  Result<std::vector<store::UsageRow>> usage(const store::UsageQuery& query) override { return log_.usage(query); }
+  Result<std::int64_t> remove_oldest(std::string_view before, std::int64_t calls_max) override {
+    return log_.remove_oldest(before, calls_max);
+  }
+
+ private:
+  store::RequestLog& log_;
+  int shown_max_;
+};
+
+TEST_F(RecountTest, begins_anew_when_the_store_goes_away_meanwhile) {
+  for (int i = 0; i < 5; ++i) {
+    put(call(noon - 1h - std::chrono::milliseconds(i), "0.25"));
+  }
+  const auto open = store::as_unknown(call(noon - 1min, "", "", EndState::open));
+  ASSERT_TRUE(open) << open.error().message;
+  put(*open);
+  const BudgetRules day{.budgets = {budget("100", PeriodLength::day)}};
+  budgets.await_recount();
+  budgets.expect(day);
+  InterruptedLog log(store->requests(), 3);
+  EXPECT_FALSE(recount.run(log, noon));
+  EXPECT_EQ(spent(OwnerKind::key, "key_1", day, noon), 0);
+  const auto again = recount.run(log, noon);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(*again);
+  EXPECT_EQ(spent(OwnerKind::key, "key_1", day, noon), dollars("1.25").in_picodollars());
+  EXPECT_EQ(spent(OwnerKind::key, "key_1", day, noon, true), dollars("0.60").in_picodollars());
 }
 
 TEST_F(RecountTest, keeps_what_a_dead_process_held_until_it_expires) {

@@ -378,7 +378,10 @@ void add_charge(CallCharge& charge, std::string_view attempt) {
 
 }  // namespace
 
-CallCharge charge_of(std::string_view record) {
+Result<CallCharge> charge_of(std::string_view record) {
+  if (auto good = check(record); !good) {
+    return std::unexpected(std::move(good.error()));
+  }
   const Values values(record);
   const auto began = std::clamp<std::int64_t>(values.integer(of_call("time")).value_or(0), 0, year_9999);
   const auto took = std::clamp<std::int64_t>(values.integer(of_call("duration_ms")).value_or(0), 0, 1'000'000'000'000);

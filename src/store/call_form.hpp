@@ -148,8 +148,7 @@ struct CallCharge {
   };
   std::vector<Open> open;
 };
-/// Of a record that was kept whole: it is not checked again.
-[[nodiscard]] CallCharge charge_of(std::string_view record);
+[[nodiscard]] Result<CallCharge> charge_of(std::string_view record);
 
 /// The sums that a query asks for, over the calls that it is shown. The same for every store that sums by itself.
 class UsageSums {
