@@ -17,15 +17,16 @@ namespace weir::platform {
 
 /// How much of a file lies in the page cache, in bytes. Nothing on a file system that keeps all in memory.
 inline std::optional<std::size_t> cached_bytes(const std::string& path) {
-  struct statfs system{};
-  struct stat found{};
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0 || ::fstatfs(descriptor, &system) != 0 || ::fstat(descriptor, &found) != 0) {
+  if (descriptor < 0) {
     return std::nullopt;
   }
+  struct statfs system{};
+  struct stat found{};
+  const bool known = ::fstatfs(descriptor, &system) == 0 && ::fstat(descriptor, &found) == 0;
   const auto bytes = static_cast<std::size_t>(found.st_size);
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  void* const memory = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0);
+  void* const memory = known ? ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, descriptor, 0) : MAP_FAILED;
   ::close(descriptor);
   std::vector<unsigned char> pages((bytes + page - 1) / page);
   const bool told = memory != MAP_FAILED && ::mincore(memory, bytes, pages.data()) == 0;
