@@ -139,10 +139,10 @@ void Attempt::prepare_body() {
   }
   if (context_.charges != nullptr) {
     if (const auto limit = context_.charges->output_limit()) {
-      openai::OutputEdits edits = openai::edit_output_limit(
-          call.request, *limit, turn_.provider.quirks().max_completion_tokens ? "max_completion_tokens" : "max_tokens");
-      edits_.add(std::move(edits.first));
-      edits_.add(std::move(edits.second));
+      const char* const member = turn_.provider.quirks().max_completion_tokens ? "max_completion_tokens" : "max_tokens";
+      for (auto& edit : openai::edit_output_limit(call.request, *limit, member)) {
+        edits_.add(std::move(edit));
+      }
     }
   }
   if (turn_.resume) {

@@ -238,8 +238,7 @@ std::size_t AttemptLoop::cheapest(std::span<const routing::Candidate> members, d
   constexpr std::int64_t output_usual = 500;
   const Call& call = context_.attempt.call;
   const auto input = static_cast<std::int64_t>(call.body.size() / 4);
-  const std::int64_t output = std::clamp<std::int64_t>(
-      call.request.max_completion_tokens.value_or(call.request.max_tokens.value_or(output_usual)), 1, 1'000'000);
+  const std::int64_t output = std::min<std::int64_t>(call.request.output_asked().value_or(output_usual), 1'000'000);
   std::vector<double> costs;
   for (const routing::Candidate& member : members) {
     const auto price =

@@ -155,8 +155,7 @@ std::int64_t Charges::output_tokens(const ledger::ModelPrice* price) const {
     return 0;
   }
   const openai::Request& request = call_.request;
-  const auto asked = std::max(request.max_completion_tokens, request.max_tokens);
-  std::int64_t tokens = std::clamp(asked.value_or(purse_.empty() ? 0 : all_.max_output_tokens), std::int64_t{0}, most);
+  std::int64_t tokens = std::min(request.output_asked().value_or(purse_.empty() ? 0 : all_.max_output_tokens), most);
   if (const auto limit = output_limit()) {
     tokens = std::min(tokens, *limit);
   }
@@ -179,12 +178,13 @@ std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, pla
   const platform::WallTime wall = core_.loop.wall_now();
   const auto price = purse_.empty() ? nullptr : core_.prices.find(row.target, wall);
   const std::int64_t output = output_tokens(price.get());
-  ledger::Spending worst{.money = std::nullopt, .tokens = estimate_ + output, .output_tokens = output};
+  // Limits reserve what is likely. Where a budget is hard, what is held is never passed: texts of digits, signs or rare
+  // scripts have four times as many tokens as the estimate says, none has more than its body has bytes.
+  const std::int64_t likely = estimate_ + output;
+  const std::int64_t input =
+      purse_.has_hard() ? std::min(static_cast<std::int64_t>(call_.body.size()), most) : estimate_;
+  ledger::Spending worst{.money = std::nullopt, .tokens = input + output, .output_tokens = output};
   if (price != nullptr) {
-    // Some texts have twice as many tokens as the estimate says, none has more than bytes.
-    const std::int64_t input = purse_.has_hard_money()
-                                   ? std::min<std::int64_t>(2 * estimate_, static_cast<std::int64_t>(call_.body.size()))
-                                   : estimate_;
     worst.money = ledger::worst_cost(*price, input, output);
   }
   reserved_ = true;
@@ -206,9 +206,9 @@ std::optional<std::string_view> Charges::reserve(ledger::AttemptRecord& row, pla
   if (!purse_.empty()) {
     holding.emplace(*core_.budgets, lease_, purse_, worst, wall);
   }
-  const auto refused = core_.limiter->take_tokens(ticket_, worst.tokens, now, holding ? &*holding : nullptr);
+  const auto refused = core_.limiter->take_tokens(ticket_, likely, now, holding ? &*holding : nullptr);
   if (refused) {
-    return keep(refused->elsewhere ? explain(*holding->refusal) : explain(*refused, worst.tokens));
+    return keep(refused->elsewhere ? explain(*holding->refusal) : explain(*refused, likely));
   }
   headers_.tell(ticket_);
   return std::nullopt;
@@ -250,6 +250,9 @@ void Charges::settle(ledger::AttemptRecord& row) {
   }
   if (row.reserved) {
     row.reserved->charged = actual.money;
+    if (!told && !free) {
+      row.reserved->charged_tokens = {.all = actual.tokens, .output = output};
+    }
   }
   if (counts_tokens_) {
     ticket_.settle_tokens(actual.tokens, core_.loop.now());

@@ -86,11 +86,6 @@ std::string_view to_words(OwnerKind kind) {
   return "this caller";
 }
 
-bool Budgets::Purse::has_hard_money() const {
-  return std::ranges::any_of(
-      items_, [](const Item& item) { return item.budget->hard && item.budget->unit == Budget::Unit::money; });
-}
-
 bool Budgets::Purse::has_hard() const {
   return std::ranges::any_of(items_, [](const Item& item) { return item.budget->hard; });
 }
@@ -240,14 +235,20 @@ std::optional<BudgetRefusal> Budgets::hold(Lease& prepared, const Purse& purse, 
     state.hard = budget.hard;
     renew(state, now);
     part.amount = amount_of(worst, budget.unit);
-    if (!budget.hard && state.typical >= 0) {
-      part.amount = std::min(part.amount, state.typical);
+    const bool unknown = budget.unit == Budget::Unit::money && !worst.money;
+    if (part.amount == 0 && !unknown) {
+      continue;  // what is free always fits
+    }
+    if (!budget.hard) {
+      if (state.typical >= 0) {
+        part.amount = unknown ? state.typical : std::min(part.amount, state.typical);
+      }
+      // Never more than is left: what is left admits a call, whatever it may cost.
+      part.amount = std::min(part.amount, std::max(budget.cap - state.spent, std::int64_t{0}));
     }
     std::optional<Kind> here;
-    if (budget.hard && budget.unit == Budget::Unit::money && !worst.money) {
+    if (budget.hard && unknown) {
       here = Kind::price_unknown;
-    } else if (part.amount == 0 && budget.hard) {
-      continue;  // what is free always fits
     } else if (budget.hard && uncounted_) {
       here = Kind::uncounted;
     } else if (sum(state.spent, part.amount) > budget.cap || state.spent >= budget.cap) {
@@ -322,8 +323,11 @@ std::vector<BudgetWarning> Budgets::settle(Hold& hold, const Spending& actual, W
       const bool unknown = state.unit == Budget::Unit::money && !actual.money;
       const std::int64_t amount = unknown ? part.amount : amount_of(actual, state.unit);
       state.spent = sum(state.spent, amount);
-      // A sixteenth of the new one: follows slowly, without jumping at a single dear call.
-      state.typical = state.typical < 0 ? amount : state.typical + (amount - state.typical) / 16;
+      // A sixteenth of the new one: follows slowly, without jumping at a single dear call. One that cost nothing,
+      // because it was refused or went to a free target, tells nothing of the others.
+      if (amount > 0) {
+        state.typical = state.typical < 0 ? amount : state.typical + (amount - state.typical) / 16;
+      }
       int percent = 0;
       for (const int line : {80, 100}) {
         if (static_cast<__int128>(state.spent) * 100 >= static_cast<__int128>(part.cap) * line &&

@@ -198,9 +198,7 @@ class Budgets {
 class Budgets::Purse {
  public:
   [[nodiscard]] bool empty() const { return items_.empty(); }
-  /// True where what a call costs matters, and must be known.
-  [[nodiscard]] bool has_hard_money() const;
-  /// True where a call must not give more than it said.
+  /// True where a call must not use more than it held.
   [[nodiscard]] bool has_hard() const;
 
  private:

@@ -169,6 +169,36 @@ TEST(Budgets, that_are_soft_hold_what_calls_typically_cost) {
   EXPECT_EQ(over.error().kind, Kind::exhausted);
 }
 
+TEST(Budgets, that_are_soft_admit_a_call_as_long_as_anything_is_left) {
+  Budgets budgets;
+  const Account account_owner = account_of("k", {money("0.10", false)});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
+  auto first = budgets.hold(account, cost("0.60"), start, start + 1h);
+  ASSERT_TRUE(first) << "nothing is spent";
+  EXPECT_EQ(budgets.standing(account, 0, start).held, dollars("0.10").in_picodollars());
+  const auto second = budgets.hold(account, cost("0.60"), start, start + 1h);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, Kind::busy);
+  first->settle(cost("0.50"), start);
+  EXPECT_EQ(budgets.hold(account, cost("0.60"), start, start + 1h).error().kind, Kind::exhausted);
+  EXPECT_TRUE(budgets.hold(account, cost("0"), start, start + 1h)) << "what is free fits always";
+  const WallTime next = start + 24h;
+  EXPECT_TRUE(budgets.hold(account, cost("0.60"), next, next + 1h))
+      << "though a call typically costs more than the cap";
+}
+
+TEST(Budgets, that_are_soft_learn_nothing_from_what_is_free) {
+  Budgets budgets;
+  const Account account_owner = account_of("k", {money("1", false)});
+  const Budgets::Purse account = purse_of(budgets, {&account_owner});
+  budgets.hold(account, cost("0.50"), start, start + 1h)->settle(cost("0.40"), start);
+  for (int i = 0; i < 100; ++i) {
+    budgets.hold(account, cost("0.50"), start, start + 1h)->settle(cost("0"), start);
+  }
+  const auto lease = budgets.hold(account, cost("0.50"), start, start + 1h);
+  EXPECT_EQ(budgets.standing(account, 0, start).held, dollars("0.40").in_picodollars());
+}
+
 TEST(Budgets, warn_once_at_80_and_at_100_percent_of_each_period) {
   Budgets budgets;
   const Account account_owner = account_of("k", {money("1")});

@@ -124,6 +124,10 @@ void write_attempt(Row& row, const AttemptRecord& attempt) {
     row.bytes(attempt.reserved->charged->to_text());
     row.end_value();
   }
+  using Tokens = std::optional<Reserved::Tokens>;
+  const Tokens charged = attempt.reserved == nullptr ? Tokens() : attempt.reserved->charged_tokens;
+  row.number_if(",\"charged_tokens\":", charged ? std::optional(charged->all) : std::nullopt);
+  row.number_if(",\"charged_output_tokens\":", charged ? std::optional(charged->output) : std::nullopt);
   if constexpr (Row::is_object) {
     row.literal("}");
   } else {

@@ -45,6 +45,12 @@ struct Reserved {
   std::int64_t output_tokens = 0;
   platform::WallTime expires{};  // it is free from then on, whatever became of the process
   std::optional<Money> charged;  // what it was settled with; absent: it runs, or nobody knows
+  // The same in tokens, where they are not those of `usage`, because nobody told them.
+  struct Tokens {
+    std::int64_t all = 0;  // prompt and answer
+    std::int64_t output = 0;
+  };
+  std::optional<Tokens> charged_tokens;
 };
 
 /// One upstream call. Times are measured from the start of the request; those that did not happen are absent.

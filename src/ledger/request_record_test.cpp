@@ -149,8 +149,11 @@ RequestRecord with_everything() {
   attempt.trial = true;
   attempt.usage_source = UsageSource::estimated;
   attempt.tier = Tier::flex;
-  attempt.reserved = std::make_shared<Reserved>(
-      Reserved{.money = Money::parse("0.5"), .tokens = 100, .output_tokens = 90, .charged = Money::parse("0.25")});
+  attempt.reserved = std::make_shared<Reserved>(Reserved{.money = Money::parse("0.5"),
+                                                         .tokens = 100,
+                                                         .output_tokens = 90,
+                                                         .charged = Money::parse("0.25"),
+                                                         .charged_tokens = Reserved::Tokens{.all = 19, .output = 8}});
   return record;
 }
 

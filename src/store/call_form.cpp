@@ -367,9 +367,10 @@ void add_charge(CallCharge& charge, std::string_view attempt) {
   const Values values(attempt);
   const auto charged = values.money(of_attempt("charged_usd"));
   const std::int64_t answer = values.integer(of_attempt("tokens_out")).value_or(0);
+  const std::int64_t told = values.integer(of_attempt("tokens_in")).value_or(0) + answer;
   charge.attempts.push_back({.picodollars = charged ? charged : values.money(of_attempt("cost_usd")),
-                             .tokens = values.integer(of_attempt("tokens_in")).value_or(0) + answer,
-                             .output_tokens = answer});
+                             .tokens = values.integer(of_attempt("charged_tokens")).value_or(told),
+                             .output_tokens = values.integer(of_attempt("charged_output_tokens")).value_or(answer)});
   const JsonValue& reserved = values.at(of_attempt("reserved"));
   if (reserved.kind == JsonKind::object && values.at(of_attempt("end_state")).raw == R"("unknown")") {
     charge.open.push_back(open_of(reserved.raw));

@@ -110,6 +110,8 @@ inline constexpr auto attempt_members = std::to_array<CallMember>({
     {"tier", Slot::optional_text},
     {"reserved", Slot::optional},
     {"charged_usd", Slot::optional},
+    {"charged_tokens", Slot::optional},
+    {"charged_output_tokens", Slot::optional},
 });
 
 /// The call's id, without reading the rest; empty where there is none.

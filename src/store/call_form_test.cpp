@@ -10,10 +10,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Settled by an estimate; not settled, and its cost is known; its end was never seen. Names with escapes.
+// Settled by an estimate, also of its tokens; not settled, and its cost is known; its end was never seen. Names with
+// escapes.
 constexpr std::string_view record =
     R"(["req_1",[["a/x","complete",200,0,0,0,0,1,2,3,4,0,1,0,"",10,5,0,0,0.25,0,0,711,"",0,0,0,"",0,0,0,)"
-    R"({"usd":0.60,"tokens":100,"output_tokens":90,"until":"2026-11-21T12:11:00.000Z"},0.30],)"
+    R"({"usd":0.60,"tokens":100,"output_tokens":90,"until":"2026-11-21T12:11:00.000Z"},0.30,19,8],)"
     R"(["a/x","complete",200,0,0,0,0,1,2,3,4,0,1,0,"",7,3,0,0,0.01],)"
     R"(["b/y","unknown",0,0,0,0,0,1,"","","",0,1,0,0,"","","","",null,0,0,0,"",0,0,0,"",0,0,0,)"
     R"({"usd":0.60,"tokens":100,"output_tokens":90,"until":"2026-11-21T12:11:00.000Z"}]],)"
@@ -30,8 +31,8 @@ TEST(CallCharge, is_what_each_attempt_was_settled_with_or_cost) {
   EXPECT_EQ(charge->route, "m\n");
   ASSERT_EQ(charge->attempts.size(), 3U);
   EXPECT_EQ(charge->attempts[0].picodollars, 300'000'000'000);
-  EXPECT_EQ(charge->attempts[0].tokens, 15);
-  EXPECT_EQ(charge->attempts[0].output_tokens, 5);
+  EXPECT_EQ(charge->attempts[0].tokens, 19);
+  EXPECT_EQ(charge->attempts[0].output_tokens, 8);
   EXPECT_EQ(charge->attempts[1].picodollars, 10'000'000'000);
   EXPECT_EQ(charge->attempts[1].tokens, 10);
   EXPECT_EQ(charge->attempts[2].picodollars, std::nullopt);

@@ -31,6 +31,8 @@ auth:
     - {{name: cap, value: the-cap-key, budgets: [{{usd: 0.60, period: month}}]}}
     - {{name: switch, value: the-switch-key, budgets: [{{usd: 0, substitute: free}}]}}
     - {{name: quota, value: the-quota-key, quotas: [{{tokens: 1000, count: output}}]}}
+    - {{name: fresh, value: the-fresh-key, quotas: [{{tokens: 1000000, count: output}}]}}
+    - {{name: total, value: the-total-key, quotas: [{{tokens: 100000, count: total}}]}}
     - {{name: soft, value: the-soft-key, budgets: [{{usd: 0.01, hard: false}}]}}
     - {{name: three, value: the-three-key, limits: {{requests: 3/1h}}}}
     - {{name: hundred, value: the-hundred-key, limits: {{requests: 100/1h}}}}
@@ -174,8 +176,57 @@ def test_quotas_count_tokens_and_the_provider_is_told_the_limit(upstream, tmp_pa
         assert upstream.requests[-1].json["max_tokens"] == 900
         assert ask(weir, "quota", max_tokens=5).status == 200
         assert upstream.requests[-1].json["max_tokens"] == 5
+        told = {}
+        for sent in ({"max_tokens": -1}, {"max_tokens": 0}, {"max_tokens": 5, "n_predict": -1}, {"n_predict": 7, "max_tokens": None}):
+            assert ask(weir, "fresh", **sent).status == 200
+            told = upstream.requests[-1].json
+            # A negative limit is servers' word for none, and llama-server takes its own word before all others.
+            assert all(0 < told[name] <= 900 for name in sent), told
+        assert told["n_predict"] == 7
+        assert ask(weir, "three", max_tokens=-1).status == 200
+        assert upstream.requests[-1].json["max_tokens"] == -1  # nobody bounds this one
         assert ask(weir, "three", max_tokens=5000).status == 200
-        assert upstream.requests[-1].json["max_tokens"] == 5000  # nobody bounds this one
+        assert upstream.requests[-1].json["max_tokens"] == 5000
+
+
+@pytest.mark.parametrize("limit", [{"max_tokens": -1}, {"max_completion_tokens": -1, "max_tokens": None}, {"n_predict": -1}])
+def test_no_wording_of_the_output_limit_passes_a_hard_budget(upstream, tmp_path, limit):
+    with budgeted(upstream, tmp_path, "budgets: {max_output_tokens: 1000}") as weir:
+        upstream.always("slow_first_token", seconds=4.0)
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            replies = list(pool.map(lambda _: ask(weir, "hard", **limit), range(20)))
+        assert sorted(reply.status for reply in replies) == [200] + [429] * 19
+        assert {code(reply) for reply in replies} == {None, "budget_busy"}
+
+
+def test_a_prompt_holds_as_many_tokens_as_it_can_have(upstream, tmp_path):
+    with budgeted(upstream, tmp_path) as weir:
+        signs = "0x" * 500  # a token for each
+        reply = ask(weir, "total", messages=[{"role": "user", "content": signs}])
+        assert reply.status == 200
+        assert record(weir, reply)["attempts"][0]["reserved"]["tokens"] >= 1000 + len(signs)
+
+
+def test_tokens_of_a_caller_who_left_survive_a_restart(upstream, tmp_path):
+    kept = 'data_dir: data\nstore: {url: "sqlite:weir.db"}'
+
+    def used(weir: Weir) -> int:
+        page = weir.request("GET", "/admin/v1/budgets?owner=key&id=config:total", headers={"Authorization": "Bearer the-ops-key"})
+        return next((row["spent"] for row in page.json["data"]), 0)
+
+    with budgeted(upstream, tmp_path, kept) as weir:
+        upstream.always("stall")
+        hanging_call(weir, upstream, "total").close()
+        until = time.monotonic() + 30
+        while not (before := used(weir)):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    upstream.forget()
+    with budgeted(upstream, tmp_path, kept) as weir:
+        until = time.monotonic() + 30
+        while (reply := ask(weir, "total", max_tokens=1)).status == 503:
+            assert time.monotonic() < until
+        assert used(weir) == before + sum(reply.json["usage"][name] for name in ("prompt_tokens", "completion_tokens"))
 
 
 def test_a_soft_budget_warns_and_ends(upstream, tmp_path):

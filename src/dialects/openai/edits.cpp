@@ -50,21 +50,22 @@ std::optional<Edit> edit_include_usage(const Request& request) {
 
 OutputEdits edit_output_limit(const Request& request, std::int64_t limit, std::string_view member) {
   const std::string number = std::to_string(limit);
-  const auto lowered = [&](const std::optional<std::int64_t>& asked, const std::optional<text::Span>& value) {
-    return asked && *asked > limit ? std::optional(Edit{value->offset, value->length, number}) : std::nullopt;
+  const auto bounded = [&](const std::optional<std::int64_t>& asked, const std::optional<text::Span>& value) {
+    const bool is_bounded = !asked || (*asked > 0 && *asked <= limit);
+    return is_bounded ? std::nullopt : std::optional(Edit{value->offset, value->length, *asked == 0 ? "1" : number});
   };
-  OutputEdits edits{.first = lowered(request.max_tokens, request.max_tokens_value),
-                    .second = lowered(request.max_completion_tokens, request.max_completion_tokens_value)};
+  OutputEdits edits{bounded(request.max_tokens, request.max_tokens_value),
+                    bounded(request.max_completion_tokens, request.max_completion_tokens_value),
+                    bounded(request.n_predict, request.n_predict_value)};
   if (request.max_tokens || request.max_completion_tokens) {
     return edits;
   }
   // Named as null, it is named all the same: a second member of the name would be an error.
   const auto& null = member == "max_tokens" ? request.max_tokens_value : request.max_completion_tokens_value;
   if (null) {
-    edits.first = Edit{null->offset, null->length, number};
+    edits[0] = Edit{null->offset, null->length, number};
   } else {
-    edits.first =
-        insert_member(request.members_begin, "\"" + std::string(member) + "\":" + number, request.has_members);
+    edits[0] = insert_member(request.members_begin, "\"" + std::string(member) + "\":" + number, request.has_members);
   }
   return edits;
 }

@@ -33,12 +33,9 @@ struct Edit {
 /// Takes `stream_options` out, for servers that refuse it. Nothing when it is absent.
 [[nodiscard]] std::optional<Edit> edit_no_stream_options(const Request& request, std::string_view body);
 
-/// Makes an answer have at most `limit` tokens: each of the caller's own limits that is higher is lowered, and where he
-/// named none, `member` (max_tokens or max_completion_tokens) is put in.
-struct OutputEdits {
-  std::optional<Edit> first;
-  std::optional<Edit> second;
-};
+/// Makes an answer have at most `limit` tokens: each of the caller's own limits that is higher, or negative, is made
+/// this one, a 0 becomes 1, and where he named none, `member` (max_tokens or max_completion_tokens) is put in.
+using OutputEdits = std::array<std::optional<Edit>, 3>;
 [[nodiscard]] OutputEdits edit_output_limit(const Request& request, std::int64_t limit, std::string_view member);
 
 /// The edits of one body, sorted by offset. Fixed in size, because the functions above are all there are.

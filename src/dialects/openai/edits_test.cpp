@@ -213,5 +213,44 @@ TEST(Edits, stream_options_are_taken_out_with_one_comma) {
   }
 }
 
+TEST(Edits, no_wording_of_an_output_limit_passes_what_is_allowed) {
+  for (const auto& [limits, expected] : std::vector<std::pair<std::string, std::string>>{
+           {R"("max_tokens":5)", R"("max_tokens":5)"},
+           {R"("max_tokens":500)", R"("max_tokens":90)"},
+           {R"("max_tokens":-1)", R"("max_tokens":90)"},
+           {R"("max_tokens":0)", R"("max_tokens":1)"},
+           {R"("max_tokens":null)", R"("max_tokens":90)"},
+           {R"("max_completion_tokens":-7,"max_tokens":5)", R"("max_completion_tokens":90,"max_tokens":5)"},
+           {R"("n_predict":-1,"max_tokens":5)", R"("n_predict":90,"max_tokens":5)"},
+           {R"("n_predict":-1,"max_tokens":91,"max_completion_tokens":92)",
+            R"("n_predict":90,"max_tokens":90,"max_completion_tokens":90)"},
+           {R"("n_predict":7)", R"("max_tokens":90,"n_predict":7)"},
+           {R"("temperature":0)", R"("max_tokens":90,"temperature":0)"},
+       }) {
+    const std::string body = "{" + limits + R"(,"messages":[]})";
+    const auto request = read_chat_request(body);
+    ASSERT_TRUE(request) << body;
+    EditList edits;
+    for (auto& edit : edit_output_limit(*request, 90, "max_tokens")) {
+      edits.add(std::move(edit));
+    }
+    EXPECT_EQ(joined(body, edits.all()), "{" + expected + R"(,"messages":[]})");
+  }
+}
+
+TEST(Edits, what_an_answer_may_have_is_the_highest_limit_that_its_caller_names) {
+  const auto asked = [](const std::string& limits) {
+    const auto request = read_chat_request("{" + limits + R"(,"messages":[]})");
+    return request ? request->output_asked() : std::nullopt;
+  };
+  EXPECT_EQ(asked(R"("max_tokens":5,"max_completion_tokens":7)"), 7);
+  EXPECT_EQ(asked(R"("max_tokens":5,"n_predict":9)"), 9);
+  EXPECT_EQ(asked(R"("max_tokens":0)"), 1);
+  EXPECT_EQ(asked(R"("max_tokens":5,"max_completion_tokens":-1)"), std::nullopt);
+  EXPECT_EQ(asked(R"("max_tokens":5,"n_predict":-1)"), std::nullopt);
+  EXPECT_EQ(asked(R"("n_predict":9)"), std::nullopt) << "to most servers that is no limit";
+  EXPECT_EQ(asked(R"("max_tokens":null)"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace weir::openai

@@ -59,6 +59,12 @@ TEST(ReplyFacts, usage_is_read_in_the_words_of_several_providers) {
   EXPECT_EQ(media.image_output_tokens, 1);
   EXPECT_EQ(usage(R"("prompt_tokens_details":{"audio_tokens":-7,"image_tokens":null})"),
             (llm::Usage{9, 2, std::nullopt, std::nullopt, std::nullopt}));
+  // Counts below zero are none, in whatever place.
+  EXPECT_EQ(inspect_reply(R"({"choices":[],"usage":{"prompt_tokens":-500,"completion_tokens":-1,)"
+                          R"("prompt_tokens_details":{"cached_tokens":-2},)"
+                          R"("completion_tokens_details":{"reasoning_tokens":-3}}})")
+                .usage.value_or(llm::Usage{}),
+            llm::Usage{});
   const llm::Usage written =
       usage(R"("prompt_tokens_details":{"cache_creation_tokens":5,"cache_creation_token_details":)"
             R"({"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":3}})");

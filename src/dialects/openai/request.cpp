@@ -55,6 +55,7 @@ class Reader {
   static constexpr unsigned n_bit = 128;
   static constexpr unsigned prompt_bit = 256;
   static constexpr unsigned encoding_format_bit = 512;
+  static constexpr unsigned n_predict_bit = 1024;
 
   void read_member(const JsonMember& member) {
     request_.has_members = true;
@@ -92,6 +93,11 @@ class Reader {
       if (first_of(max_completion_tokens_bit, "max_completion_tokens")) {
         request_.max_completion_tokens = read_integer(value, "max_completion_tokens");
         request_.max_completion_tokens_value = Span::within(body_, value.raw);
+      }
+    } else if (text::key_equals(member, "n_predict")) {
+      if (first_of(n_predict_bit, "n_predict")) {
+        request_.n_predict = read_integer(value, "n_predict");
+        request_.n_predict_value = Span::within(body_, value.raw);
       }
     } else if (text::key_equals(member, "n")) {
       if (first_of(n_bit, "n")) {
@@ -219,6 +225,17 @@ class Reader {
 };
 
 }  // namespace
+
+std::optional<std::int64_t> Request::output_asked() const {
+  std::optional<std::int64_t> highest = std::max(max_tokens, max_completion_tokens);
+  for (const auto& named : {max_tokens, max_completion_tokens, n_predict}) {
+    if (named && *named < 0) {
+      return std::nullopt;
+    }
+    highest = highest ? std::max(highest, named) : highest;
+  }
+  return highest ? std::optional(std::max(*highest, std::int64_t{1})) : std::nullopt;
+}
 
 std::size_t Request::choices_asked() const {
   constexpr std::int64_t most = std::int64_t{1}

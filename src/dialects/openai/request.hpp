@@ -36,11 +36,16 @@ struct Request {
   std::optional<std::int64_t> max_completion_tokens;
   std::optional<text::Span> max_tokens_value;  // the members' values as sent, also null
   std::optional<text::Span> max_completion_tokens_value;
+  std::optional<std::int64_t> n_predict;  // llama-server's own word, which it takes before the others
+  std::optional<text::Span> n_predict_value;
   std::optional<std::int64_t> n;
   std::int64_t prompts = 1;                // completions: each prompt of a list gets its own `n` choices
   std::optional<text::Span> service_tier;  // the word between its quotes, as sent; absent where it is no string
   EncodingFormat encoding_format = EncodingFormat::absent;  // embeddings
 
+  /// How many tokens an answer may have by what the caller says: of the limits that he names, the highest, at least 1.
+  /// Absent: he names none, for a negative one is some servers' word for that; `n_predict` alone is none to most.
+  [[nodiscard]] std::optional<std::int64_t> output_asked() const;
   /// How many choices a whole answer has.
   [[nodiscard]] std::size_t choices_asked() const;
 

@@ -16,22 +16,28 @@ std::int64_t count_of(const text::JsonValue& value) {
   return std::clamp(text::to_int64(value).value_or(0), std::int64_t{0}, most);
 }
 
+/// Absent where it is no count: what a provider says below zero would give back what others used.
+std::optional<std::int64_t> told(const text::JsonValue& value) {
+  const std::optional<std::int64_t> count = text::to_int64(value);
+  return count && *count >= 0 ? count : std::nullopt;
+}
+
 void read_count(const JsonMember& member, llm::Usage& usage) {
   if (text::key_equals(member, "prompt_tokens")) {
-    usage.input_tokens = text::to_int64(member.value);
+    usage.input_tokens = told(member.value);
   } else if (text::key_equals(member, "completion_tokens")) {
-    usage.output_tokens = text::to_int64(member.value);
+    usage.output_tokens = told(member.value);
   } else if (text::key_equals(member, "prompt_cache_hit_tokens")) {
     // DeepSeek's older word for it, which stands beside the details or in their place.
-    usage.cached_input_tokens = usage.cached_input_tokens ? usage.cached_input_tokens : text::to_int64(member.value);
+    usage.cached_input_tokens = usage.cached_input_tokens ? usage.cached_input_tokens : told(member.value);
   }
 }
 
 void read_prompt_detail(const JsonMember& detail, llm::Usage& usage) {
   if (text::key_equals(detail, "cached_tokens")) {
-    usage.cached_input_tokens = text::to_int64(detail.value);
+    usage.cached_input_tokens = told(detail.value);
   } else if (text::key_equals(detail, "cache_write_tokens") || text::key_equals(detail, "cache_creation_tokens")) {
-    usage.cache_write_tokens = text::to_int64(detail.value);
+    usage.cache_write_tokens = told(detail.value);
   } else if (text::key_equals(detail, "cache_creation_token_details") && detail.value.kind == JsonKind::object) {
     // Gateways in front of Anthropic, LiteLLM first: how long what was written is kept, in Anthropic's words.
     if (const auto hour = text::find_member(detail.value.raw, "ephemeral_1h_input_tokens")) {
@@ -46,7 +52,7 @@ void read_prompt_detail(const JsonMember& detail, llm::Usage& usage) {
 
 void read_completion_detail(const JsonMember& detail, llm::Usage& usage) {
   if (text::key_equals(detail, "reasoning_tokens")) {
-    usage.reasoning_tokens = text::to_int64(detail.value);
+    usage.reasoning_tokens = told(detail.value);
   } else if (text::key_equals(detail, "audio_tokens")) {
     usage.audio_output_tokens = count_of(detail.value);
   } else if (text::key_equals(detail, "image_tokens")) {
