@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "app/machine_roots.hpp"
 #include "app/start.hpp"
 #include "http/client.hpp"
 #include "http/head_writer.hpp"
@@ -23,9 +24,25 @@ std::string_view word_of(http::Method method) {
   }
 }
 
-Task<void> ask(platform::RealLoop& loop, const settings::Url& url, http::Method method, const std::string& path,
-               const std::string& body, const Secret& key, Result<AdminReply>& out) {
-  http::Client client(loop, {.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path}, .idle_max = 0});
+/// Who is there, and with https: who must prove to be.
+Result<http::Client::Options> client_options(const settings::Url& url) {
+  http::Client::Options options{.peer = {.host = url.host, .port = url.port, .unix_path = url.unix_path},
+                                .idle_max = 0};
+  if (url.tls) {
+    auto roots = machine_roots();
+    if (!roots) {
+      return std::unexpected(std::move(roots.error()));
+    }
+    options.tls = {.server_name = url.host,
+                   .roots = *std::move(roots),
+                   .cures = {.ca_file = "SSL_CERT_FILE=/path/of/ca.pem", .address = "the address"}};
+  }
+  return options;
+}
+
+Task<void> ask(platform::RealLoop& loop, http::Client::Options options, const settings::Url& url, http::Method method,
+               const std::string& path, const std::string& body, const Secret& key, Result<AdminReply>& out) {
+  http::Client client(loop, std::move(options));
   std::string head;
   http::HeadWriter writer(head);
   static_cast<void>(writer.request_line(word_of(method), url.path + path));
@@ -85,12 +102,19 @@ Result<AdminReply> ask_weir(const std::string& url, http::Method method, const s
   if (!parsed) {
     return fail(Code::invalid_request, fmt::format("`{}` {}", url, parsed.error().message));
   }
+  auto options = client_options(*parsed);
+  if (!options) {
+    return fail(options.error().code, fmt::format("{}: {}", url, options.error().message));
+  }
   platform::RealLoop loop;
   const Environment environment = process_environment();
   const auto found = environment.find("WEIR_ADMIN_KEY");
   const Secret key(found == environment.end() ? std::string() : found->second);
   Result<AdminReply> reply = fail(Code::internal, "nothing was asked");
-  net::run_to_end(loop, ask(loop, *parsed, method, path, json_body, key, reply));
+  net::run_to_end(loop, ask(loop, *std::move(options), *parsed, method, path, json_body, key, reply));
+  if (!reply && reply.error().code == Code::upstream_certificate) {
+    return fail(Code::upstream_certificate, fmt::format("{}: {}. Nothing was sent.", url, reply.error().message));
+  }
   if (!reply) {
     return fail(reply.error().code,
                 fmt::format("no weir answers at {}: {}. Is it running? --url or WEIR_URL say where.", url,

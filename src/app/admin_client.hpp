@@ -12,8 +12,9 @@ struct AdminReply {
   std::string body;
 };
 
-/// Asks a running weir, for the command line: blocks until the answer is whole. `url`: "http://127.0.0.1:8000".
-/// Errors say where nothing answered and what to do.
+/// Asks a running weir, for the command line: blocks until the answer is whole. `url`: "http://127.0.0.1:8000"; with
+/// https:// nothing is sent to one whose certificate the machine's authorities (SSL_CERT_FILE) do not vouch for. Errors
+/// say where nothing answered and what to do.
 Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path,
                             const std::string& json_body = {});
 

@@ -40,8 +40,8 @@ Result<std::shared_ptr<const net::TlsRoots>> machine_roots() {
     }
   }
   return fail(Code::io_error,
-              "this machine names no authorities for certificates, so no https provider can be believed: install the "
-              "package ca-certificates, or name a file in SSL_CERT_FILE or in the provider's tls.ca_file");
+              "this machine names no authorities for certificates, so no https address can be believed: install the "
+              "package ca-certificates, or name a file in SSL_CERT_FILE");
 }
 
 }  // namespace weir::app

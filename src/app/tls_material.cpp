@@ -22,7 +22,8 @@ Result<TlsMaterial> read_tls(const Config& config, const TlsMaterial& known, con
     if (made) {
       tls.roots.emplace(pem, std::move(*made));
     } else {
-      log.message(observe::Level::warn, "tls", made.error().message);  // the provider's calls say so too
+      // The provider's calls say so too.
+      log.message(observe::Level::warn, "tls", made.error().message + "; a provider's own is its tls.ca_file");
     }
   }
   if (config.listen_tls) {

@@ -182,8 +182,10 @@ Task<Result<std::unique_ptr<platform::Stream>>> TlsClient::secure(platform::Loop
     ++statistics_.failed;
     co_return fail(
         Code::unreachable,
-        "TLS: this machine names no authorities for certificates; install ca-certificates, or name a file in "
-        "tls.ca_file");
+        fmt::format(
+            "TLS: this machine names no authorities for certificates; install ca-certificates, or name a file in "
+            "{}",
+            options_.cures.ca_file));
   }
   SslPtr ssl(SSL_new(context_.get()));
   WEIR_ASSERT(ssl != nullptr, "OpenSSL has memory for a connection");
@@ -202,7 +204,8 @@ Task<Result<std::unique_ptr<platform::Stream>>> TlsClient::secure(platform::Loop
     if (done.error() != Code::cancelled) {
       forget_sessions();  // where one of them is the cause, the next try must not meet it again
     }
-    co_return std::unexpected(client_handshake_error(*secured, done.error(), verdict, options_.server_name));
+    co_return std::unexpected(
+        client_handshake_error(*secured, done.error(), verdict, options_.server_name, options_.cures));
   }
   ++statistics_.handshakes;
   statistics_.resumed += secured->engine().resumed() ? 1 : 0;

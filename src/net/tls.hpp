@@ -60,6 +60,12 @@ class TlsContext {
   TlsStatistics statistics_;
 };
 
+/// What messages tell a person to look at: the words of whoever makes the connection.
+struct TlsCures {
+  std::string_view ca_file = "tls.ca_file";   // where an authority is named; lives for ever
+  std::string_view address = "its base_url";  // where the scheme stands; likewise
+};
+
 /// The client's side: secures connections to one server, and remembers its sessions. Belongs to one loop.
 class TlsClient final : public TlsContext {
  public:
@@ -68,6 +74,7 @@ class TlsClient final : public TlsContext {
     std::shared_ptr<const TlsRoots> roots;  // may be null where nothing is verified
     bool verify = true;
     TlsVersion minimum = TlsVersion::tls_1_2;
+    TlsCures cures{};
   };
   explicit TlsClient(Options options);
   ~TlsClient();

@@ -50,7 +50,7 @@ std::string date_of(const ASN1_TIME* time) {
 }
 
 /// What is wrong with the certificate, and the cure.
-std::string words_of(const TlsVerdict& verdict, const std::string& server_name) {
+std::string words_of(const TlsVerdict& verdict, const std::string& server_name, const TlsCures& cures) {
   switch (verdict.error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -67,9 +67,8 @@ std::string words_of(const TlsVerdict& verdict, const std::string& server_name) 
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
       return fmt::format(
           "its certificate is not signed by an authority that is known here ({}); if that is meant, name the "
-          "authority's "
-          "certificate in tls.ca_file",
-          X509_verify_cert_error_string(verdict.error));
+          "authority's certificate in {}",
+          X509_verify_cert_error_string(verdict.error), cures.ca_file);
     default: return fmt::format("its certificate is not accepted: {}", X509_verify_cert_error_string(verdict.error));
   }
 }
@@ -112,7 +111,7 @@ int note_verdict(int accepted, X509_STORE_CTX* looking_at) {
 }
 
 Error client_handshake_error(const TlsStream& stream, Code code, const TlsVerdict& verdict,
-                             const std::string& server_name) {
+                             const std::string& server_name, const TlsCures& cures) {
   switch (code) {
     case Code::timeout: return {code, "the TLS handshake took too long"};
     case Code::end_of_stream: return {code, "it closed the connection during the TLS handshake"};
@@ -121,14 +120,14 @@ Error client_handshake_error(const TlsStream& stream, Code code, const TlsVerdic
     default: return {code, "the TLS handshake was ended"};
   }
   if (verdict.error != 0) {
-    return {Code::upstream_certificate, "TLS: " + words_of(verdict, server_name)};
+    return {Code::upstream_certificate, "TLS: " + words_of(verdict, server_name, cures)};
   }
   const int reason = stream.engine().reason();
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_UNKNOWN_PROTOCOL) {
     if (const std::string text = plain_text(stream.first_bytes()); text.starts_with("HTTP/")) {
       return {Code::unreachable,
-              "it answers in plain HTTP where TLS was expected; if that is meant, write http:// in its "
-              "base_url"};
+              fmt::format("it answers in plain HTTP where TLS was expected; if that is meant, write http:// in {}",
+                          cures.address)};
     }
     return {Code::unreachable, "it does not speak TLS on this port"};
   }

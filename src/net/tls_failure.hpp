@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/result.hpp"
+#include "net/tls.hpp"
 #include "net/tls_stream.hpp"
 
 namespace weir::net {
@@ -17,7 +18,7 @@ int note_verdict(int accepted, X509_STORE_CTX* looking_at);
 
 /// Why a handshake as a client failed, in words that follow the server's name; `code` is what handshake() said.
 Error client_handshake_error(const TlsStream& stream, Code code, const TlsVerdict& verdict,
-                             const std::string& server_name);
+                             const std::string& server_name, const TlsCures& cures);
 /// The same for a server, in words that follow the client's address.
 Error server_handshake_error(const TlsStream& stream, Code code);
 /// The client speaks plain HTTP.
