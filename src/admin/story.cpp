@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <iterator>
 #include <optional>
+
+#include "text/printable.hpp"
 
 namespace weir::admin {
 
@@ -19,9 +20,7 @@ std::string text(const json::object& object, std::string_view key) {
     return {};
   }
   // What a caller or a provider wrote is shown in a terminal: nothing in it may steer one.
-  std::string shown(value->get_string());
-  std::ranges::replace_if(shown, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');
-  return shown;
+  return text::printable(value->get_string());
 }
 
 std::optional<double> number(const json::object& object, std::string_view key) {
@@ -102,7 +101,7 @@ void tell_attempt(std::string& out, std::size_t index, const json::object& attem
   if (const auto* mended = attempt.if_contains("mended"); mended != nullptr && mended->is_object()) {
     out += "     events put right:";
     for (const auto& [what, count] : mended->get_object()) {
-      fmt::format_to(to, " {} ({})", std::string_view(what.data(), what.size()), count.to_number<std::uint64_t>());
+      fmt::format_to(to, " {} ({})", text::printable({what.data(), what.size()}), count.to_number<std::uint64_t>());
     }
     out += '\n';
   }
@@ -166,7 +165,7 @@ Result<std::string> story_of(std::string_view record_json) {
   if (const json::value* skipped = record.if_contains("skipped"); skipped != nullptr && skipped->is_array()) {
     for (const json::value& one : skipped->get_array()) {
       if (one.is_string()) {
-        fmt::format_to(to, "  -  not asked: {}\n", std::string_view(one.get_string()));
+        fmt::format_to(to, "  -  not asked: {}\n", text::printable(one.get_string()));
       }
     }
   }

@@ -91,5 +91,15 @@ TEST(Story, refuses_what_is_no_record) {
   }
 }
 
+TEST(Story, lets_no_character_reach_the_terminal_that_could_steer_it) {
+  ledger::RequestRecord record = call();
+  record.model = "x\u009b2J\u202ey\x1b";
+  record.skipped = {"off/x\u009b2J: its provider is switched off"};
+  const auto story = story_of(ledger::to_json(record));
+  ASSERT_TRUE(story);
+  EXPECT_NE(story->find("for \"x 2J y \", streamed"), std::string::npos) << *story;
+  EXPECT_NE(story->find("not asked: off/x 2J: its"), std::string::npos) << *story;
+}
+
 }  // namespace
 }  // namespace weir::admin

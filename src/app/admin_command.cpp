@@ -7,6 +7,7 @@
 
 #include "app/admin_client.hpp"
 #include "app/table.hpp"
+#include "text/printable.hpp"
 
 namespace weir::app {
 
@@ -41,9 +42,9 @@ std::optional<std::string> ask_as_command(std::string_view command, const std::s
     const json::value body = json::parse(reply->body, failed);
     const json::value* message = failed ? nullptr : body.find_pointer("/error/message", failed);
     fmt::print(stderr, "weir {}: {}\n", command,
-               message != nullptr && message->is_string()
-                   ? std::string(message->get_string())
-                   : fmt::format("{} answered {}: {}", where, reply->status, reply->body));
+               text::printable(message != nullptr && message->is_string()
+                                   ? std::string(message->get_string())
+                                   : fmt::format("{} answered {}: {}", where, reply->status, reply->body)));
     return std::nullopt;
   }
   return std::move(reply->body);
@@ -88,7 +89,7 @@ int print_list(std::string_view command, const std::string& body, bool as_json, 
   boost::system::error_code failed;
   const json::value parsed = json::parse(body, failed);
   if (const std::string next = failed || !parsed.is_object() ? "" : cell(parsed.get_object(), "next"); !next.empty()) {
-    fmt::print(stderr, "There are more: --after {}\n", next);
+    fmt::print(stderr, "There are more: --after {}\n", text::printable(next));
   }
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
 #include "settings/units.hpp"
+#include "text/printable.hpp"
 
 namespace weir::app {
 
@@ -18,7 +19,7 @@ namespace json = boost::json;
 
 std::string text(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+  return value != nullptr && value->is_string() ? text::printable(value->get_string()) : std::string();
 }
 
 std::int64_t number(const json::object& object, std::string_view name) {

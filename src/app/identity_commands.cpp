@@ -11,6 +11,7 @@
 #include "app/raw_document.hpp"
 #include "base/result.hpp"
 #include "text/json_value.hpp"
+#include "text/printable.hpp"
 
 namespace weir::app {
 
@@ -153,12 +154,13 @@ int print_object(std::string_view command, const std::string& body, bool as_json
   for (const auto& [name, value] : object) {
     const std::string text = cell(object, name);
     if (name != "object" && name != "key" && name != "notices" && !text.empty() && text != "[]" && text != "{}") {
-      fmt::print("{:<24} {}\n", std::string(name), text);
+      fmt::print("{:<24} {}\n", text::printable(name), text::printable(text));
     }
   }
   if (const json::value* notices = object.if_contains("notices"); notices != nullptr && notices->is_array()) {
     for (const json::value& notice : notices->get_array()) {
-      fmt::print(stderr, "Note: {}\n", notice.is_string() ? std::string(notice.get_string()) : json::serialize(notice));
+      fmt::print(stderr, "Note: {}\n",
+                 text::printable(notice.is_string() ? std::string(notice.get_string()) : json::serialize(notice)));
     }
   }
   if (object.contains("key")) {

@@ -4,6 +4,7 @@
 
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
+#include "text/printable.hpp"
 
 namespace weir::app {
 
@@ -18,7 +19,7 @@ void print_all(std::FILE* where, std::string_view label, const json::object& rep
   }
   for (const json::value& line : lines->get_array()) {
     if (line.is_string()) {
-      fmt::print(where, "{}{}\n", label, std::string_view(line.get_string()));
+      fmt::print(where, "{}{}\n", label, text::printable(line.get_string()));
     }
   }
 }

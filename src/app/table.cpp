@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "text/printable.hpp"
+
 namespace weir::app {
 
 namespace {
@@ -26,7 +28,7 @@ std::string as_table(std::vector<std::vector<std::string>> rows) {
     numbers.resize(widths.size(), true);
     for (std::size_t column = 0; column < rows[i].size(); ++column) {
       std::string& cell = rows[i][column];
-      std::ranges::replace_if(cell, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');
+      cell = text::printable(cell);
       widths[column] = std::max(widths[column], width_of(cell));
       numbers[column] = numbers[column] && (i == 0 || is_number(cell));
     }
