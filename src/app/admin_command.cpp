@@ -7,11 +7,10 @@
 
 #include "app/admin_client.hpp"
 #include "app/table.hpp"
+#include "text/json_value.hpp"
 #include "text/printable.hpp"
 
 namespace weir::app {
-
-namespace json = boost::json;
 
 std::string url_escaped(std::string_view text) {
   std::string out;
@@ -38,57 +37,34 @@ std::optional<std::string> ask_as_command(std::string_view command, const std::s
     return std::nullopt;
   }
   if (reply->status / 100 != 2) {
-    boost::system::error_code failed;
-    const json::value body = json::parse(reply->body, failed);
-    const json::value* message = failed ? nullptr : body.find_pointer("/error/message", failed);
-    fmt::print(stderr, "weir {}: {}\n", command,
-               text::printable(message != nullptr && message->is_string()
-                                   ? std::string(message->get_string())
-                                   : fmt::format("{} answered {}: {}", where, reply->status, reply->body)));
+    const auto error = check_object(reply->body) ? text::find_member(reply->body, "error") : std::nullopt;
+    const std::string message =
+        error && error->kind == text::JsonKind::object ? text::printable(cell(error->raw, "message")) : "";
+    fmt::print(
+        stderr, "weir {}: {}\n", command,
+        message.empty() ? fmt::format("{} answered {}: {}", where, reply->status, beginning_of(reply->body)) : message);
     return std::nullopt;
   }
   return std::move(reply->body);
 }
 
-std::string cell(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) {
-    return "";
-  }
-  if (value->is_string()) {
-    return std::string(value->get_string());
-  }
-  return value->is_double() ? fmt::format("{}", value->get_double()) : json::serialize(*value);
-}
-
-std::optional<json::array> rows_of(const std::string& body) {
-  boost::system::error_code failed;
-  json::value parsed = json::parse(body, failed);
-  json::value* data = failed ? nullptr : parsed.find_pointer("/data", failed);
-  return data != nullptr && data->is_array() ? std::optional(std::move(data->get_array())) : std::nullopt;
-}
-
 int print_list(std::string_view command, const std::string& body, bool as_json, std::vector<std::string> titles,
-               const std::function<std::vector<std::string>(const json::object&)>& line) {
+               const std::function<std::vector<std::string>(std::string_view)>& line) {
   if (as_json) {
     fmt::print("{}\n", body);
     return 0;
   }
   const auto rows = rows_of(body);
   if (!rows) {
-    fmt::print(stderr, "weir {}: this is no list: {}\n", command, body);
+    fmt::print(stderr, "weir {}: {}\n", command, rows.error().message);
     return 1;
   }
   std::vector<std::vector<std::string>> table = {std::move(titles)};
-  for (const json::value& row : *rows) {
-    if (row.is_object()) {
-      table.push_back(line(row.get_object()));
-    }
+  for (const std::string_view row : *rows) {
+    table.push_back(line(row));
   }
   fmt::print("{}", as_table(std::move(table)));
-  boost::system::error_code failed;
-  const json::value parsed = json::parse(body, failed);
-  if (const std::string next = failed || !parsed.is_object() ? "" : cell(parsed.get_object(), "next"); !next.empty()) {
+  if (const std::string next = cell(body, "next"); !next.empty()) {
     fmt::print(stderr, "There are more: --after {}\n", text::printable(next));
   }
   return 0;

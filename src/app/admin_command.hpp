@@ -1,13 +1,12 @@
 #pragma once
 
-#include <boost/json.hpp>
-
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "app/admin_answer.hpp"
 #include "http/head_parser.hpp"
 
 /// What the commands have in common that ask a running weir.
@@ -23,13 +22,9 @@ void add_parameter(std::string& path, std::string_view name, std::string_view va
 std::optional<std::string> ask_as_command(std::string_view command, const std::string& url, http::Method method,
                                           const std::string& path, const std::string& json_body = {});
 
-/// A member as it stands in a table; empty where it is not there.
-[[nodiscard]] std::string cell(const boost::json::object& object, std::string_view name);
-/// The rows of an answer; nothing where it is no list.
-[[nodiscard]] std::optional<boost::json::array> rows_of(const std::string& body);
 /// Prints an answer that is a list: as it came, or as a table with a line for each row and how to ask for more of them.
 /// The exit code.
 int print_list(std::string_view command, const std::string& body, bool as_json, std::vector<std::string> titles,
-               const std::function<std::vector<std::string>(const boost::json::object& row)>& line);
+               const std::function<std::vector<std::string>(std::string_view row)>& line);
 
 }  // namespace weir::app

@@ -1,28 +1,26 @@
-#include <boost/json.hpp>
-
 #include "app/admin_command.hpp"
 #include "app/commands.hpp"
+#include "text/json_value.hpp"
 
 namespace weir::app {
-
-namespace json = boost::json;
 
 namespace {
 
 /// The members that a change set to something else: "label, limits".
-std::string changed_by(const json::object& entry) {
-  const json::value* before = entry.if_contains("before");
-  const json::value* after = entry.if_contains("after");
-  if (before == nullptr || after == nullptr || !before->is_object() || !after->is_object()) {
+std::string changed_by(std::string_view entry) {
+  const auto before = text::find_member(entry, "before");
+  const auto after = text::find_member(entry, "after");
+  if (!before || !after || before->kind != text::JsonKind::object || after->kind != text::JsonKind::object) {
     return "";
   }
   std::string names;
-  for (const auto& [name, value] : after->get_object()) {
-    const json::value* old = before->get_object().if_contains(name);
-    if (name != "updated_at" && (old == nullptr || *old != value)) {
-      names += (names.empty() ? "" : ", ") + std::string(name);
+  text::for_each_member(after->raw, [&](const text::JsonMember& member) {
+    const std::string name = text::unescape_lossy(member.key_raw);
+    const auto old = text::find_member(before->raw, name);
+    if (name != "updated_at" && (!old || old->raw != member.value.raw)) {
+      names += (names.empty() ? "" : ", ") + name;
     }
-  }
+  });
   return names;
 }
 
@@ -41,7 +39,7 @@ int audit(const AuditOptions& options) {
   const auto body = ask_as_command("audit", options.url, http::Method::get, path);
   return body ? print_list("audit", *body, options.json,
                            {"TIME", "ACTOR", "KEY", "FROM", "ACTION", "OBJECT", "ID", "CHANGED", "REQUEST"},
-                           [](const json::object& entry) -> std::vector<std::string> {
+                           [](std::string_view entry) -> std::vector<std::string> {
                              return {cell(entry, "time"),      cell(entry, "actor"),  cell(entry, "actor_key_id"),
                                      cell(entry, "address"),   cell(entry, "action"), cell(entry, "object"),
                                      cell(entry, "object_id"), changed_by(entry),     cell(entry, "request_id")};

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 
+#include "app/admin_answer.hpp"
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
 #include "settings/units.hpp"
@@ -103,7 +104,7 @@ int breakers(const BreakersOptions& options) {
     return 1;
   }
   if (failed || !parsed.is_object() || reply->status != 200) {
-    fmt::print(stderr, "weir breakers: {} answered {}: {}\n", url, reply->status, reply->body);
+    fmt::print(stderr, "weir breakers: {} answered {}: {}\n", url, reply->status, beginning_of(reply->body));
     return 1;
   }
   const json::object& object = parsed.get_object();

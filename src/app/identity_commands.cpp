@@ -11,13 +11,10 @@
 #include "app/raw_document.hpp"
 #include "base/result.hpp"
 #include "text/json_value.hpp"
-#include "text/printable.hpp"
 
 namespace weir::app {
 
 namespace {
-
-namespace json = boost::json;
 
 constexpr const char* url_help = "Where weir listens (default: WEIR_URL, else http://127.0.0.1:8000)";
 constexpr const char* json_help = "Print the answer as JSON";
@@ -49,9 +46,8 @@ int fail_with(std::string_view command, std::string_view message) {
 Result<std::string> allowance(const std::string& text, std::string_view unit, std::string_view more) {
   const std::size_t slash = text.find('/');
   const std::string amount = text.substr(0, slash);
-  boost::system::error_code failed;
-  const json::value parsed = json::parse(amount, failed);
-  if (slash == std::string::npos || failed || !parsed.is_number()) {
+  const bool number = text::scan_document(amount) && std::string_view("-0123456789").contains(amount.front());
+  if (slash == std::string::npos || !number) {
     return fail(Code::invalid_request, fmt::format("`{}` is no {}; write {}", text, unit == "usd" ? "budget" : "quota",
                                                    unit == "usd" ? "1.00/day" : "100000/month"));
   }
@@ -145,31 +141,21 @@ int print_object(std::string_view command, const std::string& body, bool as_json
     fmt::print("{}\n", body);
     return 0;
   }
-  boost::system::error_code failed;
-  const json::value parsed = json::parse(body, failed);
-  if (failed || !parsed.is_object()) {
-    return fail_with(command, fmt::format("this is no object: {}", body)) - 1;
+  if (const auto checked = check_object(body); !checked) {
+    fmt::print(stderr, "weir {}: {}\n", command, checked.error().message);
+    return 1;
   }
-  const json::object& object = parsed.get_object();
-  for (const auto& [name, value] : object) {
-    const std::string text = cell(object, name);
-    if (name != "object" && name != "key" && name != "notices" && !text.empty() && text != "[]" && text != "{}") {
-      fmt::print("{:<24} {}\n", text::printable(name), text::printable(text));
-    }
+  fmt::print("{}", lines_of(body));
+  for (const std::string& notice : notices_of(body)) {
+    fmt::print(stderr, "Note: {}\n", notice);
   }
-  if (const json::value* notices = object.if_contains("notices"); notices != nullptr && notices->is_array()) {
-    for (const json::value& notice : notices->get_array()) {
-      fmt::print(stderr, "Note: {}\n",
-                 text::printable(notice.is_string() ? std::string(notice.get_string()) : json::serialize(notice)));
-    }
-  }
-  if (object.contains("key")) {
-    fmt::print("\nThe key, which is shown only now:\n{}\n", cell(object, "key"));
+  if (const std::string key = cell(body, "key"); !key.empty()) {
+    fmt::print("\nThe key, which is shown only now:\n{}\n", key);
   }
   return 0;
 }
 
-std::string state_of(const json::object& key) {
+std::string state_of(std::string_view key) {
   if (!cell(key, "revoked_at").empty()) {
     return "revoked";
   }
@@ -177,7 +163,7 @@ std::string state_of(const json::object& key) {
 }
 
 /// A key of the configuration tells nothing of its text: it may be short.
-std::string prefix_of(const json::object& key) {
+std::string prefix_of(std::string_view key) {
   const std::string prefix = cell(key, "prefix");
   return prefix.empty() ? prefix : prefix + "...";
 }
@@ -190,16 +176,20 @@ std::optional<std::string> key_id(std::string_view command, const Options& optio
   std::string path = "/admin/v1/keys?limit=2";
   add_parameter(path, "label", options.id);
   const auto body = ask_as_command(command, options.url, http::Method::get, path);
-  const auto rows = body ? rows_of(*body) : std::nullopt;
-  if (!rows) {
+  if (!body) {
     return std::nullopt;
   }
-  if (rows->size() != 1 || !rows->front().is_object()) {
+  const auto rows = rows_of(*body);
+  if (!rows) {
+    fmt::print(stderr, "weir {}: {}\n", command, rows.error().message);
+    return std::nullopt;
+  }
+  if (rows->size() != 1) {
     fmt::print(stderr, "weir {}: {} `{}`; `weir keys list` shows their ids.\n", command,
                rows->empty() ? "there is no key with the id or label" : "several keys have the label", options.id);
     return std::nullopt;
   }
-  return cell(rows->front().get_object(), "id");
+  return cell(rows->front(), "id");
 }
 
 int send(std::string_view command, const Options& options, http::Method method, const std::string& path,
@@ -232,7 +222,7 @@ int list_keys(const Options& options) {
   const auto body = ask_as_command("keys list", options.url, http::Method::get, path);
   return body ? print_list("keys list", *body, options.json,
                            {"ID", "LABEL", "ROLE", "TENANT", "USER", "KEY", "SOURCE", "STATE", "EXPIRES", "LAST USED"},
-                           [](const json::object& key) -> std::vector<std::string> {
+                           [](std::string_view key) -> std::vector<std::string> {
                              return {cell(key, "id"),          cell(key, "label"), cell(key, "role"),
                                      cell(key, "tenant"),      cell(key, "user"),  prefix_of(key),
                                      cell(key, "source"),      state_of(key),      cell(key, "expires_at"),
@@ -248,7 +238,7 @@ int list_tenants(const Options& options) {
   add_parameter(path, "limit", std::to_string(options.limit));
   const auto body = ask_as_command("tenants list", options.url, http::Method::get, path);
   return body ? print_list("tenants list", *body, options.json, {"ID", "NAME", "PARENT", "LIMITS", "BUDGETS", "QUOTAS"},
-                           [](const json::object& tenant) -> std::vector<std::string> {
+                           [](std::string_view tenant) -> std::vector<std::string> {
                              return {cell(tenant, "id"),     cell(tenant, "name"),    cell(tenant, "parent"),
                                      cell(tenant, "limits"), cell(tenant, "budgets"), cell(tenant, "quotas")};
                            })
@@ -337,8 +327,11 @@ void add_key_commands(Commands keys) {
       [](auto name, const Options& options) { return with_key(name, options, http::Method::delete_, "", ""); });
   const auto [rotate, rotated] =
       keys.add("rotate", "Give a key a new text, which is shown once", [](auto name, const Options& options) {
-        return with_key(name, options, http::Method::post, "/rotate",
-                        options.overlap.empty() ? "" : json::serialize(json::object{{"overlap", options.overlap}}));
+        RawDocument overlap;
+        if (!options.overlap.empty()) {
+          overlap.set_text("overlap", options.overlap);
+        }
+        return with_key(name, options, http::Method::post, "/rotate", overlap.empty() ? "" : overlap.to_json());
       });
   rotate->add_option("--overlap", rotated->overlap, "How long the one before opens too (default: 1h)");
   for (const auto& [command, options] :

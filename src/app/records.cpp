@@ -1,19 +1,21 @@
 #include <fmt/format.h>
 
-#include <boost/json.hpp>
-
 #include "app/admin_command.hpp"
 #include "app/commands.hpp"
+#include "text/json_value.hpp"
 
 namespace weir::app {
 
-namespace json = boost::json;
-
 namespace {
 
-std::string attempts_of(const json::object& call) {
-  const json::value* attempts = call.if_contains("attempts");
-  return attempts != nullptr && attempts->is_array() ? std::to_string(attempts->get_array().size()) : "";
+std::string attempts_of(std::string_view call) {
+  const auto attempts = text::find_member(call, "attempts");
+  if (!attempts || attempts->kind != text::JsonKind::array) {
+    return "";
+  }
+  std::size_t count = 0;
+  text::for_each_element(attempts->raw, [&count](const text::JsonValue&) { ++count; });
+  return std::to_string(count);
 }
 
 }  // namespace
@@ -30,7 +32,7 @@ int requests(const RequestsOptions& options) {
   const auto body = ask_as_command("requests", options.url, http::Method::get, path);
   return body ? print_list("requests", *body, options.json,
                            {"TIME", "ID", "MODEL", "TARGET", "STATUS", "END", "MS", "IN", "OUT", "ATTEMPTS"},
-                           [](const json::object& call) -> std::vector<std::string> {
+                           [](std::string_view call) -> std::vector<std::string> {
                              return {cell(call, "time"),        cell(call, "id"),        cell(call, "model"),
                                      cell(call, "target"),      cell(call, "status"),    cell(call, "end_state"),
                                      cell(call, "duration_ms"), cell(call, "tokens_in"), cell(call, "tokens_out"),
@@ -63,7 +65,7 @@ int usage(const UsageOptions& options) {
     }
   }
   names.insert(names.end(), {"requests", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced_requests"});
-  return print_list("usage", *body, options.json, names, [&names](const json::object& row) {
+  return print_list("usage", *body, options.json, names, [&names](std::string_view row) {
     std::vector<std::string> line;
     for (const std::string& name : names) {
       line.push_back(cell(row, name));

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "app/admin_answer.hpp"
 #include "app/admin_client.hpp"
 #include "app/commands.hpp"
 #include "text/printable.hpp"
@@ -36,7 +37,7 @@ int reload(const ReloadOptions& options) {
   boost::system::error_code failed;
   const json::value parsed = json::parse(reply->body, failed);
   if (failed || !parsed.is_object() || (reply->status != 200 && reply->status != 422)) {
-    fmt::print(stderr, "weir reload: {} answered {}: {}\n", url, reply->status, reply->body);
+    fmt::print(stderr, "weir reload: {} answered {}: {}\n", url, reply->status, beginning_of(reply->body));
     return 1;
   }
   const json::object& outcome = parsed.get_object();
