@@ -128,4 +128,9 @@ Result<AdminReply> ask_weir(const std::string& url, http::Method method, const s
   return reply;
 }
 
+int exit_status_of(const Result<AdminReply>& reply) {
+  const bool words = reply ? reply->status == 400 : reply.error().code == Code::invalid_request;
+  return words ? 2 : 1;
+}
+
 }  // namespace weir::app

@@ -18,6 +18,9 @@ struct AdminReply {
 Result<AdminReply> ask_weir(const std::string& url, http::Method method, const std::string& path,
                             const std::string& json_body = {});
 
+/// The exit status of a command that was not answered well: 2 where its words were wrong, else 1.
+[[nodiscard]] int exit_status_of(const Result<AdminReply>& reply);
+
 /// Where it listens: `option`, else WEIR_URL, else http://127.0.0.1:8000.
 std::string weir_url(const std::string& option);
 

@@ -28,13 +28,13 @@ void add_parameter(std::string& path, std::string_view name, std::string_view va
   }
 }
 
-std::optional<std::string> ask_as_command(std::string_view command, const std::string& url, http::Method method,
-                                          const std::string& path, const std::string& json_body) {
+std::expected<std::string, int> ask_as_command(std::string_view command, const std::string& url, http::Method method,
+                                               const std::string& path, const std::string& json_body) {
   const std::string where = weir_url(url);
   auto reply = ask_weir(where, method, path, json_body);
   if (!reply) {
     fmt::print(stderr, "weir {}: {}\n", command, reply.error().message);
-    return std::nullopt;
+    return std::unexpected(exit_status_of(reply));
   }
   if (reply->status / 100 != 2) {
     const auto error = check_object(reply->body) ? text::find_member(reply->body, "error") : std::nullopt;
@@ -43,7 +43,7 @@ std::optional<std::string> ask_as_command(std::string_view command, const std::s
     fmt::print(
         stderr, "weir {}: {}\n", command,
         message.empty() ? fmt::format("{} answered {}: {}", where, reply->status, beginning_of(reply->body)) : message);
-    return std::nullopt;
+    return std::unexpected(exit_status_of(reply));
   }
   return std::move(reply->body);
 }

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <expected>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +17,10 @@ namespace weir::app {
 /// `name=value` behind a path; nothing where the value is empty.
 void add_parameter(std::string& path, std::string_view name, std::string_view value);
 
-/// What weir answered, where it answered well; else it is told on standard error. `command`: "keys create"; `url`: as
-/// the option says.
-std::optional<std::string> ask_as_command(std::string_view command, const std::string& url, http::Method method,
-                                          const std::string& path, const std::string& json_body = {});
+/// What weir answered, where it answered well; else it is told on standard error, and this is the exit status.
+/// `command`: "keys create"; `url`: as the option says.
+std::expected<std::string, int> ask_as_command(std::string_view command, const std::string& url, http::Method method,
+                                               const std::string& path, const std::string& json_body = {});
 
 /// Prints an answer that is a list: as it came, or as a table with a line for each row and how to ask for more of them.
 /// The exit code.

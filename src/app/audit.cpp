@@ -44,7 +44,7 @@ int audit(const AuditOptions& options) {
                                      cell(entry, "address"),   cell(entry, "action"), cell(entry, "object"),
                                      cell(entry, "object_id"), changed_by(entry),     cell(entry, "request_id")};
                            })
-              : 1;
+              : body.error();
 }
 
 }  // namespace weir::app

@@ -94,7 +94,7 @@ int breakers(const BreakersOptions& options) {
                           : ask_weir(url, http::Method::post, "/admin/v1/breakers/" + escaped(options.target), body);
   if (!reply) {
     fmt::print(stderr, "weir breakers: {}\n", reply.error().message);
-    return 1;
+    return exit_status_of(reply);
   }
   boost::system::error_code failed;
   const json::value parsed = json::parse(reply->body, failed);
@@ -105,7 +105,7 @@ int breakers(const BreakersOptions& options) {
   }
   if (failed || !parsed.is_object() || reply->status != 200) {
     fmt::print(stderr, "weir breakers: {} answered {}: {}\n", url, reply->status, beginning_of(reply->body));
-    return 1;
+    return exit_status_of(reply);
   }
   const json::object& object = parsed.get_object();
   if (!list) {

@@ -11,7 +11,7 @@ int explain(const ExplainOptions& options) {
   const auto body =
       ask_as_command("explain", options.url, http::Method::get, "/admin/v1/requests/" + url_escaped(options.id));
   if (!body) {
-    return 1;
+    return body.error();
   }
   if (options.json) {
     fmt::print("{}\n", *body);

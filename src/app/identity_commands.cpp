@@ -168,8 +168,8 @@ std::string prefix_of(std::string_view key) {
   return prefix.empty() ? prefix : prefix + "...";
 }
 
-/// The id of the key that `name` is the id or the label of.
-std::optional<std::string> key_id(std::string_view command, const Options& options) {
+/// The id of the key that is named by its id or label; else that is told, and this is the exit status.
+std::expected<std::string, int> key_id(std::string_view command, const Options& options) {
   if (options.id.starts_with("key_") || options.id.starts_with("config:")) {
     return options.id;
   }
@@ -177,17 +177,17 @@ std::optional<std::string> key_id(std::string_view command, const Options& optio
   add_parameter(path, "label", options.id);
   const auto body = ask_as_command(command, options.url, http::Method::get, path);
   if (!body) {
-    return std::nullopt;
+    return std::unexpected(body.error());
   }
   const auto rows = rows_of(*body);
   if (!rows) {
     fmt::print(stderr, "weir {}: {}\n", command, rows.error().message);
-    return std::nullopt;
+    return std::unexpected(1);
   }
   if (rows->size() != 1) {
     fmt::print(stderr, "weir {}: {} `{}`; `weir keys list` shows their ids.\n", command,
                rows->empty() ? "there is no key with the id or label" : "several keys have the label", options.id);
-    return std::nullopt;
+    return std::unexpected(1);
   }
   return cell(rows->front(), "id");
 }
@@ -195,7 +195,7 @@ std::optional<std::string> key_id(std::string_view command, const Options& optio
 int send(std::string_view command, const Options& options, http::Method method, const std::string& path,
          const std::string& body) {
   const auto reply = ask_as_command(command, options.url, method, path, body);
-  return reply ? print_object(command, *reply, options.json) : 1;
+  return reply ? print_object(command, *reply, options.json) : reply.error();
 }
 
 int send_document(std::string_view command, const Options& options, http::Method method, const std::string& path) {
@@ -207,7 +207,8 @@ int send_document(std::string_view command, const Options& options, http::Method
 int with_key(std::string_view command, const Options& options, http::Method method, std::string_view behind,
              const std::string& body) {
   const auto id = key_id(command, options);
-  return id ? send(command, options, method, fmt::format("/admin/v1/keys/{}{}", url_escaped(*id), behind), body) : 1;
+  return id ? send(command, options, method, fmt::format("/admin/v1/keys/{}{}", url_escaped(*id), behind), body)
+            : id.error();
 }
 
 int list_keys(const Options& options) {
@@ -228,7 +229,7 @@ int list_keys(const Options& options) {
                                      cell(key, "source"),      state_of(key),      cell(key, "expires_at"),
                                      cell(key, "last_used_at")};
                            })
-              : 1;
+              : body.error();
 }
 
 int list_tenants(const Options& options) {
@@ -242,7 +243,7 @@ int list_tenants(const Options& options) {
                              return {cell(tenant, "id"),     cell(tenant, "name"),    cell(tenant, "parent"),
                                      cell(tenant, "limits"), cell(tenant, "budgets"), cell(tenant, "quotas")};
                            })
-              : 1;
+              : body.error();
 }
 
 void add_rules(CLI::App& command, Options& options) {

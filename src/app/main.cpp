@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/identity_commands.hpp"
 #include "app/version.hpp"
+#include "settings/nearest.hpp"
 
 int main(int argc, char** argv) {
   using namespace weir::app;
@@ -14,7 +16,6 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.set_help_flag("-h,--help", "Print this help");
   program.set_version_flag("-V,--version", std::string(version));
-  program.failure_message(CLI::FailureMessage::help);
 
   ServeOptions serve_options;
   auto* serve_command = program.add_subcommand("serve", "Run the gateway");
@@ -124,7 +125,15 @@ int main(int argc, char** argv) {
   HelpOptions help_settings;
   help_command->add_flag("--markdown", help_settings.markdown, "`options` as the page docs/configuration.md");
 
-  CLI11_PARSE(program, argc, argv);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      return program.exit(error);  // the help or the version
+    }
+    fmt::print(stderr, "{}", refusal_of(program, error));
+    return 2;
+  }
 
   if (run) {
     return run();
@@ -185,7 +194,11 @@ int main(int argc, char** argv) {
     fmt::print("{}", command->help("weir " + topic));
     return 0;
   }
-  fmt::print(stderr, "weir help: there is no topic `{}`; there are the commands, `options` and `endpoints`.\n\n{}",
-             topic, program.help());
+  std::vector<std::string> topics{"options", "endpoints"};
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    topics.push_back(command->get_name());
+  }
+  fmt::print(stderr, "weir help has no topic \"{}\"{}\nThere are the commands, `options` and `endpoints`.\n\n{}", topic,
+             weir::settings::did_you_mean(topic, topics), program.help());
   return 2;
 }

@@ -38,7 +38,7 @@ int requests(const RequestsOptions& options) {
                                      cell(call, "duration_ms"), cell(call, "tokens_in"), cell(call, "tokens_out"),
                                      attempts_of(call)};
                            })
-              : 1;
+              : body.error();
 }
 
 int usage(const UsageOptions& options) {
@@ -52,7 +52,7 @@ int usage(const UsageOptions& options) {
   add_parameter(path, "format", options.csv ? "csv" : "");
   const auto body = ask_as_command("usage", options.url, http::Method::get, path);
   if (!body) {
-    return 1;
+    return body.error();
   }
   if (options.csv) {
     fmt::print("{}", *body);

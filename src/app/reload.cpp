@@ -32,13 +32,13 @@ int reload(const ReloadOptions& options) {
   const auto reply = ask_weir(url, http::Method::post, "/admin/v1/reload");
   if (!reply) {
     fmt::print(stderr, "weir reload: {}\n", reply.error().message);
-    return 1;
+    return exit_status_of(reply);
   }
   boost::system::error_code failed;
   const json::value parsed = json::parse(reply->body, failed);
   if (failed || !parsed.is_object() || (reply->status != 200 && reply->status != 422)) {
     fmt::print(stderr, "weir reload: {} answered {}: {}\n", url, reply->status, beginning_of(reply->body));
-    return 1;
+    return exit_status_of(reply);
   }
   const json::object& outcome = parsed.get_object();
   if (reply->status == 422) {

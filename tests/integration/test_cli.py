@@ -18,8 +18,35 @@ def test_version_and_help(tmp_path):
         assert help_text.returncode == 0
         for command in ("serve", "check", "explain", "demo", "version"):
             assert command in help_text.stdout
-    unknown = run_weir("sevre", directory=tmp_path)
-    assert unknown.returncode != 0 and "serve" in unknown.stderr
+
+
+def test_a_wrong_command_line_ends_with_2_and_names_the_word(tmp_path):
+    for arguments, words in (
+        ((), "which command?"),
+        (("sevre",), 'weir has no command "sevre"; did you mean "serve"?'),
+        (("keyz", "list"), 'weir has no command "keyz"; did you mean "keys"?'),
+        (("keys",), "weir keys: which command?"),
+        (("keys", "frob"), 'weir keys has no command "frob"'),
+        (("serve", "--frob"), 'weir serve has no option "--frob"'),
+        (("keys", "list", "--tennant", "a"), 'weir keys list has no option "--tennant"; did you mean "--tenant"?'),
+        (("keys", "create", "--in-flight", "x"), "--in-flight = x"),
+        (("usage", "--json", "--csv"), "--json excludes --csv"),
+        (("breakers", "break"), "break not in {open,close}"),
+        (("backup",), "file is required"),
+        (("requests", "--url", "nowhere"), "`nowhere` is not a web address"),
+        (("help", "keyz"), 'weir help has no topic "keyz"; did you mean "keys"?'),
+    ):
+        wrong = run_weir(*arguments, directory=tmp_path)
+        assert wrong.returncode == 2 and words in wrong.stderr and wrong.stdout == "", wrong
+    with Weir(tmp_path, "listen: 127.0.0.1:0\nproviders: {m: {dialect: mock}}\nmodels: {x: m/any}\n") as weir:
+        for arguments, status, words in (
+            (("keys", "create", "--label", "x", "--requests", "5"), 2, "limits.requests"),
+            (("usage", "--group-by", "moon"), 2, "group_by"),
+            (("keys", "list", "--limit", "0"), 2, "limit"),
+            (("keys", "show", "key_none"), 1, "There is no key"),
+        ):
+            failed = weir.command(*arguments)
+            assert failed.returncode == status and words in failed.stderr and failed.stdout == "", failed
 
 
 def test_check_names_every_error_at_once_with_its_place_and_cure(tmp_path):

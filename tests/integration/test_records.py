@@ -87,7 +87,7 @@ def test_calls_are_listed_page_by_page_and_found_again_after_a_restart(tmp_path,
         assert "fast" in weir.command("usage", "--group-by", "model").stdout
         assert len(json.loads(weir.command("usage", "--json").stdout)["data"]) == 3
         wrong = weir.command("requests", "--status", "good")
-        assert wrong.returncode == 1 and "gateway_error" in wrong.stderr
+        assert wrong.returncode == 2 and "gateway_error" in wrong.stderr
 
     # All was shipped: of the journal nothing is left, and nobody else may look into the folder.
     assert list((tmp_path / "data/journal").iterdir()) == []
