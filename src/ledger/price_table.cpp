@@ -105,6 +105,49 @@ std::optional<ModelPrice::Special> parse_special(std::string_view text) {
   return special;
 }
 
+/// What companies take for a batch where the table does not say, for long prompts too: half of the price of input and
+/// output.
+void add_batches_at_half(ModelPrice& price) {
+  using Special = ModelPrice::Special;
+  const auto half = [](const std::optional<Money>& rate) {
+    return rate ? std::optional(Money::picodollars((rate->in_picodollars() + 1) / 2)) : std::nullopt;
+  };
+  const auto add = [&](Special batch) {
+    const auto is_told = [&](const Special& told) {
+      return told.tier == Tier::batch && told.prompt_min == batch.prompt_min && told.prompt_max == batch.prompt_max;
+    };
+    if (std::ranges::none_of(price.specials, is_told)) {
+      batch.rates = {.input = half(batch.rates.input),
+                     .output = half(batch.rates.output),
+                     .reasoning = half(batch.rates.reasoning)};
+      price.specials.push_back(std::move(batch));
+    }
+  };
+  add({.tier = Tier::batch, .prompt_max = std::nullopt, .rates = price.base});
+  const std::vector<Special> specials = price.specials;
+  for (const Special& special : specials) {
+    if (special.tier == Tier::standard) {
+      add({.tier = Tier::batch,
+           .prompt_min = special.prompt_min,
+           .prompt_max = special.prompt_max,
+           .rates = special.rates});
+    }
+  }
+}
+
+/// "fireworks_ai-embedding-models", "cohere_chat" and "text-completion-openai" are of fireworks_ai, cohere and openai.
+bool is_of(std::string_view owner, std::string_view company) {
+  constexpr std::string_view legacy = "text-completion-";
+  if (owner.starts_with(legacy) && !company.starts_with(legacy)) {
+    owner.remove_prefix(legacy.size());
+  }
+  if (company.empty() || !owner.starts_with(company)) {
+    return false;
+  }
+  const std::string_view rest = owner.substr(company.size());
+  return rest.empty() || rest.starts_with('-') || rest == "_chat" || rest == "_text";
+}
+
 bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -148,16 +191,6 @@ std::optional<ModelPrice> parse_price_line(std::string_view line) {
     }
     price.specials.push_back(std::move(*special));
   }
-  const auto is_batch = [](const ModelPrice::Special& special) { return special.tier == Tier::batch; };
-  if (std::ranges::none_of(price.specials, is_batch)) {
-    // What companies take for a batch where the table does not say: half of the price of input and output.
-    const auto half = [](const std::optional<Money>& rate) {
-      return rate ? std::optional(Money::picodollars((rate->in_picodollars() + 1) / 2)) : std::nullopt;
-    };
-    price.specials.push_back({.tier = Tier::batch,
-                              .prompt_max = std::nullopt,
-                              .rates = {.input = half(price.base.input), .output = half(price.base.output)}});
-  }
   ModelPrice::Special* last_band = nullptr;
   for (ModelPrice::Special& special : price.specials) {
     if (special.prompt_max && (last_band == nullptr || special.prompt_min > last_band->prompt_min)) {
@@ -167,6 +200,7 @@ std::optional<ModelPrice> parse_price_line(std::string_view line) {
   if (last_band != nullptr) {
     last_band->prompt_max = std::numeric_limits<std::int64_t>::max();  // above the last band its rates go on
   }
+  add_batches_at_half(price);
   return price;
 }
 
@@ -191,14 +225,8 @@ std::optional<ModelPrice> PriceTable::entry(std::string_view name, std::string_v
     const auto tab = line.find('\t');
     const std::string_view found = line.substr(0, tab);
     if (found == name) {
-      const std::string_view owner = line.substr(std::min(tab + 1, line.size()));
-      // "fireworks_ai-embedding-models" and "cohere_chat" are of fireworks_ai and of cohere.
-      bool owned = !company.empty() && owner.starts_with(company);
-      if (owned) {
-        const std::string_view rest = owner.substr(company.size());
-        owned = rest.starts_with('\t') || rest.starts_with('-') || rest.starts_with("_chat\t");
-      }
-      return owned ? parse_price_line(line) : std::nullopt;
+      std::string_view rest = line.substr(std::min(tab + 1, line.size()));
+      return is_of(next(rest, '\t'), company) ? parse_price_line(line) : std::nullopt;
     }
     if (found < name) {
       low = end + 1;

@@ -69,6 +69,12 @@ TEST(Cost, of_worked_examples) {
                 "0.04572"},
            // No batch price of its own: half. Images where they have none: as text.
            Case{"anthropic", "claude-sonnet-4-5", usage(1000, 100), Tier::batch, "0.00225"},
+           Case{"openrouter", "anthropic/claude-sonnet-4.5", usage(200000, 0), Tier::batch, "0.3"},
+           Case{"openrouter", "anthropic/claude-sonnet-4.5", usage(256000, 1000), Tier::batch, "0.77925"},
+           Case{"xai", "grok-4-fast-reasoning", usage(128000, 0), Tier::batch, "0.0256"},
+           Case{"openai", "gpt-5.4", usage(300000, 2000), Tier::batch, "0.7725"},
+           Case{"dashscope", "qwen-plus-2025-07-28", usage(1000, 900, 0, 0, 600), Tier::batch, "0.00158"},
+           Case{"dashscope", "qwen-plus-2025-07-28", usage(2000000, 0), Tier::batch, "1.2"},
            Case{"openai",
                 "gpt-4o",
                 {.input_tokens = 1000, .output_tokens = 0, .image_input_tokens = 700},
@@ -191,6 +197,12 @@ TEST(PriceTable, finds_a_model_by_its_other_names_and_never_another_company_s) {
   EXPECT_EQ(name_of("openai", "gpt-4o-2031-01-01"), "gpt-4o");
   EXPECT_EQ(name_of("openai", "ft:gpt-4o-mini-2024-07-18:acme:bot:abc"), "ft:gpt-4o-mini-2024-07-18");
   EXPECT_EQ(name_of("groq", "llama-3.1-8b-instant"), "groq/llama-3.1-8b-instant");
+  EXPECT_EQ(name_of("cohere", "command-r"), "command-r");
+  EXPECT_EQ(name_of("openai", "gpt-3.5-turbo-instruct"), "gpt-3.5-turbo-instruct");
+  EXPECT_EQ(name_of("openai", "gpt-3.5-turbo-instruct-0914"), "gpt-3.5-turbo-instruct-0914");
+  EXPECT_EQ(name_of("openai", "babbage-002"), "babbage-002");
+  EXPECT_EQ(name_of("openai", "ft:babbage-002:acme::abc"), "ft:babbage-002");
+  EXPECT_EQ(name_of("azure", "gpt-35-turbo-instruct"), "azure/gpt-35-turbo-instruct");
   EXPECT_EQ(name_of("deepseek", "gpt-4o"), "");
   EXPECT_EQ(name_of("", "gpt-4o"), "");
   EXPECT_EQ(name_of("openai", "gpt-4oo"), "");
