@@ -11,7 +11,7 @@
 namespace weir::app {
 
 int check(const CheckOptions& options) {
-  const Start start = read_start(options.config);
+  const Start start = read_start(options.config, false, store_may_hold_keys);
   for (const std::string& line : start.found) {
     fmt::print("{}\n", line);
   }

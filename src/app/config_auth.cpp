@@ -166,7 +166,8 @@ void build_keys(const Section& auth, Report& report, Config& config) {
 }
 
 /// What the configuration must not be where other machines can reach weir; empty: nothing.
-std::string unsafe(const AuthConfig& auth, bool stored_keys, const Listen& listen) {
+std::string unsafe(const Config& config, const AskStore& may_hold_keys, const Listen& listen) {
+  const AuthConfig& auth = config.auth;
   const std::string reached = fmt::format("{} can be reached from other machines", to_string(listen));
   if (auth.mode == AuthMode::none) {
     return fmt::format("{}, and auth.mode is none; use required or optional, or listen on 127.0.0.1:{}", reached,
@@ -178,13 +179,14 @@ std::string unsafe(const AuthConfig& auth, bool stored_keys, const Listen& liste
         "(`weir keys generate` makes one)",
         reached, demo->key.label);
   }
-  if (!has_keys(auth) && !stored_keys) {
-    return without_keys(listen);
-  }
-  return "";
+  const bool stored_keys =
+      !config.store.file.empty() && (config.store.named || !may_hold_keys || may_hold_keys(config));
+  return has_keys(auth) || stored_keys ? "" : without_keys(listen);
 }
 
-void check_listen(const Section& root, Report& report, const Config& config) {
+}  // namespace
+
+void check_listen(const Section& root, const AskStore& may_hold_keys, Report& report, const Config& config) {
   const Node* node = root.node("listen");
   if (node == nullptr) {
     return;
@@ -205,7 +207,7 @@ void check_listen(const Section& root, Report& report, const Config& config) {
       continue;
     }
     beyond = true;
-    if (const std::string wrong = unsafe(config.auth, !config.store.file.empty(), *listen); !wrong.empty()) {
+    if (const std::string wrong = unsafe(config, may_hold_keys, *listen); !wrong.empty()) {
       report.error(item.origin, list ? settings::item_path("listen", i) : "listen", wrong);
     }
   }
@@ -229,8 +231,6 @@ void check_listen(const Section& root, Report& report, const Config& config) {
     report.notice(root.at("auth").origin("admin_key"), "auth.admin_key", "is short enough to be guessed");
   }
 }
-
-}  // namespace
 
 bool has_keys(const AuthConfig& auth) {
   return !auth.keys.empty() || !auth.admin_key.empty();
@@ -263,7 +263,6 @@ void build_auth(const Section& root, Report& report, Config& config) {
       }
     }
   }
-  check_listen(root, report, config);
 }
 
 }  // namespace weir::app

@@ -12,7 +12,7 @@ namespace weir::app {
 /// From a tree as it was written to the outcome: overlays, environment, expansion, checks, building. `report` may hold
 /// what was found before.
 ConfigOutcome finish_config(settings::Node root, const std::string& name, const settings::Sources& sources,
-                            settings::Report& report);
+                            settings::Report& report, const AskStore& may_hold_keys = {});
 
 /// Everything. `models` is filled for explain_effective.
 Config build_config(const settings::Section& root, settings::Report& report, std::vector<ModelValues>& models);
@@ -36,8 +36,11 @@ void build_store(const settings::Section& root, settings::Report& report, Config
 void build_limits(const settings::Section& root, settings::Report& report, Config& config);
 /// What one owner may use: `limits`, `budgets` and `quotas` below it.
 gateway::Allowance build_allowance(const settings::Section& owner, settings::Report& report);
-/// Who may call, and whether weir may then listen where `config.listen` says; after build_server.
+/// Who may call.
 void build_auth(const settings::Section& root, settings::Report& report, Config& config);
+/// Whether weir may listen where `config.listen` says; after the other parts.
+void check_listen(const settings::Section& root, const AskStore& may_hold_keys, settings::Report& report,
+                  const Config& config);
 void build_server(const settings::Section& root, settings::Report& report, Config& config);
 
 }  // namespace weir::app

@@ -96,7 +96,7 @@ std::string chosen_environment(const Node& file, const settings::Sources& source
 }  // namespace
 
 ConfigOutcome finish_config(settings::Node root, const std::string& name, const settings::Sources& sources,
-                            settings::Report& report) {
+                            settings::Report& report, const AskStore& may_hold_keys) {
   ConfigOutcome outcome;
   static const std::unique_ptr<const settings::Schema> schema = option_schema();  // never changed: made once
   const Environment& environment = sources.environment;
@@ -126,6 +126,7 @@ ConfigOutcome finish_config(settings::Node root, const std::string& name, const 
   settings::expand(root, "", sources, report);
   settings::check_values(root, *schema, report);
   Config config = build_config(settings::Section(root, *schema), report, outcome.models);
+  check_listen(settings::Section(root, *schema), may_hold_keys, report, config);
   choose_proxies(settings::Section(root, *schema), environment, report, config);
   read_tls_files(settings::Section(root, *schema), sources.read_file, report, config);
   config.file = name;
@@ -167,7 +168,8 @@ Result<std::string> read_small_file(const std::string& path) {
   return text;
 }
 
-ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment) {
+ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment,
+                          const AskStore& may_hold_keys) {
   const std::string name = file.string();
   const std::string models_name = (file.parent_path() / "models.yaml").string();
   std::vector<std::string> files{name, (file.parent_path() / ".env").string(), models_name};
@@ -191,7 +193,8 @@ ConfigOutcome load_config(const std::filesystem::path& file, const Environment& 
     files.push_back(path);
     return read_small_file(path);
   };
-  ConfigOutcome outcome = finish_config(std::move(root), name, {.environment = merged, .read_file = read_file}, report);
+  ConfigOutcome outcome =
+      finish_config(std::move(root), name, {.environment = merged, .read_file = read_file}, report, may_hold_keys);
   outcome.files = std::move(files);
   outcome.notices.insert(outcome.notices.end(), notices.begin(), notices.end());
   return outcome;

@@ -4,6 +4,7 @@
 #include "settings/expand.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 namespace weir::app {
 
 using Environment = settings::Environment;
+
+/// Whether the store of a configuration may hold keys. Without this function each may.
+using AskStore = std::function<bool(const Config& config)>;
 
 /// One effective value and what set it: a line of the file, an environment variable, or the default.
 struct EffectiveValue {
@@ -46,7 +50,8 @@ struct ConfigOutcome {
 
 /// Reads a config file, the files `.env` (weaker than `environment`) and `models.yaml` beside it and the environment,
 /// checks all of it and builds the Config. Blocking; for start and reload. Never throws for what stands in a file.
-ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment);
+ConfigOutcome load_config(const std::filesystem::path& file, const Environment& environment,
+                          const AskStore& may_hold_keys = {});
 
 /// `environment` with the names of the `.env` file in `folder` that it lacks; nothing happens where there is no file.
 Environment with_dotenv(const std::filesystem::path& folder, const Environment& environment,

@@ -149,7 +149,7 @@ std::string line_for(const ProviderConfig& provider, const std::string& source) 
 }  // namespace
 
 Discovery discover(const Environment& environment, const std::function<bool()>& model_server_answers,
-                   const std::function<bool()>& folder_takes_files) {
+                   const std::function<bool()>& folder_takes_files, const AskStore& may_hold_keys) {
   Discovery found;
   Finder finder(environment, found.lines);
   finder.find_keys();
@@ -160,7 +160,8 @@ Discovery discover(const Environment& environment, const std::function<bool()>& 
   Node root = finder.take();
 
   settings::Report report;
-  found.outcome = finish_config(root, "", {.environment = environment, .read_file = read_small_file}, report);
+  found.outcome =
+      finish_config(root, "", {.environment = environment, .read_file = read_small_file}, report, may_hold_keys);
   // What the notices say about providers stands in our lines already.
   std::erase_if(found.outcome.notices, [](const std::string& notice) { return !notice.starts_with("WEIR_"); });
   if (!found.outcome.config) {

@@ -24,6 +24,6 @@ struct Discovery {
 /// they are in memory alone, and a line says so.
 Discovery discover(
     const Environment& environment, const std::function<bool()>& model_server_answers,
-    const std::function<bool()>& folder_takes_files = [] { return true; });
+    const std::function<bool()>& folder_takes_files = [] { return true; }, const AskStore& may_hold_keys = {});
 
 }  // namespace weir::app

@@ -131,7 +131,7 @@ int serve(const ServeOptions& options) {
   platform::note_predecessor();
   platform::raise_file_limit();
   platform::keep_freed_memory();
-  const Start start = read_start(options.config, options.demo);
+  const Start start = read_start(options.config, options.demo, store_may_hold_keys);
   if (!start.outcome.config) {
     fmt::print(stderr, "weir did not start: {} in the configuration.\n",
                start.outcome.errors.size() == 1 ? "1 error" : fmt::format("{} errors", start.outcome.errors.size()));

@@ -6,8 +6,10 @@
 
 #include "app/demo_keys.hpp"
 #include "app/discovery.hpp"
+#include "app/record_keeping.hpp"
 #include "net/run.hpp"
 #include "platform/stream.hpp"
+#include "store/sqlite_store.hpp"
 
 namespace weir::app {
 
@@ -54,18 +56,19 @@ Environment process_environment() {
   return environment;
 }
 
-Start find_start(const std::string& config_path, bool demo) {
+Start find_start(const std::string& config_path, bool demo, const AskStore& may_hold_keys) {
   Start start;
   const Environment environment = process_environment();
+  const AskStore ask = demo ? AskStore() : may_hold_keys;  // who may call is known then
   std::error_code ignored;
   const bool by_default = config_path.empty() && std::filesystem::exists(default_config, ignored);
   start.from_file = !config_path.empty() || by_default;
   if (start.from_file) {
-    start.outcome = load_config(by_default ? default_config : config_path, environment);
+    start.outcome = load_config(by_default ? default_config : config_path, environment, ask);
   } else {
     std::vector<std::string> notices;
     const Environment with_file = with_dotenv(".", environment, notices);
-    Discovery discovery = discover(with_file, model_server_answers, folder_takes_files);
+    Discovery discovery = discover(with_file, model_server_answers, folder_takes_files, ask);
     start.outcome = std::move(discovery.outcome);
     start.outcome.notices.insert(start.outcome.notices.begin(), notices.begin(), notices.end());
     start.found = std::move(discovery.lines);
@@ -77,8 +80,8 @@ Start find_start(const std::string& config_path, bool demo) {
   return start;
 }
 
-Start read_start(const std::string& config_path, bool demo) {
-  Start start = find_start(config_path, demo);
+Start read_start(const std::string& config_path, bool demo, const AskStore& may_hold_keys) {
+  Start start = find_start(config_path, demo, may_hold_keys);
   for (const std::string& notice : start.outcome.notices) {
     fmt::print(stderr, "notice: {}\n", notice);
   }
@@ -86,6 +89,22 @@ Start read_start(const std::string& config_path, bool demo) {
     fmt::print(stderr, "error: {}\n", error);
   }
   return start;
+}
+
+bool store_may_hold_keys(const Config& config) {
+  const std::string file = store_file(config.data_dir, config.store);
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, error);
+  if (error == std::errc::no_such_file_or_directory || (!error && bytes == 0)) {
+    return false;
+  }
+  const auto store = error ? fail(Code::store_unavailable, error.message())
+                           : store::open_sqlite_store({.file = file, .migrate = false});
+  if (!store) {
+    return true;
+  }
+  const auto keys = (*store)->keys().list({.revoked = true, .limit = 1});
+  return !keys || !keys->empty();
 }
 
 }  // namespace weir::app

@@ -16,9 +16,12 @@ struct Start {
   std::vector<std::string> found;  // without a config file: what discovery has to say
   bool from_file = false;
 };
-/// `demo`: with the demo keys.
-Start find_start(const std::string& config_path, bool demo = false);
+/// `demo`: with the demo keys. `may_hold_keys`: asked where nothing else says who may call.
+Start find_start(const std::string& config_path, bool demo = false, const AskStore& may_hold_keys = {});
 /// The same; prints notices and, where there are errors, all of them, to standard error.
-Start read_start(const std::string& config_path, bool demo = false);
+Start read_start(const std::string& config_path, bool demo = false, const AskStore& may_hold_keys = {});
+
+/// False: the store is not there yet, or holds no key. One that cannot be read may hold some. Nothing is made.
+bool store_may_hold_keys(const Config& config);
 
 }  // namespace weir::app

@@ -165,6 +165,9 @@ def test_the_start_stops_where_everybody_could_call(tmp_path, arguments, text, w
     (tmp_path / "weir.yaml").write_text(text + "providers: {m: {dialect: mock}}\n")
     ended = run_weir("serve", *arguments, directory=tmp_path)
     assert ended.returncode == 2 and words in ended.stderr, ended
+    checked = run_weir("check", directory=tmp_path)
+    assert arguments or (checked.returncode == 2 and words in checked.stderr), checked
+    assert not (tmp_path / "weir-data").exists()
 
 
 def test_a_key_in_the_store_lets_it_listen_beyond_loopback(tmp_path):
@@ -173,9 +176,23 @@ def test_a_key_in_the_store_lets_it_listen_beyond_loopback(tmp_path):
         key = weir.command("keys", "create", "--label", "first", "--json")
         assert key.returncode == 0, key
         key = json.loads(key.stdout)["key"]
+    (tmp_path / "weir.yaml").write_text(text.replace("127.0.0.1", "0.0.0.0"))
+    assert run_weir("check", directory=tmp_path).returncode == 0
     with Weir(tmp_path, text.replace("127.0.0.1", "0.0.0.0")) as weir:
         assert weir.chat("x", {"X-API-Key": key}).status == 200
         assert weir.chat("x").json["error"]["code"] == "missing_api_key"
+
+
+def test_a_store_without_keys_lets_nobody_in(tmp_path):
+    text = "listen: 127.0.0.1:0\nproviders: {m: {dialect: mock}}\nmodels: {x: m/x}\n"
+    with Weir(tmp_path, text, WEIR_ADMIN_KEY="an-admin-key-0123456789"):  # makes no key of its own
+        pass
+    (tmp_path / "weir.yaml").write_text(text.replace("127.0.0.1", "0.0.0.0") + "model: {}\n")
+    for command in ("check", "serve"):
+        ended = run_weir(command, directory=tmp_path)
+        first, second = ended.stderr.splitlines()[:2]
+        assert ended.returncode == 2 and first.startswith("error: weir.yaml:1: listen: 0.0.0.0:0 can be reached"), ended
+        assert "model" in second
 
 
 def test_keys_generate_makes_a_key_that_weir_takes(tmp_path):

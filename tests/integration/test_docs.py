@@ -8,7 +8,7 @@ import os
 import pytest
 
 from doc_snippets import agrees, replay, run, snippets, update
-from weir_server import Weir
+from weir_server import Weir, run_weir
 
 RUNNABLE = {"python", "js", "sh"}
 
@@ -47,6 +47,14 @@ def test_the_sessions_of_troubleshooting(tmp_path):
     (config,) = [snippet.text for snippet in snippets("docs/troubleshooting.md") if snippet.language == "yaml"]
     with Weir(tmp_path, config, WEIR_LISTEN="127.0.0.1:0") as weir:
         check_sessions("docs/troubleshooting.md", weir)
+
+
+def test_the_session_of_operations(tmp_path):
+    (config,) = [snippet.text for snippet in snippets("docs/operations.md") if snippet.text.startswith("listen: 0.0.0.0")]
+    (session,) = [snippet.text for snippet in sessions("docs/operations.md")]
+    (tmp_path / "bad.yaml").write_text(config)
+    command, *printed = session.splitlines()
+    assert run_weir(*command.split()[2:], directory=tmp_path).stderr.splitlines() == printed
 
 
 def test_the_sessions_of_the_readme(newcomer):
