@@ -7,6 +7,7 @@
 #include "admin/identity_replies.hpp"
 #include "admin/key_document.hpp"
 #include "admin/query_parameters.hpp"
+#include "admin/substitute_notices.hpp"
 #include "api/reply.hpp"
 #include "base/ids.hpp"
 
@@ -19,6 +20,16 @@ std::string new_id(platform::Loop& loop) {
   const std::uint64_t high = loop.random().next();
   const std::string id = make_request_id(static_cast<std::uint64_t>(now.count()), high, loop.random().next());
   return "key_" + id.substr(std::string_view("req_").size());
+}
+
+/// What whoever made or changed the key should know, first of its tenant.
+std::vector<std::string> notices_of(const store::ApiKey& key, const std::string& about_tenant,
+                                    const routing::ModelTable& models) {
+  auto notices = notices_about_substitutes(key.budgets, key.quotas, models);
+  if (!about_tenant.empty()) {
+    notices.insert(notices.begin(), about_tenant);
+  }
+  return notices;
 }
 
 Task<void> create(api::ApiRequest& request, Identities& identities) {
@@ -40,18 +51,15 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
   secret.pop_back();  // the comma
   const auto body = co_await ask(request, identities,
                                  [actor = actor_of(request), key = std::move(key), secret = std::move(secret),
-                                  tenants = identities.configured_tenants(),
-                                  lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
+                                  tenants = identities.configured_tenants(), lasting = identities.lasting(),
+                                  models = request.core.snapshot->models](store::Store& store) -> Result<std::string> {
                                    const auto created = create_key(store, actor, key);
                                    const auto notice = created ? notice_about_tenant(store, created->tenant, tenants)
                                                                : std::unexpected(created.error());
                                    if (!notice) {
                                      return notice;
                                    }
-                                   std::vector<std::string> notices;
-                                   if (!notice->empty()) {
-                                     notices.push_back(*notice);
-                                   }
+                                   auto notices = notices_of(*created, *notice, models);
                                    if (!lasting) {
                                      notices.emplace_back(not_lasting);
                                    }
@@ -140,14 +148,14 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
   const auto body = co_await ask(
       request, identities,
       [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
+       models = request.core.snapshot->models,
        document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
         const auto key = change_key(store, actor, id, document);
         const auto notice = key ? notice_about_tenant(store, key->tenant, tenants) : std::unexpected(key.error());
         if (!notice) {
           return notice;
         }
-        return close_with(open_key_json(*key),
-                          notice->empty() ? std::vector<std::string>() : std::vector<std::string>{*notice});
+        return close_with(open_key_json(*key), notices_of(*key, *notice, models));
       });
   co_await reply_changed(request, identities, 200, body);
 }

@@ -6,6 +6,7 @@
 
 #include "admin/identity_replies.hpp"
 #include "admin/query_parameters.hpp"
+#include "admin/substitute_notices.hpp"
 #include "admin/tenant_document.hpp"
 #include "api/reply.hpp"
 
@@ -14,8 +15,9 @@ namespace weir::admin {
 namespace {
 
 /// A tenant as the reply to a change shows it, with what its maker should know.
-std::string told(const store::Tenant& tenant, const ConfiguredTenants& configured, bool lasting) {
-  std::vector<std::string> notices;
+std::string told(const store::Tenant& tenant, const ConfiguredTenants& configured, const routing::ModelTable& models,
+                 bool lasting) {
+  auto notices = notices_about_substitutes(tenant.budgets, tenant.quotas, models);
   if (configured.contains(tenant.id)) {
     notices.push_back(fmt::format(
         "The configuration has a tenant `{}`, which holds in the place of this one for as long as it is there",
@@ -35,13 +37,14 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
     co_await reply_refusal(request, read.error());
     co_return;
   }
-  const auto body = co_await ask(
-      request, identities,
-      [actor = actor_of(request), tenant = std::move(tenant), tenants = identities.configured_tenants(),
-       lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
-        const auto created = create_tenant(store, actor, tenant, tenants);
-        return created ? Result<std::string>(told(*created, tenants, lasting)) : std::unexpected(created.error());
-      });
+  const auto body = co_await ask(request, identities,
+                                 [actor = actor_of(request), tenant = std::move(tenant),
+                                  tenants = identities.configured_tenants(), models = request.core.snapshot->models,
+                                  lasting = identities.lasting()](store::Store& store) -> Result<std::string> {
+                                   const auto created = create_tenant(store, actor, tenant, tenants);
+                                   return created ? Result<std::string>(told(*created, tenants, models, lasting))
+                                                  : std::unexpected(created.error());
+                                 });
   co_await reply_changed(request, identities, 201, body);
 }
 
@@ -85,9 +88,10 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
   const auto body = co_await ask(
       request, identities,
       [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
+       models = request.core.snapshot->models,
        document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
         const auto tenant = change_tenant(store, actor, id, document, tenants);
-        return tenant ? Result<std::string>(told(*tenant, tenants, true)) : std::unexpected(tenant.error());
+        return tenant ? Result<std::string>(told(*tenant, tenants, models, true)) : std::unexpected(tenant.error());
       });
   co_await reply_changed(request, identities, 200, body);
 }

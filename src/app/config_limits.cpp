@@ -4,10 +4,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/config_builder.hpp"
 #include "limits/rules.hpp"
 #include "routing/resolve.hpp"
+#include "settings/nearest.hpp"
 #include "settings/report.hpp"
 #include "settings/units.hpp"
 
@@ -124,28 +126,50 @@ void for_each_name(const Section& section, const Read& read) {
   }
 }
 
-void check_substitutes(const ledger::BudgetRules& rules, const std::string& whose, const Section& root, Report& report,
-                       const Config& config) {
-  for (const Budget& budget : rules.budgets) {
-    if (!budget.substitute.empty() && !routing::resolve(config.models, budget.substitute, false)) {
-      report.error(root.origin("budgets"), whose, fmt::format("no model is named \"{}\"", budget.substitute));
+/// Models that budgets and quotas name: they must be there.
+class Substitutes {
+ public:
+  Substitutes(const Section& root, const routing::ModelTable& models, Report& report)
+      : root_(root), models_(models), report_(report) {
+    for_each_name(root.at("models"), [this](const std::string& name, const Section&) { names_.push_back(name); });
+  }
+
+  void check() {
+    for (const char* const kind : {"budgets", "quotas"}) {
+      const Section section = root_.at(kind);
+      for (const char* const whose : {"global", "per_key", "per_user", "per_tenant"}) {
+        check_list(section.at(whose));
+      }
+      for_each_name(section.at("by_model"), [this](const std::string&, const Section& list) { check_list(list); });
+      for_each_name(root_.at("tenants"),
+                    [&](const std::string&, const Section& tenant) { check_list(tenant.at(kind)); });
+      const Section keys = root_.at("auth").at("keys");
+      for (std::size_t i = 0; i < length_of(keys); ++i) {
+        check_list(keys.item(i).at(kind));
+      }
     }
   }
-}
 
-void check_allowances(const Section& root, Report& report, const Config& config) {
-  const gateway::Allowances& all = config.allowances;
-  check_substitutes(all.global.budgets, "budgets.global", root, report, config);
-  check_substitutes(all.per_key.budgets, "budgets.per_key", root, report, config);
-  check_substitutes(all.per_user.budgets, "budgets.per_user", root, report, config);
-  check_substitutes(all.per_tenant.budgets, "budgets.per_tenant", root, report, config);
-  for (const auto& [name, model] : all.by_model) {
-    check_substitutes(model.budgets, "budgets.by_model." + name, root, report, config);
+ private:
+  static std::size_t length_of(const Section& list) { return list.node() == nullptr ? 0 : list.node()->items.size(); }
+
+  void check_list(const Section& list) {
+    for (std::size_t i = 0; i < length_of(list); ++i) {
+      const Section item = list.item(i);
+      const std::string name = item.text("substitute");
+      // An entry that is there and has an error of its own was told.
+      if (!name.empty() && !routing::resolve(models_, name, false) && std::ranges::find(names_, name) == names_.end()) {
+        report_.error(item.origin("substitute"), item.path() + ".substitute",
+                      fmt::format("no model is named \"{}\"{}", name, settings::did_you_mean(name, names_)));
+      }
+    }
   }
-  for (const auto& [name, tenant] : all.tenants) {
-    check_substitutes(tenant.budgets, "tenants." + name, root, report, config);
-  }
-}
+
+  const Section& root_;
+  const routing::ModelTable& models_;
+  Report& report_;
+  std::vector<std::string> names_;
+};
 
 }  // namespace
 
@@ -198,7 +222,7 @@ void build_limits(const Section& root, Report& report, Config& config) {
     made.parent = tenant.text("parent");
     static_cast<gateway::Allowance&>(made) = build_allowance(tenant, report);
   });
-  check_allowances(root, report, config);
+  Substitutes(root, config.models, report).check();
   for (const auto& [name, tenant] : all.tenants) {
     const auto wrong = [&, &at = name](const std::string& words) {
       report.error(root.at("tenants").named(at).origin("parent"), "tenants." + at + ".parent", words);

@@ -205,7 +205,7 @@ std::string_view AttemptLoop::special_fallback() const {
 Task<void> AttemptLoop::ask_instead(std::string_view model) {
   auto plan = routing::resolve(context_.snapshot.models, model, false);
   if (!plan) {
-    co_return;  // the configuration was checked: it names a model
+    co_return;  // a key or tenant of the store may name what is no model: the refusal stands
   }
   AttemptLoop other(
       {.attempt = context_.attempt, .snapshot = context_.snapshot, .plan = *plan, .recovery = context_.recovery});

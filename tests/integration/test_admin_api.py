@@ -69,6 +69,18 @@ def test_what_is_written_is_what_is_read_back_and_the_key_is_shown_once(weir):
         assert text not in ask(weir, "GET", path).body.decode()
 
 
+def test_a_substitute_that_is_no_model_yet_is_told(weir):
+    key = make(weir, "/keys", label="sub", quotas=[{"tokens": 0, "substitute": "nosuch"}])
+    assert ["`nosuch`" in notice for notice in key["notices"]] == [True]
+    refused = weir.chat("quick", {"X-API-Key": key["key"]})
+    assert refused.status == 402 and "The quota of this key is 0" in refused.json["error"]["message"], refused
+    tenant = make(weir, "/tenants", name="sub", quotas=[{"tokens": 1, "substitute": "nosuch"}])
+    assert ["`nosuch`" in notice for notice in tenant["notices"]] == [True]
+    for path in (f"/keys/{key['id']}", "/tenants/sub"):
+        assert "`nosuch`" in ask(weir, "PATCH", path, {"limits": {"in_flight": 2}}).json["notices"][0]
+        assert "notices" not in ask(weir, "PATCH", path, {"budgets": None, "quotas": None}).json
+
+
 def test_a_key_is_changed_rotated_and_revoked(weir):
     made = make(weir, "/keys", label="changed", limits={"in_flight": 2})
     path = f"/keys/{made['id']}"
