@@ -39,8 +39,11 @@ std::string_view Delivered::obstacle() const {
   if (texts_.empty()) {
     return "nothing of its text had left";
   }
-  const bool whole = std::ranges::all_of(texts_, [](const Text& text) { return text.pieces.whole(); });
-  return whole ? std::string_view() : "it broke off inside a character";
+  return is_known() ? std::string_view() : "it broke off inside a character";
+}
+
+bool Delivered::is_known() const {
+  return begun_ && !given_up_ && std::ranges::all_of(texts_, [](const Text& text) { return text.pieces.whole(); });
 }
 
 bool Delivered::is_content_alone() const {

@@ -47,6 +47,8 @@ class Delivered {
 
   /// Why no other answer can go on with it; empty: one can.
   [[nodiscard]] std::string_view obstacle() const;
+  /// All that went to the caller is in texts(), which is empty where it was an empty text.
+  [[nodiscard]] bool is_known() const;
   /// One text of one choice, its content: what can be put in front of another answer.
   [[nodiscard]] bool is_content_alone() const;
   [[nodiscard]] const std::vector<Text>& texts() const { return texts_; }

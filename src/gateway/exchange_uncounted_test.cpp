@@ -79,6 +79,26 @@ TEST_F(UncountedTest, a_stream_without_usage_is_counted_beside_the_caller_and_th
   EXPECT_EQ(metered(), std::pair(8.0, 5.0));
 }
 
+TEST_F(UncountedTest, a_stream_with_an_empty_text_is_counted_as_the_whole_answer_is) {
+  a_->scripts = {stream_of({role, stop, done})};
+  run_for_caller(hi);
+  EXPECT_EQ(sink_->body, role + stop + done);
+  ASSERT_EQ(counting_.jobs.size(), 1U);
+  EXPECT_TRUE(counting_.jobs[0].texts.empty());
+  counting_.count(tokens::Count{.input = 8, .output = 0});
+  wait_for_record(1s);
+  EXPECT_EQ(record().usage.output_tokens, 0);
+  EXPECT_EQ(record().usage_source, ledger::UsageSource::counted);
+
+  again();
+  const std::string tool = chunk(R"({"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","type":"function",)"
+                                 R"("function":{"name":"f","arguments":""}}]},"finish_reason":null})");
+  a_->scripts = {stream_of({role, tool, stop, done})};
+  run(hi, "only-a");
+  EXPECT_EQ(record().usage_source, ledger::UsageSource::estimated) << "it was no text alone";
+  EXPECT_EQ(counting_.jobs.size(), 1U);
+}
+
 TEST_F(UncountedTest, a_whole_answer_without_usage_is_counted_too) {
   a_->scripts = {whole(200, reply_body)};
   run_for_caller(hi, false);

@@ -40,7 +40,7 @@ std::int64_t estimated_prompt(const Call& call) {
 
 std::int64_t estimated_answer(const Call& call, const ledger::AttemptRecord& row, const Uncounted* uncounted,
                               const Delivered* text) {
-  if (text != nullptr && text->obstacle().empty()) {
+  if (text != nullptr && text->is_known()) {
     std::int64_t sum = 0;
     for (const Delivered::Text& one : text->texts()) {
       sum += tokens::estimate(one.bytes);
@@ -63,7 +63,7 @@ std::optional<tokens::CountJob> job_for(const Core& core, const Call& call, cons
   const auto choice =
       tokens::encoding_of(std::string_view(row.target).substr(slash == std::string::npos ? 0 : slash + 1));
   const bool is_embedding = &call.operation() == &openai::embedding;
-  const bool has_text = text != nullptr && text->obstacle().empty();
+  const bool has_text = text != nullptr && text->is_known();
   if (core.counting == nullptr || !choice.known || row.end_state != ledger::EndState::complete ||
       !row.recovery.empty() || (!has_text && uncounted.reply.empty() && !is_embedding)) {
     return std::nullopt;

@@ -50,6 +50,13 @@ def call(weir, model, messages=MESSAGES, stream=False):
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_a_word_is_counted_too(upstream, weir, stream):
+    upstream.always("ok", usage=False, text="")
+    record = weir.record(call(weir, "known", stream=stream).request_id)
+    assert (record["usage_source"], record["tokens_in"], record["tokens_out"]) == ("counted", 30, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model, prompt", [("known", 30), ("older", 32)])
 def test_a_known_model_is_counted_as_its_provider_would(weir, model, prompt, stream):
     reply = call(weir, model, stream=stream)

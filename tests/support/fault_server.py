@@ -555,6 +555,9 @@ class Connection:
         await self._write(response(200, body, headers))
         return True
 
+    def _text(self, behaviour: Behaviour) -> str:
+        return self.server.text if behaviour.text is None else behaviour.text
+
     def _body(self, request: RecordedRequest, behaviour: Behaviour) -> bytes:
         body = self._chat_body(request, behaviour)
         if behaviour.kind in {"malformed", "error_event"} or behaviour.body is not None:
@@ -572,7 +575,7 @@ class Connection:
                 answer["usage"] = {"prompt_tokens": 8, "total_tokens": 8}
             return json.dumps(answer).encode()
         if is_text_completion(request):
-            choice = {"text": behaviour.text or self.server.text, "index": 0, "logprobs": None, "finish_reason": "stop"}
+            choice = {"text": self._text(behaviour), "index": 0, "logprobs": None, "finish_reason": "stop"}
             return json.dumps({**json.loads(body), "id": f"cmpl-{request.number}", "object": "text_completion", "choices": [choice]}).encode()
         return body
 
@@ -583,7 +586,7 @@ class Connection:
             return json.dumps({"error": UPSTREAM_ERROR}).encode()
         if behaviour.body is not None:
             return behaviour.body.encode()
-        message: dict[str, Any] = {"role": "assistant", "content": behaviour.text or self.server.text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": self._text(behaviour), "refusal": None}
         reason = "stop"
         if behaviour.kind == "tools":
             message["content"], message["tool_calls"], reason = None, TOOL_CALLS, "tool_calls"
@@ -656,7 +659,7 @@ class Connection:
             if kind in {"error_event", "end_early"}:
                 raise Finished
 
-        deltas = [{"content": part} for part in divide(behaviour.text or self.server.text, behaviour.events)]
+        deltas = [{"content": part} for part in divide(self._text(behaviour), behaviour.events)]
         reason = "stop"
         if kind == "tools" or behaviour.tools:
             deltas, reason = list(tool_deltas()), "tool_calls"
