@@ -4,11 +4,13 @@ WEIR_GOLDEN_UPDATE=1 writes what the sessions print today into the documents; lo
 """
 
 import os
+import re
+import textwrap
 
 import pytest
 
 from doc_snippets import agrees, replay, run, snippets, update
-from weir_server import Weir, run_weir
+from weir_server import ROOT, Weir, run_weir
 
 RUNNABLE = {"python", "js", "sh"}
 
@@ -47,6 +49,36 @@ def test_the_sessions_of_troubleshooting(tmp_path):
     (config,) = [snippet.text for snippet in snippets("docs/troubleshooting.md") if snippet.language == "yaml"]
     with Weir(tmp_path, config, WEIR_LISTEN="127.0.0.1:0") as weir:
         check_sessions("docs/troubleshooting.md", weir)
+
+
+# What the fragments of these pages speak of and do not hold.
+ELSEWHERE = {
+    "providers": """providers:
+  openai: {dialect: openai, keys: [sk-openai]}
+  deepseek: {dialect: deepseek, keys: [sk-deepseek]}
+  home: {dialect: openai, base_url: "http://127.0.0.1:9/v1", keys: none}
+""",
+    "models": "models: {gpt-4o: openai/gpt-4o, small: openai/gpt-4o-mini}\n",
+}
+FRAGMENTS = [
+    pytest.param(textwrap.dedent(text), id=f"{page}-{number}")
+    for page in ("limits", "budgets", "prices", "providers")
+    for number, text in enumerate(re.findall(r"^ *```yaml\n(.*?)^ *```$", (ROOT / f"docs/{page}.md").read_text(), re.MULTILINE | re.DOTALL))
+]
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_a_fragment_of_a_configuration_is_good(tmp_path, fragment):
+    (tmp_path / "secret").write_text("sk-from-a-file")
+    text = fragment.replace("/run/secrets/openai", str(tmp_path / "secret"))
+    if "on_context_window: long" in text:
+        text += "  long: home/long\n  open: home/open\n"
+    sections = re.findall(r"^(\w+):", text, re.MULTILINE)
+    text += "".join(rest for name, rest in ELSEWHERE.items() if name not in sections and "providers" not in sections)
+    (tmp_path / "weir.yaml").write_text(text)
+    keys = {"BATCH_KEY": "the-batch-key-0001", "GROQ_API_KEY": "sk-groq", "OPENAI_API_KEY": "sk-openai"}
+    checked = run_weir("check", directory=tmp_path, **keys)
+    assert checked.returncode == 0 and not checked.stderr, checked
 
 
 def test_the_session_of_operations(tmp_path):
