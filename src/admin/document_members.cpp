@@ -22,8 +22,46 @@ std::unexpected<Error> refuse(std::string_view path, std::string_view what) {
   return fail(Code::invalid_request, fmt::format("{} {}", path, what));
 }
 
+/// Of Unicode's C0 or C1, or a DEL. `text` is UTF-8, where C1 is 0xC2 and a byte below 0xA0.
 bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (byte < ' ' || byte == 0x7F || c1) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// A name that is a word can stand in a path; behind another one the path would say too much.
+bool is_word(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+/// Half a surrogate pair is JSON, but no text: who reads it back may get something else, or nothing.
+Result<void> check_texts(const text::JsonValue& value, const std::string& path) {
+  constexpr std::string_view half = "holds half a surrogate pair, which is no character";
+  Result<void> result;
+  if (value.kind == text::JsonKind::string && !text::unescape(value.string_raw())) {
+    result = refuse(path, half);
+  } else if (value.kind == text::JsonKind::array) {
+    std::size_t index = 0;
+    text::for_each_element(value.raw, [&](const text::JsonValue& element) {
+      result = check_texts(element, fmt::format("{}[{}]", path, index++));
+      return result.has_value();
+    });
+  } else if (value.kind == text::JsonKind::object) {
+    text::for_each_member(value.raw, [&](const text::JsonMember& member) {
+      const auto name = text::unescape(member.key_raw);
+      result = name ? check_texts(member.value, is_word(*name) ? path + "." + *name : path)
+                    : refuse(path, fmt::format("has a member whose name {}", half));
+      return result.has_value();
+    });
+  }
+  return result;
 }
 
 }  // namespace
@@ -136,6 +174,9 @@ Result<void> read_object(const text::JsonValue& value, std::string_view path, st
   }
   if (value.kind != text::JsonKind::object) {
     return refuse(path, fmt::format("is {}, and has to be an object", to_string(value.kind)));
+  }
+  if (auto good = check_texts(value, std::string(path)); !good) {
+    return good;
   }
   into = value.raw;
   return {};

@@ -30,7 +30,7 @@ Result<void> read_moment(const text::JsonValue& value, std::string_view path, st
 /// as it was written.
 Result<void> read_list(const text::JsonValue& value, std::string_view path, std::string_view fallback,
                        std::string_view (*check)(std::string_view), std::string& into);
-/// An object of any members, kept as it was written.
+/// An object of any members, kept as it was written. All names and texts in it are Unicode.
 Result<void> read_object(const text::JsonValue& value, std::string_view path, std::string& into);
 
 /// The limits, budgets and quotas of a key or tenant, kept as they were written.

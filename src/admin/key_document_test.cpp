@@ -71,6 +71,11 @@ TEST(KeyDocument, changes_what_it_names_and_null_is_the_default) {
   EXPECT_EQ(changed, default_key());
 }
 
+TEST(KeyDocument, takes_every_character_that_is_one) {
+  EXPECT_EQ(error_of(R"({"label": "\u00a0\u00e9\ud83d\ude00", "metadata": {"\ud83d\ude00": "\ud83d\ude00\u0000"}})"),
+            "");
+}
+
 TEST(KeyDocument, takes_no_label_that_would_pass_for_one_of_weir_s_own) {
   for (const std::string_view label : {"weir-probe", "config:admin_key", "config:laptop"}) {
     EXPECT_TRUE(error_of(R"({"label": ")" + std::string(label) + "\"}").starts_with("label: ")) << label;
@@ -100,6 +105,9 @@ TEST(KeyDocument, says_where_it_is_wrong_and_what_is_allowed) {
            {R"({"label": 5})", "label", "a number, and has to be a string"},
            {R"({"label": "a\u0000b"})", "label", "character"},
            {R"({"label": "\ud800"})", "label", "character"},
+           {R"({"label": "a\u0085b"})", "label", "character"},
+           {"{\"user\": \"\u009f\"}", "user", "character"},
+           {R"({"models": ["a", "\u0080"]})", "models[1]", "character"},
            {R"({"role": "root"})", "role", "user, operator, admin, bootstrap"},
            {R"({"role": "amdin"})", "role", "did you mean \"admin\"?"},
            {R"({"tenant": ""})", "tenant", "is empty"},
@@ -112,6 +120,11 @@ TEST(KeyDocument, says_where_it_is_wrong_and_what_is_allowed) {
            {R"({"expires_at": "tomorrow"})", "expires_at", "2027-01-31"},
            {R"({"expires_at": 1800000000})", "expires_at", "2027-01-31"},
            {R"({"metadata": []})", "metadata", "has to be an object"},
+           {R"({"metadata": {"a": "\ud800"}})", "metadata.a", "surrogate"},
+           {R"({"metadata": {"a": "\udc00\ud800"}})", "metadata.a", "surrogate"},
+           {R"({"metadata": {"a": {"b": [1, ["\udfff"]]}}})", "metadata.a.b[1][0]", "surrogate"},
+           {R"({"metadata": {"a": {"\ud800": 1}}})", "metadata.a", "name holds half a surrogate"},
+           {R"({"metadata": {"two words": "\ud800"}})", "metadata", "surrogate"},
            {R"({"limits": []})", "limits", "has to be an object"},
            {R"({"limits": {"request": "1/1s"}})", "limits.request", "did you mean \"requests\"?"},
            {R"({"limits": {"requests": "many"}})", "limits.requests", "100/60s"},
@@ -197,6 +210,8 @@ TEST(TenantDocument, says_where_it_is_wrong) {
                                         {R"({"id": "a/b"})", "id has to be"},
                                         {R"({"id": ""})", "id has to be"},
                                         {R"({"id": "a", "nmae": "x"})", "did you mean \"name\"?"},
+                                        {R"({"id": "a", "name": "x\u009b"})", "name holds a character"},
+                                        {R"({"id": "a", "metadata": {"b": ["\udc00"]}})", "metadata.b[0] holds half"},
                                         {R"({"id": "a", "limits": {"in_flight": 0}})", "limits.in_flight"},
                                         {R"({"id": "a", "created_at": "2027-01-01"})", "leave it out"}}) {
     store::Tenant tenant;
