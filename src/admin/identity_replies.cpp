@@ -132,7 +132,8 @@ void add_endpoints(api::Registry& registry, Identities* const& identities,
                   .upstream_path = "",
                   .auth = gateway::AuthClass::admin,
                   .limits = gateway::LimitsClass::admin,
-                  .summary = endpoint.summary},
+                  .summary = endpoint.summary,
+                  .parameters = endpoint.parameters},
                  [&identities, handler = endpoint.handler](api::ApiRequest& request) {
                    return answer(request, identities, handler);
                  });

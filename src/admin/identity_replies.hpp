@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ struct IdentityEndpoint {
   std::string_view path;
   Task<void> (*handler)(api::ApiRequest&, Identities&);
   std::string_view summary;
+  std::span<const std::string_view> parameters{};
 };
 void add_endpoints(api::Registry& registry, Identities* const& identities,
                    std::initializer_list<IdentityEndpoint> endpoints);

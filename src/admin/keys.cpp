@@ -69,11 +69,6 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
 }
 
 Result<store::KeyQuery> read_key_query(std::string_view query) {
-  static constexpr std::array<std::string_view, 8> names = {"tenant", "user",    "label", "role",
-                                                            "active", "revoked", "limit", "after"};
-  if (auto known = check_names(query, names); !known) {
-    return std::unexpected(std::move(known.error()));
-  }
   store::KeyQuery read;
   for (const auto& [name, into] : {std::pair{std::string_view("tenant"), &read.tenant},
                                    {"user", &read.user},
@@ -203,12 +198,15 @@ Task<void> revoke(api::ApiRequest& request, Identities& identities) {
 }  // namespace
 
 void add_key_endpoints(api::Registry& registry, Identities* const& identities) {
+  static constexpr std::array<std::string_view, 8> filters = {"tenant", "user",    "label", "role",
+                                                              "active", "revoked", "limit", "after"};
   // What has more behind its {id} stands before what has nothing.
   add_endpoints(registry, identities,
                 {{"POST", "/admin/v1/keys", create, "Makes a caller key; its text is shown in this reply alone."},
                  {"GET", "/admin/v1/keys", list,
                   "Caller keys, the newest first, those of the configuration last: "
-                  "`?tenant=&user=&label=&role=&active=&revoked=&limit=&after=`."},
+                  "`?tenant=&user=&label=&role=&active=&revoked=&limit=&after=`.",
+                  filters},
                  {"POST", "/admin/v1/keys/{id}/rotate", rotate,
                   R"(A new text for a key; the one before opens for an hour more, or as `{"overlap":"10m"}` says.)"},
                  {"GET", "/admin/v1/keys/{id}", show, "A caller key, without its text."},

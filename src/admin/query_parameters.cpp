@@ -6,7 +6,6 @@
 #include <charconv>
 
 #include "http/target.hpp"
-#include "settings/nearest.hpp"
 
 namespace weir::admin {
 
@@ -29,20 +28,6 @@ Result<std::string> parameter(std::string_view query, std::string_view name) {
     return fail(Code::invalid_request, fmt::format("`{}` is not escaped as a URL is.", name));
   }
   return text;
-}
-
-Result<void> check_names(std::string_view query, std::span<const std::string_view> known) {
-  while (!query.empty()) {
-    const std::string_view part = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), part.size() + 1));
-    const std::string_view name = part.substr(0, part.find('='));
-    if (!name.empty() && std::ranges::find(known, name) == known.end()) {
-      return fail(Code::invalid_request,
-                  fmt::format("There is no parameter `{}` here; there are {}{}", name, fmt::join(known, ", "),
-                              settings::did_you_mean(name, {known.begin(), known.end()})));
-    }
-  }
-  return {};
 }
 
 Result<int> read_limit(std::string_view query) {

@@ -1,17 +1,13 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
 
-/// The query of an admin endpoint. Errors: invalid_request, with what is allowed.
+/// The query of an admin endpoint, whose names the router knows. Errors: invalid_request, with what is allowed.
 namespace weir::admin {
-
-/// The names of all parameters must be known: a misspelt filter would show what was not asked for.
-Result<void> check_names(std::string_view query, std::span<const std::string_view> known);
 
 /// A parameter as text; empty where it is absent.
 Result<std::string> parameter(std::string_view query, std::string_view name);

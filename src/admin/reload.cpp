@@ -7,6 +7,7 @@
 #include "admin/identity_replies.hpp"
 #include "api/reply.hpp"
 #include "platform/signal.hpp"
+#include "settings/json_members.hpp"
 #include "text/json_value.hpp"
 
 namespace weir::admin {
@@ -26,11 +27,26 @@ void append_list(std::string& out, std::string_view name, const std::vector<std:
   out += ']';
 }
 
+/// A reload takes no wishes: a body is absent, or an empty object.
+Result<void> check_nothing(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    return {};
+  }
+  auto document = check_document(body);
+  return document ? settings::read_members(body, "", {},
+                                           [](std::string_view, const text::JsonValue&) { return Result<void>(); })
+                  : document;
+}
+
 Task<void> reload(api::ApiRequest& request, Reloading* reloading, Identities* identities) {
   if (reloading == nullptr) {
     co_await api::reply_error(request, {.code = Code::not_found,
                                         .message = "This gateway was not started from a configuration that it could "
                                                    "load again."});
+    co_return;
+  }
+  if (const auto empty = check_nothing(request.http.body); !empty) {
+    co_await reply_refusal(request, empty.error());
     co_return;
   }
   struct Waiting {

@@ -99,10 +99,7 @@ Task<Result<Found>> find_record(api::ApiRequest& request, const ledger::RequestR
 
 Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
                        store::Worker* worker) {
-  static constexpr std::array<std::string_view, 1> names = {"story"};
-  const std::string_view query = request.http.head.target.query;
-  const auto known = check_names(query, names);
-  const auto story = known ? read_flag_parameter(query, "story") : std::unexpected(known.error());
+  const auto story = read_flag_parameter(request.http.head.target.query, "story");
   if (!story) {
     co_await api::reply_error(request, story.error());
     co_return;
@@ -203,13 +200,17 @@ Task<void> list_requests(api::ApiRequest& request, const ledger::RequestRing& ri
 
 void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& ring, const ledger::LiveHub& calls,
                            store::Worker* const& store) {
+  static constexpr std::array<std::string_view, 1> options = {"story"};
+  static constexpr std::array<std::string_view, 7> filters = {"key",  "tenant", "model", "status",
+                                                              "from", "limit",  "after"};
   registry.add({.method = "GET",
                 .path = "/admin/v1/requests/{id}",
                 .upstream_path = "",
                 .auth = gateway::AuthClass::admin,
                 .limits = gateway::LimitsClass::admin,
                 .summary = "What happened in a call: each attempt, why it was left, timings; "
-                           "with `?story=true` also told in words."},
+                           "with `?story=true` also told in words.",
+                .parameters = options},
                [&ring, &calls, &store](api::ApiRequest& request) { return one_request(request, ring, calls, store); });
   registry.add(
       {.method = "GET",
@@ -218,7 +219,8 @@ void add_request_endpoints(api::Registry& registry, const ledger::RequestRing& r
        .auth = gateway::AuthClass::admin,
        .limits = gateway::LimitsClass::admin,
        .summary = "Calls that ended, the newest first, with their attempts: "
-                  "`?key=&tenant=&model=&status=&from=&limit=&after=`; `next` is the `after` of the next page."},
+                  "`?key=&tenant=&model=&status=&from=&limit=&after=`; `next` is the `after` of the next page.",
+       .parameters = filters},
       [&ring, &store](api::ApiRequest& request) { return list_requests(request, ring, store); });
 }
 

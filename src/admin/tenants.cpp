@@ -49,17 +49,12 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
 }
 
 Task<void> list(api::ApiRequest& request, Identities& identities) {
-  static constexpr std::array<std::string_view, 3> names = {"parent", "limit", "after"};
   const std::string_view query = request.http.head.target.query;
-  const auto known = check_names(query, names);
   const auto parent = parameter(query, "parent");
   const auto after = parameter(query, "after");
   const auto limit = read_limit(query);
-  if (!known || !parent || !after || !limit) {
-    co_await api::reply_error(request, !known    ? known.error()
-                                       : !parent ? parent.error()
-                                       : !after  ? after.error()
-                                                 : limit.error());
+  if (!parent || !after || !limit) {
+    co_await api::reply_error(request, !parent ? parent.error() : !after ? after.error() : limit.error());
     co_return;
   }
   const auto body = co_await ask(request, identities,
@@ -109,10 +104,11 @@ Task<void> remove(api::ApiRequest& request, Identities& identities) {
 }  // namespace
 
 void add_tenant_endpoints(api::Registry& registry, Identities* const& identities) {
+  static constexpr std::array<std::string_view, 3> filters = {"parent", "limit", "after"};
   add_endpoints(
       registry, identities,
       {{"POST", "/admin/v1/tenants", create, "Makes a tenant."},
-       {"GET", "/admin/v1/tenants", list, "Tenants by id: `?parent=&limit=&after=`."},
+       {"GET", "/admin/v1/tenants", list, "Tenants by id: `?parent=&limit=&after=`.", filters},
        {"GET", "/admin/v1/tenants/{id}", show, "A tenant."},
        {"PATCH", "/admin/v1/tenants/{id}", change, "Changes the members that are sent; null is the default."},
        {"DELETE", "/admin/v1/tenants/{id}", remove, "Removes a tenant to which no keys and no tenants belong."}});

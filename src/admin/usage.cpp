@@ -1,5 +1,7 @@
 #include "admin/usage.hpp"
 
+#include <array>
+
 #include "admin/call_query.hpp"
 #include "api/reply.hpp"
 #include "http/headers.hpp"
@@ -51,6 +53,8 @@ Task<void> usage(api::ApiRequest& request, const ledger::RequestRing& ring, stor
 }  // namespace
 
 void add_usage_endpoint(api::Registry& registry, const ledger::RequestRing& ring, store::Worker* const& store) {
+  static constexpr std::array<std::string_view, 7> filters = {"group_by", "key", "tenant", "model",
+                                                              "from",     "to",  "format"};
   registry.add(
       {.method = "GET",
        .path = "/admin/v1/usage",
@@ -59,7 +63,8 @@ void add_usage_endpoint(api::Registry& registry, const ledger::RequestRing& ring
        .limits = gateway::LimitsClass::admin,
        .summary = "Requests, tokens and cost, `?group_by=day,tenant,key,model&key=&tenant=&model=&from=&to=`; as "
                   "JSON, or as CSV with "
-                  "`&format=csv`."},
+                  "`&format=csv`.",
+       .parameters = filters},
       [&ring, &store](api::ApiRequest& request) { return usage(request, ring, store); });
 }
 

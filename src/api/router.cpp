@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/query_names.hpp"
 #include "api/reply.hpp"
 #include "base/ids.hpp"
 #include "dialects/openai/errors.hpp"
@@ -72,6 +73,12 @@ Task<void> Router::handle(const http::Request& request, http::ResponseWriter& re
     core_.call_metrics.caller_refused(refusal->code);
     co_await reply_error(api, *refusal);
     co_return;
+  }
+  if (api.endpoint.auth == gateway::AuthClass::admin) {
+    if (const auto refusal = refuse_unknown(request.head.target.query, api.endpoint.parameters)) {
+      co_await reply_json(api, openai::request_error_status, openai::error_body(*refusal));
+      co_return;
+    }
   }
   co_await match.entry->handler(api);
 }

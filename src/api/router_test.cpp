@@ -43,12 +43,14 @@ class Endpoints : public testing::Test {
     add_inference_endpoints(registry_);
     add_model_endpoints(registry_, directory_);
     add_status_endpoints(registry_, ready_, metrics_);
+    static constexpr std::array<std::string_view, 1> story = {"story"};
     registry_.add({.method = "GET",
                    .path = "/admin/v1/things/{id}",
                    .upstream_path = "",
                    .auth = gateway::AuthClass::admin,
                    .limits = gateway::LimitsClass::admin,
-                   .summary = ""},
+                   .summary = "",
+                   .parameters = story},
                   [](ApiRequest& request) { return echo_rest(request); });
     registry_.add({.method = "POST", .path = "/v1/models", .upstream_path = "", .summary = ""},
                   [](ApiRequest& request) { return reply_json(request, 200, "{}"); });
@@ -162,6 +164,17 @@ TEST_F(Endpoints, admin_answers_loopback_names_alone) {
     EXPECT_EQ(ask("GET /admin/v1/things/x", fields).status, 403) << fields;
   }
   EXPECT_EQ(ask("GET /admin/v1/things/a/b").body, R"({"rest":"a/b"})");
+}
+
+TEST_F(Endpoints, admin_takes_no_parameter_that_it_does_not_know) {
+  EXPECT_EQ(ask("GET /admin/v1/things/x?story=true").status, 200);
+  const Reply refused = ask("GET /admin/v1/things/x?story=true&stroy=1");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.error().at("param").as_string(), "stroy");
+  EXPECT_NE(refused.error().at("message").as_string().find("did you mean \"story\"?"), std::string::npos);
+  EXPECT_EQ(ask("GET /admin/v1/things/x?stroy=1", "Host: evil.example\r\n").status, 403)
+      << "who may not ask is told so";
+  EXPECT_EQ(ask("GET /v1/models?anything=1").status, 200) << "callers' programs send what they like";
 }
 
 TEST_F(Endpoints, a_call_that_cannot_be_read_is_refused_by_name) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "dialects/openai/operation.hpp"
@@ -22,6 +23,9 @@ struct Endpoint {
   AuthClass auth = AuthClass::caller;
   LimitsClass limits = LimitsClass::inference;
   std::string_view summary;  // one sentence
+  /// The names that its query may have; outlive it. Of those that administer any other is refused before they are
+  /// asked.
+  std::span<const std::string_view> parameters{};
 };
 
 }  // namespace weir::gateway

@@ -153,6 +153,23 @@ def test_keys_of_the_configuration_are_shown_and_changed_there_alone(weir):
     assert revoke.returncode == 1 and "auth.keys" in revoke.stderr
 
 
+def test_a_wish_that_is_not_known_is_refused_before_anything_is_done(weir):
+    made = make(weir, "/keys", label="wished")
+    path = f"/keys/{made['id']}"
+    before = ask(weir, "GET", "/audit?limit=1").json["data"]
+    for method, at, document in (
+        ("DELETE", f"{path}?dry_run=true", None), ("PATCH", f"{path}?foo=1", {"label": "other"}), ("GET", f"{path}?foo=1", None),
+        ("POST", f"{path}/rotate?foo=1", None), ("POST", "/keys?foo=1", {"label": "wished"}), ("POST", "/reload?foo=1", None),
+    ):  # fmt: skip
+        refused = ask(weir, method, at, document)
+        assert refused.status == 400 and refused.json["error"]["param"] == at.split("?")[1].split("=")[0], refused
+    assert ask(weir, "GET", path).json == {name: value for name, value in made.items() if name != "key"}
+    refused = ask(weir, "POST", "/reload", {"force": True})
+    assert refused.status == 400 and refused.json["error"]["param"] == "force"
+    assert ask(weir, "GET", "/audit?limit=1").json["data"] == before
+    assert ask(weir, "POST", "/reload", {}).status == 200
+
+
 def test_keys_are_listed_page_by_page(weir):
     ids = [make(weir, "/keys", label="paged", tenant="pages")["id"] for _ in range(5)]
     seen, after = [], ""

@@ -66,6 +66,17 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere(document):
             at = at[part]
 
 
+def test_what_administers_takes_the_parameters_that_it_names_and_no_other(weir, document):
+    for (method, path), operation in operations(document).items():
+        if path.startswith("/admin"):
+            names = [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+            refused = weir.request(method, re.sub(r"{\w+}", "none", path) + "?nonsense=1")
+            assert refused.status == 400, (method, path, refused)
+            error = refused.json["error"]
+            assert error["param"] == "nonsense"
+            assert error["message"] == f"There is no parameter `nonsense` here; there are {', '.join(names) or 'none'}", (method, path)
+
+
 def check(document, method: str, path: str, reply) -> None:
     operation = operations(document)[(method, path)]
     answer = operation["responses"].get(str(reply.status), operation["responses"]["default"])
