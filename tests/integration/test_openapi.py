@@ -113,6 +113,9 @@ def test_real_replies_are_as_it_says(weir, document):
     assert made.status == 201
     key = f"/admin/v1/keys/{made.json['id']}"
     ask("PATCH", "/admin/v1/keys/{id}", key, {"user": "ada", "metadata": {"a": 1}})
+    nothing = {"requests": None, "tokens": None, "in_flight": None}
+    assert ask("PATCH", "/admin/v1/keys/{id}", key, {"limits": nothing}).json["limits"] == nothing
+    ask("GET", "/admin/v1/keys", "/admin/v1/keys?tenant=other")
     ask("GET", "/admin/v1/keys/{id}", key)
     assert ask("POST", "/admin/v1/keys/{id}/rotate", f"{key}/rotate").status == 200
     ask("GET", "/admin/v1/keys", "/admin/v1/keys?limit=1")
@@ -125,7 +128,23 @@ def test_real_replies_are_as_it_says(weir, document):
     ask("GET", "/admin/v1/usage", "/admin/v1/usage?format=csv")
     ask("POST", "/admin/v1/breakers/{target}", "/admin/v1/breakers/m/x", {"state": "closed"})
     ask("POST", "/admin/v1/reload")
+    assert ask("GET", "/ui").status == 308
     streams = {"/admin/v1/live", "/ui", "/ui/"}
     for method, path in operations(document):
         if method == "GET" and "{" not in path and path not in streams:
             assert ask(method, path).status == 200, path
+
+
+def test_an_unhealthy_weir_answers_as_it_says(weir, document):
+    def set_breakers(state: str) -> None:
+        for target in ("m/x", "m/*"):
+            assert weir.request("POST", f"/admin/v1/breakers/{target}", json.dumps({"state": state}).encode()).status == 200
+
+    weir.record(weir.chat("quick").request_id)
+    set_breakers("open")
+    for path in ("/health", "/health/detailed", "/health/providers"):
+        reply = weir.request("GET", path)
+        assert reply.status == 503, (path, reply)
+        check(document, "GET", path, reply)
+    set_breakers("closed")
+    assert "503" in operations(document)[("GET", "/readyz")]["responses"]
