@@ -101,7 +101,7 @@ Result<Asked> read_query(std::string_view query) {
 Task<void> list(api::ApiRequest& request) {
   const auto asked = read_query(request.http.head.target.query);
   if (!asked) {
-    co_await api::reply_error(request, asked.error());
+    co_await reply_refusal(request, asked.error());
     co_return;
   }
   std::vector<Budgets::Standing> rows;

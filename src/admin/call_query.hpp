@@ -8,7 +8,8 @@
 #include "platform/clock.hpp"
 #include "store/store.hpp"
 
-/// From the query of an admin endpoint to a question for the store. Errors: invalid_request, with what is allowed.
+/// From the query of an admin endpoint to a question for the store. Errors: invalid_request, beginning with the
+/// `name` of the parameter, with what is allowed.
 namespace weir::admin {
 
 /// `2026-11-21`, or a moment of RFC 3339 (`2026-11-21T09:30:00Z`, `...+01:00`).

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "admin/document_members.hpp"
+
 namespace weir::admin {
 namespace {
 
@@ -65,6 +67,7 @@ TEST(RequestQuery, refuses_what_it_does_not_understand_and_says_what_it_would) {
     ASSERT_FALSE(refused.has_value()) << query;
     EXPECT_EQ(refused.error().code, Code::invalid_request);
     EXPECT_TRUE(refused.error().message.contains(words)) << refused.error().message;
+    EXPECT_EQ(path_in(refused.error().message), std::string_view(query).substr(0, std::string_view(query).find('=')));
   }
 }
 

@@ -241,6 +241,9 @@ void append_raw(std::string& out, std::string_view name, std::string_view json) 
 }
 
 std::string path_in(std::string_view message) {
+  if (message.starts_with('`')) {
+    return std::string(message.substr(1, message.find('`', 1) - 1));
+  }
   const std::string_view path = message.substr(0, message.find_first_of(": "));
   const bool named = path.size() < message.size() && !path.empty() && path.front() >= 'a' && path.front() <= 'z';
   return named ? std::string(path) : std::string();

@@ -56,7 +56,8 @@ void append_moment(std::string& out, std::string_view name, std::string_view mom
 /// JSON as it is.
 void append_raw(std::string& out, std::string_view name, std::string_view json);
 
-/// Of what the readers here and those of limits and budgets say is wrong: the path in front; empty where there is none.
+/// Of what the readers here and those of limits and budgets say is wrong: the path in front, or the parameter of a
+/// query, which stands between backquotes; empty where there is none.
 [[nodiscard]] std::string path_in(std::string_view message);
 
 }  // namespace weir::admin

@@ -24,7 +24,7 @@ inline constexpr std::string_view not_lasting = "Nothing is stored (`store.url` 
 using Question = std::move_only_function<Result<std::string>(store::Store&)>;
 Task<Result<std::string>> ask(api::ApiRequest& request, Identities& identities, Question question);
 
-/// An error about a document names the member at fault, as OpenAI's errors do.
+/// An error about a document or a query names the member or parameter at fault, as OpenAI's errors do.
 Task<void> reply_refusal(api::ApiRequest& request, const Error& error);
 Task<void> reply_read(api::ApiRequest& request, const Result<std::string>& body);
 /// The reply to a change, once it is in force everywhere.

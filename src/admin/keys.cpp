@@ -96,7 +96,7 @@ Result<store::KeyQuery> read_key_query(std::string_view query) {
 Task<void> list(api::ApiRequest& request, Identities& identities) {
   auto query = read_key_query(request.http.head.target.query);
   if (!query) {
-    co_await api::reply_error(request, query.error());
+    co_await reply_refusal(request, query.error());
     co_return;
   }
   const auto body =

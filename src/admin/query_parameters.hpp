@@ -6,7 +6,8 @@
 
 #include "base/result.hpp"
 
-/// The query of an admin endpoint, whose names the router knows. Errors: invalid_request, with what is allowed.
+/// The query of an admin endpoint, whose names the router knows. Errors: invalid_request, beginning with the `name` of
+/// the parameter, with what is allowed.
 namespace weir::admin {
 
 /// A parameter as text; empty where it is absent.

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "admin/call_query.hpp"
+#include "admin/identity_replies.hpp"
 #include "admin/query_parameters.hpp"
 #include "admin/story.hpp"
 #include "api/reply.hpp"
@@ -101,7 +102,7 @@ Task<void> one_request(api::ApiRequest& request, const ledger::RequestRing& ring
                        store::Worker* worker) {
   const auto story = read_flag_parameter(request.http.head.target.query, "story");
   if (!story) {
-    co_await api::reply_error(request, story.error());
+    co_await reply_refusal(request, story.error());
     co_return;
   }
   auto found = co_await find_record(request, ring, calls, worker);
@@ -163,7 +164,7 @@ store::RequestPage page_of_ring(const ledger::RequestRing& ring, const store::Re
 Task<void> list_requests(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
   const auto query = read_request_query(request.http.head.target.query);
   if (!query) {
-    co_await api::reply_error(request, query.error());
+    co_await reply_refusal(request, query.error());
     co_return;
   }
   platform::Loop& loop = request.core.loop;

@@ -54,7 +54,7 @@ Task<void> list(api::ApiRequest& request, Identities& identities) {
   const auto after = parameter(query, "after");
   const auto limit = read_limit(query);
   if (!parent || !after || !limit) {
-    co_await api::reply_error(request, !parent ? parent.error() : !after ? after.error() : limit.error());
+    co_await reply_refusal(request, !parent ? parent.error() : !after ? after.error() : limit.error());
     co_return;
   }
   const auto body = co_await ask(request, identities,

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "admin/call_query.hpp"
+#include "admin/identity_replies.hpp"
 #include "api/reply.hpp"
 #include "http/headers.hpp"
 
@@ -29,7 +30,7 @@ Result<Rows> usage_of_ring(const ledger::RequestRing& ring, const store::UsageQu
 Task<void> usage(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
   const auto question = read_usage_query(request.http.head.target.query);
   if (!question) {
-    co_await api::reply_error(request, question.error());
+    co_await reply_refusal(request, question.error());
     co_return;
   }
   const bool csv = question->csv || request.http.head.headers.value("accept").starts_with("text/csv");

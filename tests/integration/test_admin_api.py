@@ -1,6 +1,7 @@
 """Keys, tenants and the audit log: the admin API and the commands on the real binary."""
 
 import json
+import re
 import sqlite3
 
 import pytest
@@ -180,8 +181,16 @@ def test_keys_are_listed_page_by_page(weir):
     assert seen == sorted(ids, reverse=True), "ids sort by the millisecond in which they were made"
     wrong = ask(weir, "GET", "/keys?tenat=pages")
     assert wrong.status == 400 and 'did you mean "tenant"' in wrong.json["error"]["message"]
-    assert ask(weir, "GET", "/keys?limit=0").status == 400
-    assert ask(weir, "GET", "/keys?active=perhaps").status == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["keys?limit=0", "keys?active=perhaps", "keys?user=%zz", "tenants?limit=x", "audit?from=x", "audit?after=x", "budgets?owner=nobody",
+     "requests?status=good", "requests/last?story=perhaps", "usage?from=x", "usage?format=xml", "usage?group_by=week"],
+)  # fmt: skip
+def test_a_wrong_parameter_is_named(weir, path):
+    refused = ask(weir, "GET", f"/{path}")
+    assert refused.status == 400 and refused.json["error"]["param"] == re.search(r"\?(\w+)", path)[1], refused
 
 
 def test_tenants_are_a_tree(weir):
