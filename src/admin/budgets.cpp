@@ -20,6 +20,7 @@ using ledger::Budgets;
 using ledger::OwnerKind;
 
 constexpr std::size_t standings_max = 20'000;
+constexpr std::array<std::string_view, 5> owners = {"global", "tenant", "user", "key", "model"};
 
 std::string_view unit_of(const Budgets::Standing& one) {
   switch (one.unit) {
@@ -33,6 +34,20 @@ std::string_view unit_of(const Budgets::Standing& one) {
 /// Pages are in the order of these, which no two have in common.
 std::string cursor_of(const Budgets::Standing& one) {
   return fmt::format("{}:{}:{}:{}", ledger::to_string(one.owner), one.id, unit_of(one), ledger::to_string(one.period));
+}
+
+/// An id may have colons of its own: the owner stands before the first, unit and period behind the last two.
+bool is_cursor(std::string_view text) {
+  const std::size_t period = text.rfind(':');
+  const std::size_t unit = period == std::string_view::npos || period == 0 ? period : text.rfind(':', period - 1);
+  const std::size_t owner = text.find(':');
+  if (unit == std::string_view::npos || owner >= unit) {
+    return false;
+  }
+  const std::string_view counted = text.substr(unit + 1, period - unit - 1);
+  return std::ranges::find(owners, text.substr(0, owner)) != owners.end() &&
+         (counted == "usd" || counted == "tokens" || counted == "output_tokens") &&
+         ledger::parse_period_length(text.substr(period + 1)).has_value();
 }
 
 std::string to_json(const Budgets::Standing& one) {
@@ -77,10 +92,8 @@ struct Asked {
 };
 
 Result<Asked> read_query(std::string_view query) {
-  static constexpr std::array<std::string_view, 5> owners = {"global", "tenant", "user", "key", "model"};
   Asked asked;
-  for (const auto& [name, into] :
-       {std::pair{std::string_view("owner"), &asked.owner}, {"id", &asked.id}, {"after", &asked.after}}) {
+  for (const auto& [name, into] : {std::pair{std::string_view("owner"), &asked.owner}, {"id", &asked.id}}) {
     auto text = parameter(query, name);
     if (!text) {
       return std::unexpected(std::move(text.error()));
@@ -90,6 +103,11 @@ Result<Asked> read_query(std::string_view query) {
   if (!asked.owner.empty() && std::ranges::find(owners, asked.owner) == owners.end()) {
     return fail(Code::invalid_request, fmt::format("`owner` is one of {}.", fmt::join(owners, ", ")));
   }
+  auto after = read_after(query, is_cursor);
+  if (!after) {
+    return std::unexpected(std::move(after.error()));
+  }
+  asked.after = std::move(*after);
   const auto limit = read_limit(query);
   if (!limit) {
     return std::unexpected(limit.error());

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "admin/query_parameters.hpp"
+#include "base/ids.hpp"
 #include "ledger/money.hpp"
 #include "text/json_value.hpp"
 
@@ -125,19 +126,19 @@ std::optional<platform::WallTime> parse_time(std::string_view text) {
 
 Result<store::RequestQuery> read_request_query(std::string_view query) {
   store::RequestQuery read;
-  for (const auto& [name, into] : {std::pair{std::string_view("key"), &read.key_id},
-                                   {"tenant", &read.tenant},
-                                   {"model", &read.model},
-                                   {"after", &read.after}}) {
+  for (const auto& [name, into] :
+       {std::pair{std::string_view("key"), &read.key_id}, {"tenant", &read.tenant}, {"model", &read.model}}) {
     auto text = parameter(query, name);
     if (!text) {
       return std::unexpected(std::move(text.error()));
     }
     *into = std::move(*text);
   }
-  if (!read.after.empty() && !read.after.starts_with("req_")) {
-    return refuse("`after` is the `next` of the page before.");
+  auto after = read_after(query, [](std::string_view text) { return is_id(text, "req_"); });
+  if (!after) {
+    return std::unexpected(std::move(after.error()));
   }
+  read.after = std::move(*after);
   const auto status = parameter(query, "status");
   if (!status) {
     return std::unexpected(status.error());

@@ -39,8 +39,8 @@ TEST(ParseTime, takes_days_and_moments) {
 }
 
 TEST(RequestQuery, reads_what_was_asked_for) {
-  const auto query =
-      read_request_query("key=key_1&tenant=acme&model=a%2Fb+c&status=4xx&from=2026-11-21&limit=7&after=req_9");
+  const auto query = read_request_query(
+      "key=key_1&tenant=acme&model=a%2Fb+c&status=4xx&from=2026-11-21&limit=7&after=req_01m82sxkyyjaq05bqysmfj0dmm");
   ASSERT_TRUE(query.has_value()) << query.error().message;
   EXPECT_EQ(query->key_id, "key_1");
   EXPECT_EQ(query->tenant, "acme");
@@ -49,7 +49,7 @@ TEST(RequestQuery, reads_what_was_asked_for) {
   EXPECT_EQ(query->status_to, 499);
   EXPECT_EQ(query->from, store::first_id_at(day));
   EXPECT_EQ(query->limit, 7);
-  EXPECT_EQ(query->after, "req_9");
+  EXPECT_EQ(query->after, "req_01m82sxkyyjaq05bqysmfj0dmm");
   EXPECT_EQ(read_request_query("status=429")->status_from, 429);
   EXPECT_EQ(read_request_query("status=unknown")->end_state, "unknown");
   EXPECT_EQ(read_request_query("")->limit, 100);
@@ -59,6 +59,8 @@ TEST(RequestQuery, refuses_what_it_does_not_understand_and_says_what_it_would) {
   for (const auto& [query, words] : {std::pair{"limit=0", "1 to 1000"},
                                      {"limit=1001", "1 to 1000"},
                                      {"limit=x", "1 to 1000"},
+                                     {"after=5", "`next`"},
+                                     {"after=req_zzz", "`next`"},
                                      {"status=good", "gateway_error"},
                                      {"status=9xx", "gateway_error"},
                                      {"from=soon", "2026-11-21"},

@@ -47,16 +47,21 @@ Result<void> read_role(const JsonValue& value, std::string& role) {
   if (auto read = read_text(value, "role", name_bytes_max, "user", word); !read) {
     return read;
   }
-  if (std::ranges::find(roles, word) == roles.end()) {
-    return fail(Code::invalid_request,
-                fmt::format("role: there is no role \"{}\"; there are {}{}", word, fmt::join(roles, ", "),
-                            settings::did_you_mean(word, {roles.begin(), roles.end()})));
+  if (const std::string wrong = wrong_role(word); !wrong.empty()) {
+    return fail(Code::invalid_request, "role: " + wrong);
   }
   role = std::move(word);
   return {};
 }
 
 }  // namespace
+
+std::string wrong_role(std::string_view word) {
+  return std::ranges::find(roles, word) != roles.end()
+             ? ""
+             : fmt::format("there is no role \"{}\"; there are {}{}", word, fmt::join(roles, ", "),
+                           settings::did_you_mean(word, {roles.begin(), roles.end()}));
+}
 
 store::ApiKey default_key() {
   store::ApiKey key;

@@ -17,6 +17,9 @@ namespace weir::admin {
 /// there. A null is the default. Errors: invalid_request, beginning with the member's path; `key` is then half changed.
 Result<void> read_key_document(std::string_view json, store::ApiKey& key);
 
+/// What is wrong with the name of a role: which there are, and which was meant. Empty where there is one of that name.
+[[nodiscard]] std::string wrong_role(std::string_view word);
+
 /// How long the key before a rotation opens too: `{"overlap": "10m"}`, in seconds; an empty text: one hour.
 Result<std::chrono::milliseconds> read_rotation(std::string_view json);
 

@@ -68,19 +68,30 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
   co_await reply_changed(request, identities, 201, body);
 }
 
+bool is_key_cursor(std::string_view text) {
+  return is_id(text, "key_") || text.starts_with(configured_key_prefix);
+}
+
 Result<store::KeyQuery> read_key_query(std::string_view query) {
   store::KeyQuery read;
   for (const auto& [name, into] : {std::pair{std::string_view("tenant"), &read.tenant},
                                    {"user", &read.user},
                                    {"label", &read.label},
-                                   {"role", &read.role},
-                                   {"after", &read.after}}) {
+                                   {"role", &read.role}}) {
     auto text = parameter(query, name);
     if (!text) {
       return std::unexpected(std::move(text.error()));
     }
     *into = std::move(*text);
   }
+  if (const std::string wrong = read.role.empty() ? "" : wrong_role(read.role); !wrong.empty()) {
+    return fail(Code::invalid_request, "`role`: " + wrong);
+  }
+  auto after = read_after(query, is_key_cursor);
+  if (!after) {
+    return std::unexpected(std::move(after.error()));
+  }
+  read.after = std::move(*after);
   const auto active = read_flag_parameter(query, "active");
   const auto revoked = read_flag_parameter(query, "revoked");
   const auto limit = read_limit(query);

@@ -43,6 +43,14 @@ Result<int> read_limit(std::string_view query) {
   return *limit;
 }
 
+Result<std::string> read_after(std::string_view query, bool (*is_cursor)(std::string_view)) {
+  auto after = parameter(query, "after");
+  if (after && !after->empty() && !is_cursor(*after)) {
+    return fail(Code::invalid_request, "`after` is the `next` of the page before.");
+  }
+  return after;
+}
+
 Result<std::optional<bool>> read_flag_parameter(std::string_view query, std::string_view name) {
   const auto text = http::query_parameter(query, name);
   if (!text) {

@@ -19,6 +19,10 @@ Result<std::string> parameter(std::string_view query, std::string_view name);
 /// `limit`: how many rows; 100 where it is absent.
 Result<int> read_limit(std::string_view query);
 
+/// `after`: where the page before ended; empty where it is absent. A row that is gone since is a place all the same, so
+/// `is_cursor` judges the form alone.
+Result<std::string> read_after(std::string_view query, bool (*is_cursor)(std::string_view));
+
 /// true or false; nothing where it is absent.
 Result<std::optional<bool>> read_flag_parameter(std::string_view query, std::string_view name);
 

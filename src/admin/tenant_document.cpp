@@ -21,12 +21,16 @@ bool is_plain(char c) {
 }
 
 Result<void> check_id(std::string_view id) {
-  const bool good = !id.empty() && id.size() <= id_bytes_max && std::ranges::all_of(id, is_plain);
-  return good ? Result<void>()
-              : fail(Code::invalid_request, "id has to be of letters, digits, dots, dashes and underscores, up to 100");
+  return is_tenant_id(id)
+             ? Result<void>()
+             : fail(Code::invalid_request, "id has to be of letters, digits, dots, dashes and underscores, up to 100");
 }
 
 }  // namespace
+
+bool is_tenant_id(std::string_view id) {
+  return !id.empty() && id.size() <= id_bytes_max && std::ranges::all_of(id, is_plain);
+}
 
 std::string tenant_id_of(std::string_view name) {
   if (name.size() <= id_bytes_max && std::ranges::all_of(name, is_plain)) {

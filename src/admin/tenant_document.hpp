@@ -16,6 +16,9 @@ Result<void> read_tenant_document(std::string_view json, store::Tenant& tenant);
 
 [[nodiscard]] std::string tenant_to_json(const store::Tenant& tenant);
 
+/// What may be the id of a tenant that is made here: letters, digits, dots, dashes and underscores, up to 100.
+[[nodiscard]] bool is_tenant_id(std::string_view id);
+
 /// A name of letters, digits, dots, dashes and underscores is its own id; "The R&D Team" is `the-r-d-team`. Empty where
 /// nothing is left.
 [[nodiscard]] std::string tenant_id_of(std::string_view name);

@@ -51,7 +51,7 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
 Task<void> list(api::ApiRequest& request, Identities& identities) {
   const std::string_view query = request.http.head.target.query;
   const auto parent = parameter(query, "parent");
-  const auto after = parameter(query, "after");
+  const auto after = read_after(query, is_tenant_id);
   const auto limit = read_limit(query);
   if (!parent || !after || !limit) {
     co_await reply_refusal(request, !parent ? parent.error() : !after ? after.error() : limit.error());

@@ -185,12 +185,24 @@ def test_keys_are_listed_page_by_page(weir):
 
 @pytest.mark.parametrize(
     "path",
-    ["keys?limit=0", "keys?active=perhaps", "keys?user=%zz", "tenants?limit=x", "audit?from=x", "audit?after=x", "budgets?owner=nobody",
+    ["keys?role=boss", "keys?after=zzz", "keys?after=key_zzz", "tenants?after=a%20b", "requests?after=req_zzz", "budgets?after=key:a", "keys?limit=0", "keys?active=perhaps", "keys?user=%zz", "tenants?limit=x", "audit?from=x", "audit?after=x", "budgets?owner=nobody",
      "requests?status=good", "requests/last?story=perhaps", "usage?from=x", "usage?format=xml", "usage?group_by=week"],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named(weir, path):
     refused = ask(weir, "GET", f"/{path}")
     assert refused.status == 400 and refused.json["error"]["param"] == re.search(r"\?(\w+)", path)[1], refused
+
+
+def test_a_page_goes_on_behind_a_row_that_is_gone(weir):
+    for name in ("gone-1", "gone-2", "gone-3"):
+        make(weir, "/tenants", id=name)
+    assert ask(weir, "DELETE", "/tenants/gone-2").status == 200
+    assert [row["id"] for row in ask(weir, "GET", "/tenants?after=gone-2&limit=1").json["data"]] == ["gone-3"]
+    older, newer = sorted(make(weir, "/keys", label="going")["id"] for _ in range(2))
+    assert ask(weir, "DELETE", f"/keys/{newer}").status == 200
+    assert [row["id"] for row in ask(weir, "GET", f"/keys?label=going&after={newer}").json["data"]] == [older]
+    budgets = ask(weir, "GET", "/budgets?after=tenant:a:b:usd:month")
+    assert budgets.status == 200 and ask(weir, "GET", "/keys?after=config:gone").status == 200
 
 
 def test_tenants_are_a_tree(weir):
