@@ -129,6 +129,16 @@ Result<std::vector<std::string>> tenant_ids(store::Store& store, const Configure
   return ids;
 }
 
+/// Whether a key may name this tenant: what is none, and can never be made one, is a slip of the hand.
+Result<void> check_named(std::string_view tenant, const ConfiguredTenants& configured) {
+  return is_tenant_id(tenant) || configured.contains(tenant)
+             ? Result<void>()
+             : fail(Code::invalid_request,
+                    fmt::format("tenant: \"{}\" is no tenant of the configuration, and none that could be made: their "
+                                "ids are letters, digits, dots, dashes and underscores, up to 100",
+                                tenant));
+}
+
 /// How many levels are below the tenant, itself included.
 Result<int> height_of(store::Store& store, const std::string& id, int most) {
   const auto children = store.tenants().list({.parent = id, .after = "", .limit = tenants_looked_at});
@@ -180,8 +190,12 @@ Result<void> check_place(store::Store& store, const store::Tenant& tenant, const
 
 }  // namespace
 
-Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store::ApiKey key) {
+Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store::ApiKey key,
+                                 const ConfiguredTenants& configured) {
   return as_one_step<store::ApiKey>(store, [&]() -> Result<store::ApiKey> {
+    if (auto nameable = check_named(key.tenant, configured); !nameable) {
+      return std::unexpected(std::move(nameable.error()));
+    }
     key.created_at = key.updated_at = observe::rfc3339(actor.now);
     const auto added = store.keys().add(key);
     if (!added) {
@@ -198,7 +212,7 @@ Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store:
 }
 
 Result<store::ApiKey> change_key(store::Store& store, const Actor& actor, std::string_view id,
-                                 std::string_view document) {
+                                 std::string_view document, const ConfiguredTenants& configured) {
   return as_one_step<store::ApiKey>(store, [&]() -> Result<store::ApiKey> {
     const auto before = live_key(store, id);
     if (!before) {
@@ -207,6 +221,10 @@ Result<store::ApiKey> change_key(store::Store& store, const Actor& actor, std::s
     store::ApiKey key = *before;
     if (auto read = read_key_document(document, key); !read) {
       return std::unexpected(std::move(read.error()));
+    }
+    // A tenant that the configuration had once may stay.
+    if (auto nameable = check_named(key.tenant, configured); !nameable && key.tenant != before->tenant) {
+      return std::unexpected(std::move(nameable.error()));
     }
     return replace_key(store, actor, "update", *before, std::move(key));
   });

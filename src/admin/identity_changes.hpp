@@ -41,18 +41,20 @@ Result<void> write_down(store::Store& store, const Actor& actor, AuditNote note)
 Result<store::ApiKey> find_key(store::Store& store, std::string_view id);
 Result<store::Tenant> find_tenant(store::Store& store, std::string_view id);
 
-Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store::ApiKey key);
+/// The tenants of the configuration, each with its parent or "": they hold in the place of the store's of their name,
+/// and others may belong to them.
+using ConfiguredTenants = std::map<std::string, std::string, std::less<>>;
+
+/// A key may name a tenant that is not there yet, where it could be made here.
+Result<store::ApiKey> create_key(store::Store& store, const Actor& actor, store::ApiKey key,
+                                 const ConfiguredTenants& configured = {});
 Result<store::ApiKey> change_key(store::Store& store, const Actor& actor, std::string_view id,
-                                 std::string_view document);
+                                 std::string_view document, const ConfiguredTenants& configured = {});
 /// The key that was goes on opening for `overlap`. One that an earlier rotation left is over at once.
 Result<store::ApiKey> rotate_key(store::Store& store, const Actor& actor, std::string_view id, const KeyMark& mark,
                                  std::chrono::milliseconds overlap);
 /// Its row stays. A key that was revoked before stays as it is.
 Result<store::ApiKey> revoke_key(store::Store& store, const Actor& actor, std::string_view id);
-
-/// The tenants of the configuration, each with its parent or "": they hold in the place of the store's of their name,
-/// and others may belong to them.
-using ConfiguredTenants = std::map<std::string, std::string, std::less<>>;
 
 Result<store::Tenant> create_tenant(store::Store& store, const Actor& actor, store::Tenant tenant,
                                     const ConfiguredTenants& configured = {});

@@ -116,6 +116,23 @@ TEST_F(IdentityChanges, keep_the_key_before_a_rotation_for_the_overlap) {
   EXPECT_EQ(at_once->previous_expires_at, "");
 }
 
+TEST_F(IdentityChanges, let_a_key_name_tenants_that_are_there_or_could_be) {
+  const ConfiguredTenants configured = {{"The R&D Team", ""}};
+  make("key_a", "not-yet");
+  for (const std::string_view tenant : {"a b", "\u00e9", "../x", "*", "config:x", "The R&D Team"}) {
+    store::ApiKey key = default_key();
+    key.id = "key_b";
+    key.tenant = tenant;
+    const auto made = create_key(*store, actor, key);
+    ASSERT_FALSE(made.has_value()) << tenant;
+    EXPECT_TRUE(made.error().message.starts_with("tenant: ")) << made.error().message;
+    const std::string document = fmt::format(R"({{"tenant":"{}"}})", tenant);
+    EXPECT_EQ(change_key(*store, actor, "key_a", document).error().code, Code::invalid_request) << tenant;
+  }
+  EXPECT_TRUE(change_key(*store, actor, "key_a", R"({"tenant":"The R&D Team"})", configured).has_value());
+  EXPECT_TRUE(change_key(*store, actor, "key_a", R"({"label":"x"})").has_value()) << "the configuration had it once";
+}
+
 TEST_F(IdentityChanges, revoke_for_good) {
   make("key_a");
   ASSERT_TRUE(rotate_key(*store, actor, "key_a", {.hash = "second", .prefix = "wr-two"}, 1h).has_value());

@@ -53,7 +53,7 @@ Task<void> create(api::ApiRequest& request, Identities& identities) {
                                  [actor = actor_of(request), key = std::move(key), secret = std::move(secret),
                                   tenants = identities.configured_tenants(), lasting = identities.lasting(),
                                   models = request.core.snapshot->models](store::Store& store) -> Result<std::string> {
-                                   const auto created = create_key(store, actor, key);
+                                   const auto created = create_key(store, actor, key, tenants);
                                    const auto notice = created ? notice_about_tenant(store, created->tenant, tenants)
                                                                : std::unexpected(created.error());
                                    if (!notice) {
@@ -156,7 +156,7 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
       [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
        models = request.core.snapshot->models,
        document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
-        const auto key = change_key(store, actor, id, document);
+        const auto key = change_key(store, actor, id, document, tenants);
         const auto notice = key ? notice_about_tenant(store, key->tenant, tenants) : std::unexpected(key.error());
         if (!notice) {
           return notice;

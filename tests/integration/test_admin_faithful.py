@@ -76,6 +76,10 @@ class Documents:
         self.count += 1
         return self.one_of("plain", "ünïcødé 🙂", 'say "hi"', "a/b\\c", "=1+1", " spaced ", "名前", "null", "0") + f" {self.count}"
 
+    def tenant_id(self) -> str:
+        self.count += 1
+        return self.one_of("plain", "Not.there_yet", "0", "-", "null") + f"-{self.count}"
+
     def amount(self) -> Number:
         return Number(self.one_of("1", "1.0", "1.00", "0.60", "2.5e-06", "1E2", "0.000000000001", "1000000", "0"))
 
@@ -147,7 +151,7 @@ class Documents:
 
     def key(self) -> dict:
         members = {
-            "label": self.name(), "role": self.one_of("user", "operator", "admin"), "tenant": self.name(), "user": self.name(),
+            "label": self.name(), "role": self.one_of("user", "operator", "admin"), "tenant": self.tenant_id(), "user": self.name(),
             "active": self.one_of(True, False), "models": self.one_of([], ["*"], ["gpt-*", "quick", self.name()]),
             "endpoints": self.one_of([], ["*"], ["/v1/*", "/v1/embeddings"]), "expires_at": self.moment(),
             "ip_allow": self.one_of([], ["10.0.0.0/8"], ["127.0.0.1", "::1", "fd00::/8", "192.0.2.7/32"]), **self.rules(),
