@@ -42,6 +42,7 @@ class Registry {
     std::string allowed_methods;  // set where the path exists with other methods
   };
 
+  /// What has more behind its `{id}` is added before what has nothing.
   void add(gateway::Endpoint endpoint, EndpointHandler handler) { entries_.push_back({endpoint, std::move(handler)}); }
   [[nodiscard]] Match find(std::string_view method, std::string_view path) const;
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }

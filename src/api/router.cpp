@@ -8,6 +8,7 @@
 #include "dialects/openai/errors.hpp"
 #include "http/content_decoder.hpp"
 #include "observe/metric_names.hpp"
+#include "settings/nearest.hpp"
 
 namespace weir::api {
 
@@ -29,6 +30,26 @@ bool is_loopback_name(std::string_view authority) {
 std::string_view authority_of(std::string_view origin) {
   const std::size_t scheme = origin.find("://");
   return scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
+}
+
+/// What to ask in the place of a path that there is not.
+std::string way_on_from(std::string_view path, const Registry& registry) {
+  constexpr std::string_view admin = "/admin/v1/";
+  constexpr std::size_t name_bytes_max = 40;  // of what may be a slip of the hand
+  if (!path.starts_with("/admin")) {
+    return "GET /v1/models lists the models; the chat endpoint is POST /v1/chat/completions.";
+  }
+  const auto name_in = [&](std::string_view of) {
+    of = of.starts_with(admin) ? of.substr(admin.size()) : std::string_view();
+    return of.substr(0, std::min(of.find('/'), name_bytes_max));
+  };
+  std::vector<std::string> names;
+  for (const Registry::Entry& entry : registry.entries()) {
+    names.emplace_back(name_in(entry.endpoint.path));
+  }
+  const std::string meant = settings::nearest(name_in(path), names);
+  return fmt::format("GET /openapi.json describes what there is under /admin/v1{}",
+                     meant.empty() ? "." : fmt::format("; did you mean \"{}{}\"?", admin, meant));
 }
 
 const gateway::Endpoint no_endpoint{
@@ -56,11 +77,9 @@ Task<void> Router::handle(const http::Request& request, http::ResponseWriter& re
   if (match.entry == nullptr) {
     const std::string_view path = request.head.target.path;
     if (match.allowed_methods.empty()) {
-      co_await reply_error(
-          api, {.code = Code::not_found,
-                .message = fmt::format("Invalid URL ({} {}). GET /v1/models lists the models; the chat endpoint is "
-                                       "POST /v1/chat/completions.",
-                                       request.head.method_text, path)});
+      co_await reply_error(api, {.code = Code::not_found,
+                                 .message = fmt::format("Invalid URL ({} {}). {}", request.head.method_text, path,
+                                                        way_on_from(path, registry_))});
     } else {
       api.allow = match.allowed_methods;
       co_await reply_error(api, {.code = Code::method_not_allowed,

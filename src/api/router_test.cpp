@@ -128,6 +128,13 @@ TEST_F(Endpoints, what_no_endpoint_takes_gets_an_error_object) {
   EXPECT_EQ(method.status, 405);
   EXPECT_NE(method.error().at("message").as_string().find("GET, HEAD, POST"), std::string::npos);
   EXPECT_EQ(ask("GET /v1/chat/completions").status, 405);
+  EXPECT_NE(unknown.error().at("message").as_string().find("/v1/chat/completions"), std::string::npos);
+  const Reply admin = ask("GET /admin/v1/nope");
+  EXPECT_EQ(admin.status, 404);
+  EXPECT_TRUE(
+      admin.error().at("message").as_string().ends_with("GET /openapi.json describes what there is under /admin/v1."));
+  EXPECT_TRUE(
+      ask("POST /admin/v1/thing").error().at("message").as_string().ends_with("did you mean \"/admin/v1/things\"?"));
   EXPECT_EQ(ask("GET /admin/v1/things/").status, 404);
   EXPECT_EQ(ask("BREW /x", "", "").status, 404);
 }

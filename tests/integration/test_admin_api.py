@@ -193,6 +193,15 @@ def test_a_wrong_parameter_is_named(weir, path):
     assert refused.status == 400 and refused.json["error"]["param"] == re.search(r"\?(\w+)", path)[1], refused
 
 
+def test_a_path_that_there_is_not_is_told_the_way(weir):
+    identity = make(weir, "/keys", label="nowhere")["id"]
+    refused = ask(weir, "GET", f"/keys/{identity}/rotate")
+    assert refused.status == 405 and refused.header("allow") == "POST", refused
+    assert ask(weir, "DELETE", f"/keys/{identity}/rotate").status == 405 and ask(weir, "GET", f"/keys/{identity}").json["revoked_at"] is None
+    assert "/openapi.json" in ask(weir, "GET", "/nope").json["error"]["message"]
+    assert 'did you mean "/admin/v1/tenants"' in ask(weir, "GET", "/tenant/acme").json["error"]["message"]
+
+
 def test_a_page_goes_on_behind_a_row_that_is_gone(weir):
     for name in ("gone-1", "gone-2", "gone-3"):
         make(weir, "/tenants", id=name)
