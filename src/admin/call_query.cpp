@@ -204,7 +204,9 @@ Result<UsageQuestion> read_usage_query(std::string_view query) {
   if (!format->empty() && *format != "json" && *format != "csv") {
     return refuse("`format` is json or csv.");
   }
-  question.csv = *format == "csv";
+  if (!format->empty()) {
+    question.csv = *format == "csv";
+  }
   return question;
 }
 

@@ -20,7 +20,7 @@ namespace weir::admin {
 
 struct UsageQuestion {
   store::UsageQuery query;
-  bool csv = false;
+  std::optional<bool> csv;  // or JSON; nothing: not said
 };
 /// `group_by` (of day, tenant, key, model), `key`, `tenant`, `model`, `from`, `to`, `format` (json, csv).
 [[nodiscard]] Result<UsageQuestion> read_usage_query(std::string_view query);

@@ -77,7 +77,10 @@ TEST(UsageQuery, reads_groups_and_format) {
   const auto question =
       read_usage_query("group_by=key,day,tenant&to=2026-11-21&format=csv&key=key_1&tenant=acme&model=a%2Fb");
   ASSERT_TRUE(question.has_value());
-  EXPECT_TRUE(question->query.by_key && question->query.by_day && !question->query.by_model && question->csv);
+  EXPECT_TRUE(question->query.by_key && question->query.by_day && !question->query.by_model);
+  EXPECT_EQ(question->csv, true);
+  EXPECT_EQ(read_usage_query("format=json")->csv, false);
+  EXPECT_EQ(read_usage_query("")->csv, std::nullopt);
   EXPECT_TRUE(question->query.by_tenant);
   EXPECT_EQ(question->query.key_id, "key_1");
   EXPECT_EQ(question->query.tenant, "acme");

@@ -4,6 +4,7 @@
 
 #include "admin/call_query.hpp"
 #include "admin/identity_replies.hpp"
+#include "api/accept.hpp"
 #include "api/reply.hpp"
 #include "http/headers.hpp"
 
@@ -27,13 +28,20 @@ Result<Rows> usage_of_ring(const ledger::RequestRing& ring, const store::UsageQu
   return memory->requests().usage(query);
 }
 
+/// JSON is what who does not say gets. Of two that are wanted as much the first is meant: `text/csv, */*`.
+bool wants_csv(const http::Headers& headers) {
+  const int csv = api::quality_of(headers, "text/csv");
+  const int json = api::quality_of(headers, "application/json");
+  return csv > json || (csv == json && csv > 0 && headers.value("accept").starts_with("text/csv"));
+}
+
 Task<void> usage(api::ApiRequest& request, const ledger::RequestRing& ring, store::Worker* worker) {
   const auto question = read_usage_query(request.http.head.target.query);
   if (!question) {
     co_await reply_refusal(request, question.error());
     co_return;
   }
-  const bool csv = question->csv || request.http.head.headers.value("accept").starts_with("text/csv");
+  const bool csv = question->csv.value_or(wants_csv(request.http.head.headers));
   platform::Loop& loop = request.core.loop;
   Result<Rows> rows;
   if (worker == nullptr) {

@@ -136,6 +136,19 @@ def test_from_is_a_moment_that_belongs_to_it(weir, made):
     assert pages(weir, limit=5, **{"from": "2099-01-01"}) == []
 
 
+@pytest.mark.parametrize(
+    "query, accept, form",
+    [
+        ("", "text/csv", "text/csv"), ("", "text/csv, */*", "text/csv"), ("", "application/json;q=0.5, text/csv;q=0.6", "text/csv"),
+        ("", "*/*", "application/json"), ("", "text/csv;q=0, application/json", "application/json"), ("", "text/csv;q=0", "application/json"),
+        ("?format=json", "text/csv", "application/json"), ("?format=csv", "application/json", "text/csv"),
+    ],
+)  # fmt: skip
+def test_the_parameter_says_the_form_of_usage_and_else_accept(weir, query, accept, form):
+    reply = weir.request("GET", f"/admin/v1/usage{query}", None, {"authorization": f"Bearer {ADMIN}", "accept": accept})
+    assert reply.status == 200 and reply.header("content-type").split(";")[0] == form
+
+
 @pytest.mark.parametrize("groups", ["", "key", "model", "day", "tenant", "key,model,day", "day,tenant,key,model"])
 def test_usage_is_the_sum_of_the_calls_as_json_and_as_csv(weir, made, groups):
     names = [name for name in ("day", "tenant", "key", "model") if name in groups.split(",")]
