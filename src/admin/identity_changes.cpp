@@ -346,6 +346,17 @@ Result<store::Tenant> remove_tenant(store::Store& store, const Actor& actor, std
   });
 }
 
+Result<store::Tenant> or_configured(Result<store::Tenant> result, std::string_view id,
+                                    const ConfiguredTenants& configured, Code code) {
+  if (!result && result.error().code == Code::not_found && configured.contains(id)) {
+    return fail(code,
+                fmt::format("The tenant `{}` stands in the configuration (tenants), and not in the store: look at "
+                            "it and change it there, and have it read with `weir reload`.",
+                            id));
+  }
+  return result;
+}
+
 Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant,
                                         const ConfiguredTenants& configured) {
   if (tenant == "default" || configured.contains(tenant)) {

@@ -63,6 +63,10 @@ Result<store::Tenant> change_tenant(store::Store& store, const Actor& actor, std
 /// Refused while keys that are not revoked or other tenants belong to it.
 Result<store::Tenant> remove_tenant(store::Store& store, const Actor& actor, std::string_view id);
 
+/// `result`, and where there was no such tenant in the store but the configuration has it, `code` with where it stands.
+Result<store::Tenant> or_configured(Result<store::Tenant> result, std::string_view id,
+                                    const ConfiguredTenants& configured, Code code);
+
 /// What whoever names `tenant` should know: that there is none of that name yet, and which was meant. Empty: nothing.
 Result<std::string> notice_about_tenant(store::Store& store, std::string_view tenant,
                                         const ConfiguredTenants& configured = {});

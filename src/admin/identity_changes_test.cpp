@@ -133,6 +133,18 @@ TEST_F(IdentityChanges, let_a_key_name_tenants_that_are_there_or_could_be) {
   EXPECT_TRUE(change_key(*store, actor, "key_a", R"({"label":"x"})").has_value()) << "the configuration had it once";
 }
 
+TEST_F(IdentityChanges, say_where_a_tenant_of_the_configuration_stands) {
+  const ConfiguredTenants configured = {{"fixed", ""}, {"acme", ""}};
+  const store::Tenant acme = tenant("acme");
+  EXPECT_EQ(or_configured(find_tenant(*store, "acme"), "acme", configured, Code::conflict), acme) << "the store has it";
+  const auto fixed = or_configured(find_tenant(*store, "fixed"), "fixed", configured, Code::conflict);
+  ASSERT_FALSE(fixed.has_value());
+  EXPECT_EQ(fixed.error().code, Code::conflict);
+  EXPECT_TRUE(fixed.error().message.contains("configuration")) << fixed.error().message;
+  EXPECT_EQ(or_configured(find_tenant(*store, "none"), "none", configured, Code::conflict).error().code,
+            Code::not_found);
+}
+
 TEST_F(IdentityChanges, revoke_for_good) {
   make("key_a");
   ASSERT_TRUE(rotate_key(*store, actor, "key_a", {.hash = "second", .prefix = "wr-two"}, 1h).has_value());

@@ -71,9 +71,10 @@ Task<void> list(api::ApiRequest& request, Identities& identities) {
 }
 
 Task<void> show(api::ApiRequest& request, Identities& identities) {
-  const auto body =
-      co_await ask(request, identities, [id = id_in(request)](store::Store& store) -> Result<std::string> {
-        const auto tenant = find_tenant(store, id);
+  const auto body = co_await ask(
+      request, identities,
+      [id = id_in(request), tenants = identities.configured_tenants()](store::Store& store) -> Result<std::string> {
+        const auto tenant = or_configured(find_tenant(store, id), id, tenants, Code::not_found);
         return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
       });
   co_await reply_read(request, body);
@@ -85,7 +86,8 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
       [actor = actor_of(request), id = id_in(request), tenants = identities.configured_tenants(),
        models = request.core.snapshot->models,
        document = std::string(request.http.body)](store::Store& store) -> Result<std::string> {
-        const auto tenant = change_tenant(store, actor, id, document, tenants);
+        const auto tenant =
+            or_configured(change_tenant(store, actor, id, document, tenants), id, tenants, Code::conflict);
         return tenant ? Result<std::string>(told(*tenant, tenants, models, true)) : std::unexpected(tenant.error());
       });
   co_await reply_changed(request, identities, 200, body);
@@ -94,8 +96,9 @@ Task<void> change(api::ApiRequest& request, Identities& identities) {
 Task<void> remove(api::ApiRequest& request, Identities& identities) {
   const auto body =
       co_await ask(request, identities,
-                   [actor = actor_of(request), id = id_in(request)](store::Store& store) -> Result<std::string> {
-                     const auto tenant = remove_tenant(store, actor, id);
+                   [actor = actor_of(request), id = id_in(request),
+                    tenants = identities.configured_tenants()](store::Store& store) -> Result<std::string> {
+                     const auto tenant = or_configured(remove_tenant(store, actor, id), id, tenants, Code::conflict);
                      return tenant ? Result<std::string>(tenant_to_json(*tenant)) : std::unexpected(tenant.error());
                    });
   co_await reply_changed(request, identities, 200, body);

@@ -182,3 +182,14 @@ def test_what_a_tenant_has_spent_is_known_after_a_kill(tmp_path):
             while (outcome := code(ask(weir, two, "m"))) == "store_unavailable":
                 assert time.monotonic() < give_up, "it is still reading"
             assert outcome == "quota_exhausted"
+
+
+def test_a_tenant_of_the_configuration_says_where_it_stands_and_can_be_named(tmp_path):
+    fixed = 'tenants: {"R&D é": {limits: {requests: 3/1h}}}'
+    with Weir(tmp_path, configured(rest=fixed), WEIR_ADMIN_KEY=ADMIN) as weir:
+        for method, status in (("GET", 404), ("PATCH", 409), ("DELETE", 409)):
+            reply = admin(weir, method, "/tenants/R%26D%20%C3%A9")
+            assert reply.status == status and "stands in the configuration" in reply.json["error"]["message"], reply
+        assert code(ask(weir, key_of(weir, "R&D é"))) == "200"
+        refused = admin(weir, "POST", "/keys", tenant="R&D")
+        assert refused.status == 400 and refused.json["error"]["param"] == "tenant"
