@@ -173,7 +173,7 @@ class ServerCore::Connection {
 
   void finish_reading() {
     received_ = loop_.now();
-    reader_.pin();
+    reader_.pin(body_.bytes_in_reader());
   }
 
   Task<void> answer() {

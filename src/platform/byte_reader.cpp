@@ -15,14 +15,24 @@ void ByteReader::start() {
 
 void ByteReader::consume(std::size_t count) {
   begin_ += count;
+  in_use_ -= std::min(in_use_, count);
   release_if_drained();
   if (!reading_) {
     read_on();
   }
 }
 
+void ByteReader::pin(std::size_t in_use) {
+  pinned_ = true;
+  in_use_ = in_use;
+  if (!reading_) {
+    read_on();  // may have been full
+  }
+}
+
 void ByteReader::unpin() {
   pinned_ = false;
+  in_use_ = 0;
   take_aside();
   release_if_drained();
   if (!reading_) {
@@ -66,8 +76,12 @@ void ByteReader::take_aside() {
   aside_end_ = 0;
 }
 
+bool ByteReader::full() const {
+  return unread() - in_use_ + aside_end_ >= (in_use_ > 0 ? options_.bytes_max : bound());
+}
+
 void ByteReader::read_on() {
-  if (!started_ || reading_ || ended_ || unread() + aside_end_ >= bound()) {
+  if (!started_ || reading_ || ended_ || full()) {
     return;  // full: the peer feels it until somebody consumes
   }
   reading_ = true;

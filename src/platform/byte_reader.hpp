@@ -16,8 +16,8 @@ namespace weir::platform {
 /// leaving are noticed in every phase, and holds what came in one contiguous, bounded buffer. While there is nothing to
 /// hold it has no buffer.
 ///
-/// Views of bytes() live until the owner waits, unless it pins the buffer: while pinned, nothing moves, and little more
-/// is read. At least `padding` readable bytes follow the data, as simdjson wants.
+/// Views of bytes() live until the owner waits, unless it pins the buffer: while pinned, nothing moves. At least
+/// `padding` readable bytes follow the data, as simdjson wants.
 /// Belongs to the stream's loop. The stream outlives it.
 class ByteReader final : ReadWaiter {
  public:
@@ -25,7 +25,7 @@ class ByteReader final : ReadWaiter {
   struct Options {
     std::size_t initial_bytes = 4096 - padding;  // a size class of recycled memory
     std::size_t bytes_max =
-        std::size_t{64} * 1024;  // unread bytes at which it stops reading; reserve() may ask for more
+        std::size_t{64} * 1024;  // unread bytes at which it stops reading; reserve() and pin() may ask for more
   };
   ByteReader(Loop& loop, Stream& stream, Options options);
   ByteReader(const ByteReader&) = delete;
@@ -40,8 +40,9 @@ class ByteReader final : ReadWaiter {
   void consume(std::size_t count);
   /// From the next read on there is room for `count` unread bytes in one piece.
   void reserve(std::size_t count) { wanted_ = count; }
-  /// Nothing moves until unpin().
-  void pin() { pinned_ = true; }
+  /// Nothing moves until unpin(). The first `in_use` bytes do not count as unread until then: however many they are,
+  /// what comes behind them is read, up to bytes_max of it, and the end with it.
+  void pin(std::size_t in_use = 0);
   void unpin();
   /// Waits until bytes() holds more than `have` bytes. Errors: end_of_stream, reset, timeout, cancelled; end_of_stream
   /// also when the bound is reached.
@@ -68,6 +69,7 @@ class ByteReader final : ReadWaiter {
   void release_if_drained();
   [[nodiscard]] std::size_t bound() const { return std::max(options_.bytes_max, wanted_); }
   [[nodiscard]] std::size_t unread() const { return end_ - begin_; }
+  [[nodiscard]] bool full() const;
 
   Stream& stream_;
   Options options_;
@@ -77,6 +79,7 @@ class ByteReader final : ReadWaiter {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::size_t wanted_ = 0;
+  std::size_t in_use_ = 0;  // at the front of what is unread, while it is pinned
   bool started_ = false;
   RecycledBytes aside_;  // what came while the buffer was pinned and full
   std::size_t aside_end_ = 0;

@@ -143,6 +143,60 @@ CONTRACT(the_end_is_noticed_behind_much_that_came_while_the_buffer_was_pinned) {
   EXPECT_EQ(reading.reader.bytes(), std::string(10'000, 'p'));
 }
 
+CONTRACT(the_end_is_noticed_behind_what_is_in_use_however_much_that_is) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {.bytes_max = 8192});
+  const std::string body(20'000, 'b');
+  reading.reader.reserve(body.size());
+  reading.reader.start();
+  co_await reading.here.write(body);
+  while (reading.reader.bytes().size() < body.size()) {
+    EXPECT_TRUE((co_await reading.reader.more(reading.reader.bytes().size(), {})).has_value());
+  }
+  co_await settle(machine.loop());
+  reading.reader.pin(body.size());
+  const std::string_view view = reading.reader.bytes();
+  const std::string next(5000, 'n');
+  co_await reading.here.write(next);
+  Signal ended(machine.loop());
+  reading.reader.on_end([&] { ended.notify(); });
+  reading.pair.dialler->shutdown_send();
+  std::ignore = co_await ended.wait({machine.loop().now() + 10s});
+  EXPECT_EQ(reading.reader.ended(), Code::end_of_stream);
+  EXPECT_EQ(view, body);
+  reading.reader.consume(body.size());
+  reading.reader.unpin();
+  EXPECT_EQ(reading.reader.bytes(), next);
+}
+
+CONTRACT(behind_what_is_in_use_no_more_is_read_than_the_bound_lets_wait) {
+  Reading reading(machine.loop(), co_await connect(machine.loop()), {.initial_bytes = 64, .bytes_max = 1024});
+  const std::string body(3000, 'b');
+  reading.reader.reserve(body.size());
+  reading.reader.start();
+  co_await reading.here.write(body);
+  while (reading.reader.bytes().size() < body.size()) {
+    EXPECT_TRUE((co_await reading.reader.more(reading.reader.bytes().size(), {})).has_value());
+  }
+  reading.reader.pin(body.size());
+  const std::string next(1400, 'n');  // the rest has room on the way
+  co_await reading.here.write(next);
+  co_await settle(machine.loop());
+  reading.reader.reserve(0);
+  reading.reader.consume(body.size());
+  EXPECT_EQ(reading.reader.bytes().size(), 0U);
+  reading.reader.unpin();
+  EXPECT_LE(reading.reader.bytes().size(), 1024U);
+  reading.reader.reserve(next.size());
+  while (reading.reader.bytes().size() < next.size()) {
+    const auto more = co_await reading.reader.more(reading.reader.bytes().size(), {});
+    EXPECT_TRUE(more.has_value());
+    if (!more) {
+      co_return;
+    }
+  }
+  EXPECT_EQ(reading.reader.bytes(), next);
+}
+
 CONTRACT(what_comes_while_the_buffer_is_pinned_and_full_is_there_afterwards) {
   Reading reading(machine.loop(), co_await connect(machine.loop()), {});
   reading.reader.start();
