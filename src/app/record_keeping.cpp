@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "observe/metric_names.hpp"
 #include "store/retention.hpp"
 #include "store/sqlite_store.hpp"
@@ -154,6 +156,10 @@ void RecordKeeping::note_journal(const Result<void>& outcome) {
       log_.message(observe::Level::info, "journal", "the journal is written again");
     }
   }
+  tell_lost();
+}
+
+void RecordKeeping::tell_lost() {
   if (const std::uint64_t lost = journal_->lost(); lost != lost_told_) {
     log_.message(observe::Level::error, "journal",
                  fmt::format("{} records of calls found no room and are lost", lost - lost_told_));
@@ -245,6 +251,22 @@ Result<bool> RecordKeeping::round(store::Store& store) {
   return more;
 }
 
+/// What is in files, and then what waits in memory: it may have the place of the files that went. False: the store
+/// refused some of it.
+bool RecordKeeping::ship_the_rest() {
+  std::size_t waited = std::numeric_limits<std::size_t>::max();
+  while (true) {
+    note_journal(journal_->maintain());
+    journal_->seal();
+    const bool stored = worker_->finish();
+    const std::size_t waits = journal_->kept_in_memory();
+    if (!stored || waits == 0 || waits == waited) {
+      return stored;
+    }
+    waited = waits;
+  }
+}
+
 void RecordKeeping::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -260,9 +282,10 @@ void RecordKeeping::stop() {
   if (thread_.joinable()) {
     thread_.join();
   }
-  note_journal(journal_->maintain());
-  journal_->seal();
-  if (worker_->finish() && shipper_->all_shipped()) {
+  const bool stored = ship_the_rest();
+  journal_->give_up_memory();
+  tell_lost();
+  if (stored && shipper_->all_shipped()) {
     if (const auto removed = journal_->remove(); !removed) {
       log_.message(observe::Level::warn, "journal", removed.error().message);
     }

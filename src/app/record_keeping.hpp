@@ -70,6 +70,8 @@ class RecordKeeping {
   Result<void> count(store::Store& store, platform::Instant now);
   void note_counted();
   void note_journal(const Result<void>& outcome);
+  void tell_lost();
+  bool ship_the_rest();
   Result<bool> round(store::Store& store);
 
   const platform::Clock& clock_;
@@ -85,7 +87,7 @@ class RecordKeeping {
   platform::Instant next_probe_{};                    // of the store's thread
   platform::Instant next_recovery_{};                 // of the store's thread
   platform::Instant next_retention_{};                // of the store's thread
-  std::uint64_t lost_told_ = 0;                       // of the journal's thread
+  std::uint64_t lost_told_ = 0;                       // of the journal's thread, and then of stop()
   std::atomic<bool> journal_good_ = true;
   std::atomic<std::uint64_t> shipped_ = 0;
   std::atomic<std::uint64_t> recovered_unknown_ = 0;

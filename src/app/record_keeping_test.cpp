@@ -1,14 +1,19 @@
 #include "app/record_keeping.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
+#include "platform/real_clock.hpp"
 #include "platform/real_files.hpp"
+#include "platform/sim/simulated_files.hpp"
+#include "store/test_store.hpp"
 
 namespace weir::app {
 namespace {
@@ -48,6 +53,70 @@ TEST_F(StoreFileTest, stays_locked_for_who_has_it_open_when_it_is_opened_again) 
   ASSERT_EQ(::fcntl(other, F_OFD_GETLK, &asked), 0);
   EXPECT_EQ(asked.l_type, F_RDLCK);
   ::close(other);
+}
+
+class KeptMessages final : public observe::Log {
+ public:
+  void message(observe::Level, std::string_view, std::string text) override { texts.push_back(std::move(text)); }
+  void request(std::shared_ptr<const observe::LogLine>) override {}
+  [[nodiscard]] std::uint64_t dropped() const override { return 0; }
+  [[nodiscard]] bool say(std::string_view words) const {
+    return std::ranges::any_of(texts, [&](const std::string& text) { return text.contains(words); });
+  }
+  std::vector<std::string> texts;
+};
+
+/// Sixty records, of which some 500 KB found no file.
+struct FullDisk {
+  static constexpr std::size_t segment_bytes = std::size_t{64} << 10;
+  FullDisk() {
+    RecordKeeping::Options options{
+        .data_dir = "data",
+        .store = {},
+        .cores = 1,
+        .name = "one",
+        .open_store = []() -> Result<std::unique_ptr<store::Store>> { return std::make_unique<store::TestStore>(); }};
+    options.store.journal_segment = segment_bytes;
+    auto opened = RecordKeeping::open(files, clock, log, options);
+    EXPECT_TRUE(opened.has_value());
+    records = std::move(*opened);
+    files.set_capacity(0);
+    for (int i = 0; i < 60; ++i) {
+      ledger::RequestRecord record;
+      record.id = fmt::format("req_{:03}", i);
+      record.model = std::string(10'000, 'm');
+      records->journal().core(0).closed(record);
+    }
+    EXPECT_GT(records->journal().kept_in_memory(), 400'000U);
+  }
+  platform::SimulatedFiles files{1};
+  platform::RealClock clock;
+  KeptMessages log;
+  std::unique_ptr<RecordKeeping> records;
+};
+
+TEST(RecordKeeping, has_what_waited_in_memory_in_the_store_when_it_stops_where_there_is_some_room) {
+  FullDisk disk;
+  disk.files.set_capacity(200'000);  // two files of the journal are there
+  disk.records->stop();
+  EXPECT_EQ(disk.records->journal().lost(), 0U);
+  EXPECT_FALSE(disk.log.say("lost"));
+  EXPECT_FALSE(disk.log.say("not all records"));
+  EXPECT_TRUE(disk.files.list("data/journal")->empty());
+}
+
+TEST(RecordKeeping, tells_what_it_lost_when_it_stops_on_a_full_disk) {
+  FullDisk disk;
+  // One of the two files goes when its records are in the store; what has its place then is gone too.
+  disk.files.set_capacity(1);
+  const std::uint64_t appended = disk.records->journal().appended();
+  disk.records->stop();
+  EXPECT_EQ(appended, 60U);
+  EXPECT_GT(disk.records->journal().lost(), 40U);
+  EXPECT_EQ(disk.records->journal().kept_in_memory(), 0U);
+  EXPECT_TRUE(
+      disk.log.say(fmt::format("{} records of calls found no room and are lost", disk.records->journal().lost())));
+  EXPECT_FALSE(disk.log.say("they stay in the journal")) << "nothing stays";
 }
 
 }  // namespace

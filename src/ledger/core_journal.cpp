@@ -12,6 +12,7 @@ constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
 constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
 constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
 constexpr std::size_t filled_bytes_max = std::size_t{16} << 20;
+constexpr std::size_t worth_a_file_bytes = std::size_t{64} << 10;  // of more than that in memory
 
 }  // namespace
 
@@ -155,7 +156,7 @@ bool CoreJournal::keep(FrameKind kind) {
   write_head(kind, no_segment);
   const std::lock_guard lock(mutex_);
   in_memory_ = true;
-  if (frame_.size() > options_.overflow_bytes_max - memory_.size()) {
+  if (frame_.size() + memory_.size() > options_.overflow_bytes_max) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
@@ -185,6 +186,29 @@ bool CoreJournal::fill_next() {
   return true;
 }
 
+/// A file for what is kept in memory: in whole segments, so that one may be written again; where the disk has no place
+/// for that, for a part of it, and the rest follows once the store has made room.
+Result<CoreJournal::SegmentPtr> CoreJournal::make_for_memory() {
+  std::size_t waiting = 0;
+  std::size_t first = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting = memory_.size();
+    JournalReader reader(memory_, JournalReader::Trusted{});
+    reader.next();
+    first = reader.consumed();
+  }
+  const std::size_t least = std::min(waiting, std::max(worth_a_file_bytes, first));
+  std::size_t bytes = (waiting + options_.segment_bytes - 1) / options_.segment_bytes * options_.segment_bytes;
+  while (true) {
+    auto made = files_.make(bytes);
+    if (made || bytes <= least) {
+      return made;
+    }
+    bytes = bytes > waiting ? waiting : std::max(bytes / 4, least);
+  }
+}
+
 /// What is kept in memory goes to a file, in order; those that follow may then go to a segment again.
 Result<void> CoreJournal::empty_memory() {
   SegmentPtr early;
@@ -204,7 +228,7 @@ Result<void> CoreJournal::empty_memory() {
         return {};
       }
     }
-    auto made = files_.make(options_.overflow_bytes_max);
+    auto made = make_for_memory();
     if (!made) {
       return std::unexpected(std::move(made.error()));
     }
@@ -216,10 +240,16 @@ Result<void> CoreJournal::empty_memory() {
     {
       const std::lock_guard lock(mutex_);
       segments_.push_back(target);
-      taken.swap(memory_);
-      holds.swap(memory_holds_);
       memory_in_use_.swap(in_use);
-      kept_.store(0, std::memory_order_relaxed);
+      if (const std::size_t bytes = whole_frames_bytes(memory_, target->bytes); bytes == memory_.size()) {
+        taken.swap(memory_);
+        holds.swap(memory_holds_);
+      } else {  // nobody knows who is open in which part
+        taken.assign(memory_, 0, bytes);
+        memory_.erase(0, bytes);
+        in_use->also = memory_in_use_;
+      }
+      kept_.store(memory_.size(), std::memory_order_relaxed);
     }
     move_journal_frames(taken, target->number);
     auto written = target->file->append(taken);
@@ -343,6 +373,13 @@ void CoreJournal::seal() {
     files_.remove(*unused);
   }
   files_.remove_retired();
+}
+
+void CoreJournal::give_up_memory() {
+  const std::lock_guard lock(mutex_);
+  lost_.fetch_add(count_journal_frames(memory_), std::memory_order_relaxed);
+  memory_.clear();
+  kept_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace weir::ledger

@@ -50,6 +50,8 @@ class CoreJournal {
   Result<void> forget(const std::shared_ptr<JournalSegment>& segment);
   /// Nothing will be appended any more: what is open is sealed, and a segment that was never used goes.
   void seal();
+  /// Behind seal(): what is still kept in memory is lost, and counted.
+  void give_up_memory();
   /// The files that are retired go.
   void remove_retired() { files_.remove_retired(); }
 
@@ -67,6 +69,7 @@ class CoreJournal {
   void write_head(FrameKind kind, std::uint64_t segment);
   Result<void> make_room();
   void prepare(std::size_t bytes);
+  Result<SegmentPtr> make_for_memory();
   Result<void> empty_memory();
 
   const Options options_;

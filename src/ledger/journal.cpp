@@ -72,6 +72,12 @@ void Journal::seal() {
   }
 }
 
+void Journal::give_up_memory() {
+  for (const auto& core : cores_) {
+    core->give_up_memory();
+  }
+}
+
 Result<void> Journal::remove() {
   for (const auto& core : cores_) {
     core->remove_retired();  // behind seal() some more were shipped

