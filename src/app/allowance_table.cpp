@@ -13,6 +13,11 @@ bool says_nothing(const gateway::Allowances& all) {
 
 }  // namespace
 
+Result<void> AllowanceTable::check(const gateway::Allowances& configured) const {
+  const std::lock_guard one_at_a_time(changing_);
+  return check_depths(*all(), with_stored_tenants(configured, stored_));
+}
+
 AllowanceTable::Change AllowanceTable::use(Allowances configured) {
   const std::lock_guard one_at_a_time(changing_);
   {
@@ -54,12 +59,14 @@ AllowanceTable::Allowances AllowanceTable::configured() const {
   return configured_;
 }
 
+AllowanceTable::Allowances AllowanceTable::all() const {
+  const std::lock_guard lock(mutex_);
+  return all_;
+}
+
 std::vector<std::string> AllowanceTable::above(std::string_view tenant) const {
-  std::unique_lock lock(mutex_);
-  const Allowances all = all_;
-  lock.unlock();
   std::vector<std::string> above;
-  all->each_above(tenant, [&](const std::string& name, const gateway::TenantAllowance&) { above.push_back(name); });
+  all()->each_above(tenant, [&](const std::string& name, const gateway::TenantAllowance&) { above.push_back(name); });
   return above;
 }
 

@@ -24,19 +24,23 @@ class AllowanceTable {
     Allowances before;
     Allowances now;
   };
+  /// Whether use() may be given it: an error where the store's tenants would stand too deep below its own.
+  [[nodiscard]] Result<void> check(const gateway::Allowances& configured) const;
   Change use(Allowances configured);
   Change use_stored(StoredTenants stored);
 
   /// For calls that begin now; null: nothing is limited. The same pointer for as long as it says the same.
   [[nodiscard]] Allowances in_use() const;
   [[nodiscard]] Allowances configured() const;
+  /// Calls may not need to look at it.
+  [[nodiscard]] Allowances all() const;
   /// The tenants that `tenant` is part of, from near to far.
   [[nodiscard]] std::vector<std::string> above(std::string_view tenant) const;
 
  private:
   Change merge();
 
-  std::mutex changing_;  // one change at a time; taken before the other
+  mutable std::mutex changing_;  // one change at a time; taken before the other
   StoredTenants stored_;
   mutable std::mutex mutex_;  // held for the copy of pointers
   Allowances configured_;

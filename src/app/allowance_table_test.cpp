@@ -84,8 +84,8 @@ TEST(AllowanceTable, knows_who_is_above_as_far_as_calls_look) {
   tenants.tenants["circle"].parent = "circle";
   table.use_stored(std::move(tenants));
   EXPECT_EQ(table.above("t2"), (std::vector<std::string>{"t1", "t0"})) << "also where none of them is limited";
-  EXPECT_EQ(table.above("t19").size(), Allowances::tenant_depth_max - 1);
-  EXPECT_EQ(table.above("circle").size(), Allowances::tenant_depth_max - 1);
+  EXPECT_EQ(table.above("t19").size(), Allowances::tenant_levels_counted - 1);
+  EXPECT_EQ(table.above("circle").size(), Allowances::tenant_levels_counted - 1);
   EXPECT_TRUE(table.above("nobody").empty());
 }
 

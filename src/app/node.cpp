@@ -51,8 +51,11 @@ void warn_of_misplaced(const AllowanceTable::Change& change, observe::Log& log) 
   if (change.before == change.now) {
     return;
   }
-  for (const std::string& what : misplaced_tenants(*change.now)) {
-    log.message(observe::Level::warn, "limits", fmt::format("a tenant has no good place in their tree: {}", what));
+  const MisplacedTenants misplaced = misplaced_tenants(*change.now);
+  for (const auto* tenants : {&misplaced.orphans, &misplaced.too_deep}) {
+    for (const std::string& what : *tenants) {
+      log.message(observe::Level::warn, "limits", fmt::format("a tenant has no good place in their tree: {}", what));
+    }
   }
 }
 
@@ -93,7 +96,10 @@ Node::Node(std::vector<platform::Loop*> loops, std::shared_ptr<const Config> con
     if (auto fits = gates_.check(config.auth); !fits) {
       return std::unexpected(std::move(fits.error()));
     }
-    return [] { /* reload() makes the gates, once every part has agreed */ };
+    if (auto fits = allowances_.check(config.allowances); !fits) {
+      return std::unexpected(std::move(fits.error()));
+    }
+    return [] { /* reload() makes them, once every part has agreed */ };
   });
   on_reload([this](const Config& config) -> Result<std::function<void()>> {
     auto tls = read_tls(config, tls_, ticket_keys_, log_);

@@ -127,6 +127,11 @@ admin::ReloadOutcome Reloader::load_now() {
     }
   }
   tell(outcome, file);
+  if (outcome.applied) {  // the node has logged them, when they became so
+    for (const std::string& what : misplaced_tenants(*node_.allowances().all()).orphans) {
+      outcome.notices.push_back("tenants: " + what);
+    }
+  }
   return outcome;
 }
 

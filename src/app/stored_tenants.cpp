@@ -1,6 +1,9 @@
 #include "app/stored_tenants.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <string_view>
 
 #include "limits/rules.hpp"
 
@@ -34,19 +37,38 @@ Allowances with_stored_tenants(const Allowances& configured, const StoredTenants
   return all;
 }
 
-std::vector<std::string> misplaced_tenants(const Allowances& all) {
-  std::vector<std::string> told;
+MisplacedTenants misplaced_tenants(const Allowances& all) {
+  MisplacedTenants found;
   for (const auto& [name, tenant] : all.tenants) {
     if (!tenant.parent.empty() && !all.tenants.contains(tenant.parent)) {
-      told.push_back(fmt::format("{}: its parent {} is no tenant", name, tenant.parent));
-      continue;
-    }
-    if (all.is_too_deep(name)) {
-      told.push_back(fmt::format("{}: more than {} deep, so what is above that does not hold for it", name,
-                                 Allowances::tenant_depth_max));
+      found.orphans.push_back(
+          fmt::format("{}: its parent {} is no tenant, so nothing above it holds", name, tenant.parent));
+    } else if (const std::size_t depth = all.depth_of(name); depth == Allowances::tenant_levels_counted) {
+      found.too_deep.push_back(
+          fmt::format("{}: {} deep or more, or part of itself; what is further up does not hold for it", name, depth));
+    } else if (depth > Allowances::tenant_depth_max) {
+      found.too_deep.push_back(
+          fmt::format("{}: {} deep, where at most {} are meant to be", name, depth, Allowances::tenant_depth_max));
     }
   }
-  return told;
+  return found;
+}
+
+Result<void> check_depths(const Allowances& now, const Allowances& next) {
+  std::vector<std::string_view> too_deep;
+  for (const auto& [name, tenant] : next.tenants) {
+    if (next.is_too_deep(name) && !now.is_too_deep(name)) {
+      too_deep.push_back(name);
+    }
+  }
+  if (too_deep.empty()) {
+    return {};
+  }
+  return fail(
+      Code::invalid_request,
+      fmt::format("tenants: they stand at most {} deep, and with those of the store there would be more above {}; "
+                  "move those first (weir tenants), or leave the tenants above them as they are",
+                  Allowances::tenant_depth_max, fmt::join(too_deep, ", ")));
 }
 
 }  // namespace weir::app

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "gateway/allowances.hpp"
 #include "store/tenants.hpp"
 
@@ -22,8 +23,14 @@ struct StoredTenants {
 [[nodiscard]] gateway::Allowances with_stored_tenants(const gateway::Allowances& configured,
                                                       const StoredTenants& stored);
 
-/// Tenants whose parent is nobody's name, and those that stand so deep that not all above them hold: where the
-/// configuration's tenants are no longer what the store's were made for.
-[[nodiscard]] std::vector<std::string> misplaced_tenants(const gateway::Allowances& all);
+/// Where the configuration's tenants are no longer what the store's were made for: in words, by tenant.
+struct MisplacedTenants {
+  std::vector<std::string> orphans;   // whose parent is nobody's name
+  std::vector<std::string> too_deep;  // deeper than they may be made; what is above them holds all the same
+};
+[[nodiscard]] MisplacedTenants misplaced_tenants(const gateway::Allowances& all);
+
+/// An error where tenants would stand too deep in `next` that do not in `now`.
+[[nodiscard]] Result<void> check_depths(const gateway::Allowances& now, const gateway::Allowances& next);
 
 }  // namespace weir::app

@@ -80,15 +80,16 @@ TEST(StoredTenants, stand_behind_those_of_the_configuration) {
   EXPECT_EQ(above(all, "sub"), (std::vector<std::string>{"team", "company"}));
   EXPECT_EQ(above(all, "below-both"), (std::vector<std::string>{"both", "company"}));
   EXPECT_EQ(all.max_output_tokens, 77);
-  EXPECT_TRUE(misplaced_tenants(all).empty());
+  EXPECT_TRUE(misplaced_tenants(all).orphans.empty());
+  EXPECT_TRUE(misplaced_tenants(all).too_deep.empty());
 
   configured.tenants.clear();  // a reload: what the store's tenants were made for is gone
   const Allowances left = with_stored_tenants(configured, stored);
   EXPECT_EQ(left.of_tenant("both").limits.in_flight, 5) << "the store's has its turn";
   EXPECT_TRUE(above(left, "team").empty());
-  const auto told = misplaced_tenants(left);
+  const auto told = misplaced_tenants(left).orphans;
   ASSERT_EQ(told.size(), 1U);
-  EXPECT_EQ(told.front(), "team: its parent company is no tenant");
+  EXPECT_EQ(told.front(), "team: its parent company is no tenant, so nothing above it holds");
 }
 
 TEST(StoredTenants, that_stand_too_deep_are_told) {
@@ -98,15 +99,40 @@ TEST(StoredTenants, that_stand_too_deep_are_told) {
   for (std::size_t depth = 2; depth <= Allowances::tenant_depth_max + 1; ++depth) {
     rows.push_back(row("t" + std::to_string(depth), "t" + std::to_string(depth - 1)));
   }
-  const auto told = misplaced_tenants(with_stored_tenants(configured, read_stored_tenants(rows)));
-  ASSERT_EQ(told.size(), 1U);
-  EXPECT_TRUE(told.front().starts_with("t9: more than 8 deep")) << told.front();
+  const auto too_deep = [&] {
+    return misplaced_tenants(with_stored_tenants(configured, read_stored_tenants(rows))).too_deep;
+  };
+  EXPECT_EQ(too_deep(), std::vector<std::string>{"t9: 9 deep, where at most 8 are meant to be"});
   rows.pop_back();
-  EXPECT_TRUE(misplaced_tenants(with_stored_tenants(configured, read_stored_tenants(rows))).empty());
+  EXPECT_TRUE(too_deep().empty());
   rows.push_back(row("x", "y"));
   rows.push_back(row("y", "x"));
-  EXPECT_EQ(misplaced_tenants(with_stored_tenants(configured, read_stored_tenants(rows))).size(), 2U)
-      << "a circle, which nobody can make but with SQL, ends too";
+  EXPECT_EQ(too_deep().size(), 2U) << "a circle, which nobody can make but with SQL, ends too";
+}
+
+TEST(StoredTenants, that_stand_too_deep_are_bounded_by_all_above_them_and_no_reload_puts_them_there) {
+  Allowances shallow;
+  shallow.tenants.emplace("c1", of_configuration(1));
+  std::vector<store::Tenant> rows{row("s1", "c1")};
+  for (int depth = 2; depth < 8; ++depth) {
+    rows.push_back(row("s" + std::to_string(depth), "s" + std::to_string(depth - 1)));
+  }
+  const StoredTenants stored = read_stored_tenants(rows);
+  Allowances deep;
+  deep.tenants.emplace("c8", of_configuration(1));
+  for (int place = 1; place < 8; ++place) {
+    deep.tenants.emplace("c" + std::to_string(place), of_configuration(1, "c" + std::to_string(place + 1)));
+  }
+  const Allowances before = with_stored_tenants(shallow, stored);
+  const Allowances after = with_stored_tenants(deep, stored);
+  EXPECT_EQ(above(after, "s7").size(), 14U);
+  EXPECT_EQ(above(after, "s7").back(), "c8") << "eight of the configuration, and seven of the store below";
+  EXPECT_TRUE(check_depths(before, before));
+  const auto refused = check_depths(before, after);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message.contains("more above s1, s2, s3, s4, s5, s6, s7;")) << refused.error().message;
+  EXPECT_TRUE(check_depths(after, after)) << "weir was started with that: every other change may come";
+  EXPECT_TRUE(check_depths(after, before));
 }
 
 TEST(Allowances, limit_nobody_where_no_tenant_has_a_limit) {

@@ -28,7 +28,10 @@ struct TenantAllowance : Allowance {
 
 /// Everything that bounds what callers use, of the configuration and of the store. Immutable, part of a snapshot.
 struct Allowances {
-  static constexpr std::size_t tenant_depth_max = 8;  // of their tree: each call looks at all that are above its key
+  static constexpr std::size_t tenant_depth_max = 8;  // of their tree, as it may be made
+  /// How far up a call looks. Both the configuration's tenants and the store's below them may be as deep as that, where
+  /// weir starts with another configuration than the one that the store's were made for: they hold all the same.
+  static constexpr std::size_t tenant_levels_counted = 2 * tenant_depth_max;
 
   template <class T>
   using ByName = std::map<std::string, T, std::less<>>;
@@ -53,21 +56,19 @@ struct Allowances {
   template <class Visit>
   void each_above(std::string_view name, Visit&& visit) const {
     std::size_t depth = 1;
-    for (const auto* up = parent_of(name); up != nullptr && depth < tenant_depth_max; up = parent_of(up->first)) {
+    for (const auto* up = parent_of(name); up != nullptr && depth < tenant_levels_counted; up = parent_of(up->first)) {
       ++depth;
       visit(up->first, up->second);
     }
   }
-  /// It stands deeper than calls look, or is part of itself: not all that is above it holds for it.
-  [[nodiscard]] bool is_too_deep(std::string_view name) const {
-    std::string_view last = name;
+  /// The tenant and those above it; at most tenant_levels_counted.
+  [[nodiscard]] std::size_t depth_of(std::string_view name) const {
     std::size_t depth = 1;
-    each_above(name, [&](std::string_view above, const TenantAllowance&) {
-      last = above;
-      ++depth;
-    });
-    return depth == tenant_depth_max && parent_of(last) != nullptr;
+    each_above(name, [&](std::string_view, const TenantAllowance&) { ++depth; });
+    return depth;
   }
+  /// It stands deeper than a tenant may be put, or is part of itself.
+  [[nodiscard]] bool is_too_deep(std::string_view name) const { return depth_of(name) > tenant_depth_max; }
   /// Nothing is limited: the way of a call is a branch shorter.
   [[nodiscard]] bool empty() const {
     return global.empty() && without_key.empty() && per_ip.empty() && per_key.empty() && per_user.empty() &&

@@ -88,6 +88,9 @@ void Charges::add_owner(ledger::OwnerKind kind, std::string_view id, const ledge
   }
 }
 
+static_assert(Allowances::tenant_levels_counted + 7 <= limits::Limiter::scopes_per_call_max,
+              "all that find_all() finds has a place");
+
 void Charges::find_all(std::string_view route) {
   const auth::Principal& who = call_.principal;
   const auto add = [&](ScopeKind scope, ledger::OwnerKind owner, std::string_view id, const Allowance& allowance) {

@@ -49,7 +49,7 @@ class Limiter {
   Limiter& operator=(const Limiter&) = delete;
   ~Limiter() = default;
 
-  static constexpr std::size_t scopes_per_call_max = 16;
+  static constexpr std::size_t scopes_per_call_max = 24;
 
  private:
   struct Key {

@@ -193,3 +193,24 @@ def test_a_tenant_of_the_configuration_says_where_it_stands_and_can_be_named(tmp
         assert code(ask(weir, key_of(weir, "R&D é"))) == "200"
         refused = admin(weir, "POST", "/keys", tenant="R&D")
         assert refused.status == 400 and refused.json["error"]["param"] == "tenant"
+
+
+def test_tenants_that_stand_deeper_than_they_may_be_put_stay_bounded(tmp_path):
+    shallow = "tenants: {c1: {}}"
+    deep = "tenants: {c0: {limits: {requests: 2/1h}}, c1: {parent: c0, limits: {requests: 50/1h}}}"
+    text = configured(rest=shallow)
+    with Weir(tmp_path, text, WEIR_ADMIN_KEY=ADMIN) as weir:
+        for level in range(1, 8):
+            tenant(weir, f"s{level}", parent=f"s{level - 1}" if level > 1 else "c1")
+        key = key_of(weir, "s7")
+        (weir.directory / "weir.yaml").write_text(configured(rest=deep))
+        refused = admin(weir, "POST", "/reload")
+        assert (refused.status, refused.json["result"]) == (422, "rejected"), refused
+        assert "stand at most 8 deep" in refused.json["errors"][0] and " s7;" in refused.json["errors"][0]
+        assert [code(ask(weir, key)) for _ in range(3)] == ["200"] * 3, "nothing changed"
+        (weir.directory / "weir.yaml").write_text(configured())
+        orphaned = done(admin(weir, "POST", "/reload"))
+        assert orphaned["notices"] == ["tenants: s1: its parent c1 is no tenant, so nothing above it holds"]
+    with Weir(tmp_path, configured(rest=deep), WEIR_ADMIN_KEY=ADMIN) as weir:
+        assert [code(ask(weir, key)) for _ in range(3)] == ["200"] * 2 + ["rate_limit_exceeded"]
+        assert "s7: 9 deep, where at most 8 are meant to be" in "".join(weir.output)
