@@ -160,6 +160,7 @@ struct ServerConfig {
   std::chrono::milliseconds drain_idle_timeout{2'000};  // idle_timeout while draining
   std::chrono::milliseconds drain_delay{0};             // after SIGTERM: goes on accepting with /readyz at 503
   unsigned unix_socket_mode = 0660;                     // of the files of Unix sockets that are listened on
+  friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
 
 /// Connections to providers.
@@ -180,6 +181,7 @@ struct KeepAliveConfig {
   bool enabled = true;
   std::chrono::milliseconds after{20'000};
   std::chrono::milliseconds every{20'000};
+  friend bool operator==(const KeepAliveConfig&, const KeepAliveConfig&) = default;
 };
 
 /// Free checks of the providers' addresses, and paid probes.
@@ -190,6 +192,7 @@ struct HealthConfig {
   std::chrono::milliseconds timeout{5'000};
   bool probe = false;  // paid, of targets that are due for a trial
   int probes_per_day = 50;
+  friend bool operator==(const HealthConfig&, const HealthConfig&) = default;
 };
 
 /// Where calls are kept over the end of the process.

@@ -18,8 +18,8 @@ bool same_provider(const Config& before, const ProviderConfig& old_one, const Co
 /// 127.0.0.1:8000 stays until a restart; the file says 127.0.0.1:9000". Empty: everything applies.
 std::vector<std::string> needs_restart(const Config& started, const Config& now);
 
-/// "providers: added x; changed y (new connections); removed z", and the like; one line for each kind of thing that
-/// differs.
+/// "providers added: x", "tenants changed: acme", "budgets changed" and the like; one line for each kind of thing that
+/// differs. What needs_restart() tells is not among it.
 std::vector<std::string> describe_changes(const Config& before, const Config& after);
 
 }  // namespace weir::app

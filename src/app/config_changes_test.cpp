@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "app/config_load.hpp"
+#include "app/options.hpp"
+#include "app/test_options.hpp"
 
 namespace weir::app {
 namespace {
@@ -48,12 +50,66 @@ TEST(SameProvider, is_another_one_with_other_credentials_address_headers_or_clie
 TEST(Changes, are_told_by_what_is_different) {
   const Config old_config = config_of(base);
   EXPECT_EQ(describe_changes(old_config, old_config), Lines{});
-  EXPECT_EQ(
-      describe_changes(old_config,
-                       config_of(with(with(base, "sk-1", "sk-2"), "  m: {dialect: mock}", "  n: {dialect: mock}"))),
-      (Lines{"providers added: n", "providers changed: a", "providers removed: m", "models, limits or retry changed"}));
+  EXPECT_EQ(describe_changes(old_config, config_of(with(with(base, "sk-1", "sk-2"), "  m: {dialect: mock}",
+                                                        "  n: {dialect: mock}"))),
+            (Lines{"providers added: n", "providers changed: a", "providers removed: m",
+                   "models, timeouts or retry changed"}));
   EXPECT_EQ(describe_changes(old_config, config_of(base + "retry: {attempts: 1}\n")),
-            Lines{"models, limits or retry changed"});
+            Lines{"models, timeouts or retry changed"});
+}
+
+Lines changes_by(const std::string& more) {
+  return describe_changes(config_of(base), config_of(base + more));
+}
+
+TEST(Changes, of_money_and_limits_are_told) {
+  EXPECT_EQ(changes_by("limits: {per_key: {requests: 5/1h}}\n"), Lines{"limits changed"});
+  EXPECT_EQ(changes_by("limits: {by_model: {x: {in_flight: 5}}}\n"), Lines{"limits changed"});
+  EXPECT_EQ(changes_by("budgets: {global: [{usd: 5, period: day}]}\n"), Lines{"budgets or quotas changed"});
+  EXPECT_EQ(changes_by("budgets: {max_output_tokens: 77}\n"), Lines{"budgets or quotas changed"});
+  EXPECT_EQ(changes_by("quotas: {by_model: {x: [{tokens: 5, period: day}]}}\n"), Lines{"budgets or quotas changed"});
+  EXPECT_EQ(changes_by("prices: {a/x: {input: 1, output: 2}}\n"), Lines{"prices changed"});
+  const Config tenants = config_of(base + "tenants: {c1: {}, c2: {}, c3: {}}\n");
+  EXPECT_EQ(describe_changes(tenants, config_of(base + "tenants: {c2: {parent: c3}, c3: {}, c4: {}}\n")),
+            (Lines{"tenants added or changed: c2, c4", "tenants removed: c1"}));
+}
+
+TEST(Changes, of_keys_are_told_by_what_they_may_use) {
+  const auto with_key = [](const std::string& requests) {
+    return config_of(base + "auth: {keys: [{name: laptop, value: sk-weir-0123456789, limits: {requests: " + requests +
+                     "}}]}\n");
+  };
+  EXPECT_EQ(describe_changes(with_key("5/1h"), with_key("5/1h")), Lines{});
+  EXPECT_EQ(describe_changes(with_key("5/1h"), with_key("6/1h")), Lines{"keys added or changed: laptop"});
+}
+
+TEST(Changes, are_told_of_every_option) {
+  const std::string home =
+      "providers: {home: {dialect: vllm, base_url: \"https://h/v1\"}}\nmodels: {home: home/x, smart: home/x}\n";
+  const auto nothing_there = [](const std::string&) -> Result<std::string> { return fail(Code::io_error, "absent"); };
+  const ConfigOutcome plain = parse_config(home, "weir.yaml", {}, nothing_there);
+  ASSERT_TRUE(plain.config);
+  std::size_t tried = 0;
+  const auto schema = option_schema();
+  for (const settings::Option& option : schema->options()) {
+    const bool differs = option.state == settings::State::built && option.example != option.fallback;
+    if (option.type == settings::Type::section || option.path.contains('[') || !differs) {
+      continue;
+    }
+    const ConfigOutcome outcome = parse_config(
+        home, "weir.yaml", {{as_variable_name(option.path), as_variable_text(option.example)}}, nothing_there);
+    if (!outcome.config || !outcome.notices.empty()) {
+      continue;  // one that does not stand alone, or is of a section that is not built yet
+    }
+    if (option.path == "tls.min_version") {
+      continue;  // it means nothing without a certificate
+    }
+    ++tried;
+    EXPECT_FALSE(describe_changes(*plain.config, *outcome.config).empty() &&
+                 needs_restart(*plain.config, *outcome.config).empty())
+        << option.path << ": " << option.example;
+  }
+  EXPECT_GT(tried, 100U);
 }
 
 TEST(Restart, is_needed_for_what_the_process_was_started_with) {

@@ -1,12 +1,12 @@
 #include "app/options.hpp"
 
 #include "app/config_load.hpp"
+#include "app/test_options.hpp"
 #include "settings/schema.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -82,28 +82,6 @@ TEST(OptionTable, has_every_variable_and_alias_point_to_an_option) {
   for (const auto& [name, path] : option_aliases()) {
     EXPECT_NE(schema->find(path), nullptr) << name;
   }
-}
-
-/// An example as a variable holds it: without YAML's brackets and quotes.
-std::string as_variable_text(std::string text) {
-  if (text.starts_with('[') && text.ends_with(']')) {
-    text = text.substr(1, text.size() - 2);
-  }
-  std::erase(text, '"');
-  return text;
-}
-
-/// "providers.*.base_url" as WEIR_PROVIDERS__HOME__BASE_URL.
-std::string as_variable_name(const std::string& path) {
-  std::string name = "WEIR";
-  std::string_view joint = "_";
-  for (const std::string& part : settings::split_pattern(path)) {
-    name.append(joint).append(part == "*" ? "HOME" : part);
-    joint = "__";
-  }
-  std::ranges::transform(name, name.begin(),
-                         [](char c) { return static_cast<char>(std::toupper(static_cast<unsigned char>(c))); });
-  return name;
 }
 
 TEST(OptionTable, has_no_option_that_the_environment_cannot_set) {

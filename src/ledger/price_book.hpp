@@ -51,6 +51,8 @@ class PriceBook {
   [[nodiscard]] std::optional<ModelPrice> find(std::string_view target, platform::WallTime at) const;
   /// The begin of the span of time around `at` in which no answer changes.
   [[nodiscard]] platform::WallTime span_of(platform::WallTime at) const;
+  /// What the operator set.
+  [[nodiscard]] const std::vector<Rule>& rules() const { return rules_; }
 
  private:
   std::vector<Rule> rules_;
