@@ -23,6 +23,7 @@
 #include "app/version.hpp"
 #include "auth/key_rules.hpp"
 #include "base/assert.hpp"
+#include "platform/process.hpp"
 #include "platform/random.hpp"
 
 namespace weir::app {
@@ -346,8 +347,8 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   const auto gathering = std::make_shared<Gathering>(asking, cores_.size());
   for (const auto& core : cores_) {
     core->gateway.loop.post([gathering, &core = *core, &asking] {
-      asking.post([gathering, numbers = core.numbers()] {
-        gathering->merged.merge(numbers);
+      asking.post([gathering, numbers = core.numbers()]() mutable {
+        gathering->merged.merge(std::move(numbers));
         if (--gathering->missing == 0) {
           gathering->done.notify();
         }
@@ -357,7 +358,7 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
   if (co_await gathering->done.wait(until) != platform::Wake::notified) {
     co_return std::nullopt;
   }
-  observe::MetricShard merged = gathering->merged;
+  observe::MetricShard merged = std::move(gathering->merged);
   add_numbers_of_all({.reloads = reloads_,
                       .key_pools = key_pools_,
                       .reachability = reachability_,
@@ -372,6 +373,16 @@ Task<std::optional<observe::MetricShard>> Node::gather(platform::Loop& asking, p
                       .live = live_},
                      asking, merged);
   co_return merged;
+}
+
+void Node::give_memory_back() {
+  for (const auto& core : cores_) {
+    core->gateway.loop.post([] { platform::give_end_of_heap_back(); });
+  }
+  if (store_ != nullptr) {
+    static_cast<void>(store_->post([](const auto&) { platform::give_end_of_heap_back(); }));
+  }
+  platform::give_freed_memory_back();
 }
 
 std::vector<platform::Successor::Socket> Node::listening_sockets() const {

@@ -78,6 +78,9 @@ class Node final : api::MetricSource, ledger::RecordSink {
   /// not called; else it is called on the first loop when every core has the new configuration. From any thread that
   /// may block, one reload at a time, before shut_down().
   Result<void> reload(std::shared_ptr<const Config> config, std::function<void()> done);
+  /// What is free of the memory goes back to the system: in a moment without much work, for it waits for the cores'
+  /// heaps and they for it. From any thread, while the loops run.
+  void give_memory_back();
   /// Counts a configuration that did not even come as far as reload().
   void count_rejected_reload();
   /// Who answers `POST /admin/v1/reload`; before the loops run. Outlives them.

@@ -11,6 +11,7 @@
 #include "app/demo_keys.hpp"
 #include "app/first_look.hpp"
 #include "app/handover.hpp"
+#include "app/memory_watch.hpp"
 #include "app/node.hpp"
 #include "app/record_keeping.hpp"
 #include "app/reloader.hpp"
@@ -138,7 +139,7 @@ int serve(const ServeOptions& options) {
     return 2;
   }
   const auto config = std::make_shared<const Config>(*start.outcome.config);
-  // Signals are taken by sigwait below, on this thread alone; every thread, the log's first, inherits the mask.
+  // Signals are taken by sigtimedwait below, on this thread alone; every thread, the log's first, inherits the mask.
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR2}) {
@@ -224,9 +225,16 @@ int serve(const ServeOptions& options) {
   platform::give_freed_memory_back();
 
   Handover handover(**log, [] { ::kill(::getpid(), SIGTERM); });
+  MemoryWatch memory(platform::read_process_stats());
   while (true) {
-    int signal = 0;
-    sigwait(&signals, &signal);
+    constexpr timespec look{.tv_sec = MemoryWatch::look_every.count(), .tv_nsec = 0};
+    const int signal = sigtimedwait(&signals, nullptr, &look);
+    if (signal < 0) {
+      if (memory.is_time(platform::read_process_stats())) {
+        node.give_memory_back();
+      }
+      continue;
+    }
     if (signal == SIGUSR2) {
       handover.begin(node.listening_sockets());
       continue;

@@ -154,9 +154,9 @@ Budgets::StatePtr Budgets::open(const Owner& owner, const Budget& budget) {
   made->hard = budget.hard;
   const NameView name{owner.kind, owner.id};
   if (const auto found = past_.find(name); found != past_.end()) {
-    for (const Past& past : found->second) {
-      if (past.period == budget.period) {
-        made->span = past.span;
+    for (const Counted& past : found->second) {
+      if (counted_[past.span].period == budget.period) {
+        made->span = counted_[past.span].span;
         made->spent = amount_of(past.sum, budget.unit);
       }
     }
@@ -445,6 +445,14 @@ void Budgets::count_anew(const BudgetRules& rules) {
   }
 }
 
+std::uint32_t Budgets::place_of(const CountedSpan& span) {
+  auto found = std::ranges::find(counted_, span);
+  if (found == counted_.end()) {
+    found = counted_.insert(counted_.end(), span);
+  }
+  return static_cast<std::uint32_t>(found - counted_.begin());
+}
+
 std::vector<Period> Budgets::periods_to_recount() {
   const std::scoped_lock lock(past_mutex_);
   return std::exchange(to_recount_, {});
@@ -452,8 +460,7 @@ std::vector<Period> Budgets::periods_to_recount() {
 
 void Budgets::recount(std::vector<Past> past, std::vector<Orphan> orphans, WallTime now) {
   const std::scoped_lock past_lock(past_mutex_);
-  for (Past& one : past) {
-    one.span = one.period.span_at(now);
+  for (const Past& one : past) {
     std::vector<StatePtr> states;
     {
       const std::scoped_lock lock(mutex_);
@@ -469,9 +476,9 @@ void Budgets::recount(std::vector<Past> past, std::vector<Orphan> orphans, WallT
         state->spent = std::max(state->spent, amount_of(one.sum, state->unit));
       }
     }
-    std::vector<Past>& kept = past_[Name{one.kind, one.id}];
-    std::erase_if(kept, [&](const Past& other) { return other.period == one.period; });
-    kept.push_back(std::move(one));
+    std::vector<Counted>& kept = past_[Name{one.kind, one.id}];
+    std::erase_if(kept, [&](const Counted& other) { return counted_[other.span].period == one.period; });
+    kept.push_back({.span = place_of({.period = one.period, .span = one.period.span_at(now)}), .sum = one.sum});
   }
   for (Orphan& one : orphans) {
     std::vector<StatePtr> states;

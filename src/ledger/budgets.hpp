@@ -124,7 +124,6 @@ class Budgets {
     std::string id;
     Period period;
     Spending sum;
-    Period::Span span{};  // of recount() itself
   };
   /// A call of a process that died, whose end nobody saw: it may have cost that much, which stays held for a while.
   struct Orphan {
@@ -171,11 +170,23 @@ class Budgets {
   template <class T>
   using ByOwner = std::unordered_map<Name, std::vector<T>, Hash, Equal>;
 
+  /// A sum of past_: there are many, and few spans that they are of.
+  struct Counted {
+    std::uint32_t span;  // its place in counted_
+    Spending sum;
+  };
+  struct CountedSpan {
+    Period period;
+    Period::Span span;
+    friend bool operator==(const CountedSpan&, const CountedSpan&) = default;
+  };
+
   static void renew(State& state, platform::WallTime now);
   static std::int64_t held_of(const State& state, platform::WallTime now);
   Standing standing_of(State& state, platform::WallTime now) const;
   StatePtr open(const Owner& owner, const Budget& budget);
   void note_period(const Period& period);
+  std::uint32_t place_of(const CountedSpan& span);
   std::vector<BudgetWarning> settle(Hold& hold, const Spending& actual, platform::WallTime now);
   void give_back(Hold& hold);
   void take(Hold& hold);
@@ -188,7 +199,8 @@ class Budgets {
   bool uncounted_ = false;
 
   std::mutex past_mutex_;  // taken before the other
-  ByOwner<Past> past_;
+  ByOwner<Counted> past_;
+  std::vector<CountedSpan> counted_;
   ByOwner<Orphan> orphans_;
   std::vector<Period> periods_;
   std::vector<Period> to_recount_;

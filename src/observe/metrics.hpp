@@ -45,7 +45,7 @@ class MetricShard {
   using Series = std::map<std::vector<std::string>, Cell>;
   [[nodiscard]] const std::map<const MetricFamily*, Series>& families() const { return families_; }
   /// Adds every number of `other` to this one's.
-  void merge(const MetricShard& other);
+  void merge(MetricShard other);
 
  private:
   std::map<const MetricFamily*, Series> families_;

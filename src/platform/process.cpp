@@ -30,6 +30,7 @@ namespace {
 constexpr int first_descriptor = 3;
 constexpr const char* news_variable = "WEIR_HANDOVER_FD";
 constexpr std::size_t pid_digits = 10;
+constexpr int kept_at_end = 8 << 20;  // bytes of each heap, free
 
 int predecessor = -1;  // NOLINT: set once before threads start; a descriptor belongs to the process as a whole
 
@@ -169,7 +170,17 @@ std::size_t raise_file_limit() {
 void keep_freed_memory() {
 #if defined(__GLIBC__)
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, kept_at_end);
+#endif
+}
+
+void give_end_of_heap_back() {
+#if defined(__GLIBC__)
+  // malloc_trim() leaves it alone in all heaps but the first thread's; only freeing a large block looks at it.
+  ::mallopt(M_TRIM_THRESHOLD, 128 << 10);
+  void* volatile block = std::malloc(256 << 10);
+  std::free(block);
+  ::mallopt(M_TRIM_THRESHOLD, kept_at_end);
 #endif
 }
 

@@ -19,8 +19,11 @@ std::size_t raise_file_limit();
 /// would give it back at 128 KiB, and the body of the next call would fault it in again, page by page. Blocks from 4
 /// MiB on are mapped by themselves and go back at once.
 void keep_freed_memory();
-/// What is free now goes back after all: once, when the start has left its traces.
+/// What is free now goes back after all, but for the ends of the heaps of other threads. Takes milliseconds, and
+/// whoever wants memory meanwhile waits: for moments without much work.
 void give_freed_memory_back();
+/// Likewise the end of the heap that the calling thread has its memory from.
+void give_end_of_heap_back();
 
 /// Tells systemd, or whoever named a socket in NOTIFY_SOCKET, "READY=1" and the like. Nothing happens where nobody did.
 void notify_service_manager(std::string_view state);
