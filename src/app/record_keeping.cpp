@@ -199,6 +199,7 @@ Result<bool> RecordKeeping::round(store::Store& store) {
   }
   if (now >= next_recovery_) {
     const auto recovered = shipper_->recover(store);
+    tell_damaged();
     next_recovery_ = !recovered || shipper_->others_live() ? now + recovery_every : platform::never;
     if (!recovered) {
       log_.message(observe::Level::warn, "store",
@@ -211,6 +212,9 @@ Result<bool> RecordKeeping::round(store::Store& store) {
                    fmt::format("a process that ended before left {} calls in its journal, {} of them without an end: "
                                "they are in the store now",
                                recovered->calls, recovered->unknown));
+    }
+    if (recovered && recovered->unusable > 0) {
+      tell_unusable(recovered->unusable);
     }
   }
   const bool counts_later = counted_once_;
@@ -233,8 +237,7 @@ Result<bool> RecordKeeping::round(store::Store& store) {
     return std::unexpected(std::move(noted.error()));
   }
   if (shipped->unusable > 0) {
-    log_.message(observe::Level::error, "store",
-                 fmt::format("{} records of the journal could not be read", shipped->unusable));
+    tell_unusable(shipped->unusable);
   }
   bool more = shipped->more;
   if (!more && now >= next_retention_) {
@@ -249,6 +252,22 @@ Result<bool> RecordKeeping::round(store::Store& store) {
     }
   }
   return more;
+}
+
+void RecordKeeping::tell_damaged() {
+  for (const auto& damaged : shipper_->take_damaged()) {
+    unreadable_ += damaged.records;
+    log_.message(observe::Level::error, "journal",
+                 fmt::format("a file of the journal that an earlier process left is damaged: from byte {} on, {} bytes "
+                             "with {} records or more could not be read. What could be is in the store; the file is "
+                             "kept as {}",
+                             damaged.at, damaged.bytes, damaged.records, damaged.file));
+  }
+}
+
+void RecordKeeping::tell_unusable(std::uint64_t records) {
+  unreadable_ += records;
+  log_.message(observe::Level::error, "store", fmt::format("{} records of the journal could not be read", records));
 }
 
 /// What is in files, and then what waits in memory: it may have the place of the files that went. False: the store
@@ -298,7 +317,7 @@ void RecordKeeping::stop() {
 void RecordKeeping::collect(observe::MetricShard& shard) const {
   namespace metric = observe::metric;
   shard.cell(metric::journal_records, {}).add(static_cast<double>(journal_->appended()));
-  shard.cell(metric::journal_lost, {}).add(static_cast<double>(journal_->lost()));
+  shard.cell(metric::journal_lost, {}).add(static_cast<double>(journal_->lost() + unreadable_));
   shard.cell(metric::journal_memory, {}).add(static_cast<double>(journal_->kept_in_memory()));
   shard.cell(metric::journal_good, {}).add(journal_good_ ? 1 : 0);
   shard.cell(metric::store_up, {}).add(worker_->available() ? 1 : 0);

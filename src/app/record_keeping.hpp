@@ -71,6 +71,8 @@ class RecordKeeping {
   void note_counted();
   void note_journal(const Result<void>& outcome);
   void tell_lost();
+  void tell_damaged();
+  void tell_unusable(std::uint64_t records);
   bool ship_the_rest();
   Result<bool> round(store::Store& store);
 
@@ -91,6 +93,7 @@ class RecordKeeping {
   std::atomic<bool> journal_good_ = true;
   std::atomic<std::uint64_t> shipped_ = 0;
   std::atomic<std::uint64_t> recovered_unknown_ = 0;
+  std::atomic<std::uint64_t> unreadable_ = 0;  // records of the journal
   std::atomic<std::uint64_t> store_bytes_ = 0;
   std::mutex mutex_;
   std::condition_variable stopping_;

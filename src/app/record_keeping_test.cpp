@@ -66,16 +66,15 @@ class KeptMessages final : public observe::Log {
   std::vector<std::string> texts;
 };
 
+Result<std::unique_ptr<store::Store>> open_test_store() {
+  return std::make_unique<store::TestStore>();
+}
+
 /// Sixty records, of which some 500 KB found no file.
 struct FullDisk {
   static constexpr std::size_t segment_bytes = std::size_t{64} << 10;
   FullDisk() {
-    RecordKeeping::Options options{
-        .data_dir = "data",
-        .store = {},
-        .cores = 1,
-        .name = "one",
-        .open_store = []() -> Result<std::unique_ptr<store::Store>> { return std::make_unique<store::TestStore>(); }};
+    RecordKeeping::Options options{.data_dir = "data", .store = {}, .name = "one", .open_store = &open_test_store};
     options.store.journal_segment = segment_bytes;
     auto opened = RecordKeeping::open(files, clock, log, options);
     EXPECT_TRUE(opened.has_value());
@@ -94,6 +93,41 @@ struct FullDisk {
   KeptMessages log;
   std::unique_ptr<RecordKeeping> records;
 };
+
+TEST(RecordKeeping, tells_of_damage_in_what_an_earlier_process_left_and_of_nothing_else) {
+  for (const bool damage : {false, true}) {
+    platform::SimulatedFiles files(1);
+    const platform::RealClock clock;
+    KeptMessages log;
+    RecordKeeping::Options options{.data_dir = "data", .store = {}, .name = "one", .open_store = &open_test_store};
+    const auto killed = RecordKeeping::open(files, clock, log, options);
+    ASSERT_TRUE(killed.has_value());
+    for (int i = 0; i < 3; ++i) {
+      ledger::RequestRecord record;
+      record.id = fmt::format("req_{}", i);
+      record.model = "m";
+      (*killed)->journal().core(0).closed(record);
+    }
+    files.kill();
+    const std::string path = "data/journal/one/core-0-00000001";
+    auto content = files.read(path);
+    ASSERT_TRUE(content.has_value());
+    if (damage) {
+      content->at(30) ^= 1;
+    }
+    ASSERT_TRUE(files.remove(path).has_value());
+    ASSERT_TRUE((*files.open_append(path))->append(*content).has_value());
+    log.texts.clear();
+    options.name = "two";
+    const auto next = RecordKeeping::open(files, clock, log, options);
+    ASSERT_TRUE(next.has_value());
+    (*next)->turn_store();
+    EXPECT_TRUE(log.say(damage ? "left 2 calls" : "left 3 calls"));
+    EXPECT_EQ(log.say("from byte 0 on, "), damage);
+    EXPECT_EQ(log.say("kept as data/journal/one-core-0-00000001.damaged"), damage);
+    EXPECT_EQ(log.texts.size(), damage ? 2U : 1U);
+  }
+}
 
 TEST(RecordKeeping, has_what_waited_in_memory_in_the_store_when_it_stops_where_there_is_some_room) {
   FullDisk disk;

@@ -1,5 +1,6 @@
 #include "ledger/journal_frame.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -38,6 +39,27 @@ std::uint32_t sum_of(std::uint64_t segment, std::uint8_t kind, std::string_view 
 }
 
 constexpr std::uint64_t no_number = 0;  // in the sums of format 2
+
+constexpr std::size_t kind_at = 3;  // in a frame
+constexpr auto kind_max = static_cast<std::uint8_t>(FrameKind::ended);
+
+/// What the head of a frame says first.
+struct Shape {
+  std::uint32_t length = 0;
+  std::uint8_t kind = 0;
+};
+
+/// Of the frame at the front of `bytes`, which may be cut; nothing where no frame has such a head.
+std::optional<Shape> shape_of(std::string_view bytes) {
+  if (bytes.size() < journal_head_bytes) {
+    return std::nullopt;
+  }
+  const auto first = read_number<std::uint32_t>(bytes);
+  const Shape shape{.length = first & length_mask, .kind = static_cast<std::uint8_t>(first >> length_bits)};
+  const bool is_one = shape.length > 0 && shape.length <= journal_payload_max &&
+                      shape.kind >= static_cast<std::uint8_t>(FrameKind::open) && shape.kind <= kind_max;
+  return is_one ? std::optional(shape) : std::nullopt;
+}
 
 }  // namespace
 
@@ -102,16 +124,11 @@ void append_joined(std::string& out, const JournalEnd& end, std::string_view ask
 
 std::optional<JournalFrame> JournalReader::next() {
   const std::string_view rest = bytes_.substr(at_);
-  if (rest.size() < journal_head_bytes) {
+  const auto shape = shape_of(rest);
+  if (!shape || shape->length > rest.size() - journal_head_bytes) {
     return std::nullopt;
   }
-  const auto first = read_number<std::uint32_t>(rest);
-  const std::uint32_t length = first & length_mask;
-  const auto kind = static_cast<std::uint8_t>(first >> length_bits);
-  if (length == 0 || length > journal_payload_max || length > rest.size() - journal_head_bytes ||
-      kind < static_cast<std::uint8_t>(FrameKind::open) || kind > static_cast<std::uint8_t>(FrameKind::ended)) {
-    return std::nullopt;
-  }
+  const auto [length, kind] = *shape;
   const auto sequence = read_number<std::uint64_t>(rest.substr(8));
   const std::string_view payload = rest.substr(journal_head_bytes, length);
   if ((expected_ && sequence != *expected_) || (check_ && !has_sum(read_number<std::uint32_t>(rest.substr(4)), kind,
@@ -121,6 +138,43 @@ std::optional<JournalFrame> JournalReader::next() {
   at_ += journal_head_bytes + length;
   expected_ = sequence + 1;
   return JournalFrame{.kind = static_cast<FrameKind>(kind), .sequence = sequence, .payload = payload};
+}
+
+std::optional<JournalGap> JournalReader::skip_damage() {
+  constexpr std::string_view kinds = "\1\2\3";
+  JournalReader ahead = *this;
+  ahead.expected_.reset();
+  for (std::size_t kind = bytes_.find_first_of(kinds, at_ + 1 + kind_at); kind != std::string_view::npos;
+       kind = bytes_.find_first_of(kinds, kind + 1)) {
+    const std::size_t at = kind - kind_at;
+    ahead.at_ = at;
+    const auto frame = ahead.next();
+    if (!frame || frame->sequence < expected_.value_or(0)) {
+      continue;
+    }
+    const std::uint64_t missing = frame->sequence - expected_.value_or(frame->sequence);
+    const JournalGap gap{.at = at_, .bytes = at - at_, .frames = std::max(missing, std::uint64_t{1})};
+    at_ = at;
+    expected_ = frame->sequence;
+    return gap;
+  }
+  if (!rest_is_damaged()) {
+    return std::nullopt;
+  }
+  const JournalGap gap{.at = at_, .bytes = bytes_.size() - at_, .frames = 1};
+  at_ = bytes_.size();
+  return gap;
+}
+
+/// The file ends within the next frame, or has never begun with one, not even with an older segment's.
+bool JournalReader::rest_is_damaged() const {
+  const std::string_view rest = bytes_.substr(at_);
+  if (at_ == 0 && rest.size() > kind_at && static_cast<std::uint8_t>(rest[kind_at]) > kind_max) {
+    return true;
+  }
+  const auto shape = shape_of(rest);
+  return shape && shape->length > rest.size() - journal_head_bytes &&
+         (!expected_ || read_number<std::uint64_t>(rest.substr(8)) == *expected_);
 }
 
 /// The first frame tells which format a file has. One of format 3 has no sum without a number, and never had one.

@@ -61,9 +61,16 @@ void write_journal_end_head(char* head, const JournalPlace& asked, std::uint32_t
 /// Appends the record whole, with `asked` in its place.
 void append_joined(std::string& out, const JournalEnd& end, std::string_view asked);
 
+/// Bytes of a segment that were frames and are none any more.
+struct JournalGap {
+  std::size_t at = 0;
+  std::size_t bytes = 0;
+  std::uint64_t frames = 0;  // at least
+};
+
 /// Reads the frames of a segment's bytes, in order, until the first that is not whole and right: torn, never written,
-/// of another segment, or out of sequence. What stands behind that is not looked at. Pure; views live as long as the
-/// bytes.
+/// of another segment, or out of sequence. What stands behind that is looked at by skip_damage() alone. Pure; views
+/// live as long as the bytes.
 class JournalReader {
  public:
   /// From the segment's beginning. `sequence`: what the first frame must have, if known.
@@ -75,10 +82,15 @@ class JournalReader {
   JournalReader(std::string_view bytes, Trusted) : bytes_(bytes), check_(false) {}
 
   std::optional<JournalFrame> next();
-  /// The bytes of the frames that were given.
+  /// Where next() found no frame: goes on to the next one that is right. Nothing where none follows, as behind a frame
+  /// that was being written when the process ended: they are written one behind the other, into a file with room for
+  /// them, so only damage leaves one behind a wrong one, or cuts the file within one, or begins it with something else.
+  std::optional<JournalGap> skip_damage();
+  /// The bytes of the frames that were given, and of what was skipped.
   [[nodiscard]] std::size_t consumed() const { return at_; }
 
  private:
+  [[nodiscard]] bool rest_is_damaged() const;
   [[nodiscard]] bool has_sum(std::uint32_t sum, std::uint8_t kind, std::string_view sequence, std::string_view payload);
 
   std::string_view bytes_;

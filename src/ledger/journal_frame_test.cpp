@@ -73,6 +73,13 @@ TEST(JournalReader, stops_before_a_frame_of_which_any_bit_is_wrong) {
   }
 }
 
+TEST(JournalReader, tells_a_file_that_was_never_one_of_a_journal) {
+  JournalReader reader("something that somebody else has put there", here);
+  EXPECT_FALSE(reader.next());
+  ASSERT_TRUE(reader.skip_damage());
+  EXPECT_FALSE(reader.skip_damage());
+}
+
 std::string filled(std::uint64_t number, std::uint64_t sequence, std::string_view words) {
   std::string bytes;
   while (bytes.size() < 500) {
@@ -80,6 +87,67 @@ std::string filled(std::uint64_t number, std::uint64_t sequence, std::string_vie
     ++sequence;
   }
   return bytes;
+}
+
+TEST(JournalReader, goes_on_behind_damage_and_tells_how_much_it_was) {
+  const std::string first = framed(7, "first");
+  const std::string second = framed(8, "second");
+  const std::string third = framed(9, "third");
+  const std::string rest = framed(10, "fourth") + std::string(300, '\0');
+  for (std::size_t bit = 0; bit < (second.size() + third.size()) * 8; ++bit) {
+    std::string wrong = first + second + third + rest;
+    wrong[first.size() + bit / 8] = static_cast<char>(wrong[first.size() + bit / 8] ^ (1 << (bit % 8)));
+    JournalReader reader(wrong, here);
+    const bool in_second = bit / 8 < second.size();
+    EXPECT_TRUE(reader.next());
+    EXPECT_EQ(reader.next().has_value(), !in_second);
+    const std::size_t at = first.size() + (in_second ? 0 : second.size());
+    if (!in_second) {
+      ASSERT_FALSE(reader.next());
+    }
+    const auto gap = reader.skip_damage();
+    ASSERT_TRUE(gap) << "bit " << bit;
+    EXPECT_EQ(gap->at, at);
+    EXPECT_EQ(gap->bytes, (in_second ? second : third).size());
+    EXPECT_EQ(gap->frames, 1U);
+    const auto behind = reader.next();
+    ASSERT_TRUE(behind);
+    EXPECT_EQ(behind->payload, in_second ? "third" : "fourth");
+  }
+  std::string both = first + second + third + rest;
+  both[first.size() + 17] = 'x';
+  both[first.size() + second.size() + 17] = 'x';
+  JournalReader reader(both, here);
+  EXPECT_TRUE(reader.next());
+  EXPECT_EQ(reader.skip_damage()->frames, 2U);
+}
+
+TEST(JournalReader, takes_a_frame_that_was_being_written_for_no_damage) {
+  const std::string old_bytes = filled(here - 1, 2, "one");
+  const std::string bytes = framed(7, "first") + framed(8, "second, of which a part is there");
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    for (const std::string& below : {std::string(500, '\0'), old_bytes}) {
+      const std::string torn = bytes.substr(0, cut) + below.substr(cut);
+      JournalReader reader(torn, here);
+      while (reader.next()) {
+      }
+      ASSERT_FALSE(reader.skip_damage()) << "cut at " << cut;
+    }
+  }
+}
+
+TEST(JournalReader, tells_a_file_that_ends_within_a_frame) {
+  const std::string first = framed(7, "first");
+  const std::string bytes = first + framed(8, "second");
+  JournalReader reader(std::string_view(bytes).substr(0, bytes.size() - 1), here);
+  EXPECT_TRUE(reader.next());
+  EXPECT_FALSE(reader.next());
+  const auto gap = reader.skip_damage();
+  ASSERT_TRUE(gap);
+  EXPECT_EQ(gap->at, first.size());
+  EXPECT_EQ(gap->bytes, bytes.size() - 1 - first.size());
+  EXPECT_FALSE(reader.next());
+  EXPECT_FALSE(reader.skip_damage());
 }
 
 // Of equal length and with the next sequence number too: then it stands just where the next frame would.
@@ -133,6 +201,9 @@ TEST(JournalReader, does_not_take_an_old_frame_for_the_next) {
   EXPECT_EQ(payloads(bytes), std::vector<std::string>{"five"});
   JournalReader reader(bytes, here, 6);
   EXPECT_FALSE(reader.next().has_value());
+  JournalReader other(bytes, here);
+  EXPECT_TRUE(other.next());
+  EXPECT_FALSE(other.skip_damage());
 }
 
 TEST(JournalReader, survives_any_bytes) {
@@ -150,6 +221,13 @@ TEST(JournalReader, survives_any_bytes) {
     }
     EXPECT_EQ(sum, reader.consumed());
     EXPECT_GE(sum, journal_head_bytes + 5);
+    while (const auto gap = reader.skip_damage()) {
+      EXPECT_EQ(gap->at, sum);
+      EXPECT_GT(gap->bytes, 0U);
+      while (reader.next()) {
+      }
+      sum = reader.consumed();
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 #include "ledger/shipper.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -16,6 +18,22 @@ namespace {
 std::size_t asked_place(std::string_view record) {
   const std::string_view asked = store::asked_of(record);
   return asked.empty() ? record.size() : static_cast<std::size_t>(asked.data() - record.data());
+}
+
+/// Past what is damaged, of which it takes note.
+std::optional<JournalFrame> next_readable(JournalReader& reader, Shipper::Damaged& damaged) {
+  auto frame = reader.next();
+  while (!frame) {
+    const auto gap = reader.skip_damage();
+    if (!gap) {
+      break;
+    }
+    damaged.at = damaged.bytes == 0 ? gap->at : damaged.at;
+    damaged.bytes += gap->bytes;
+    damaged.records += gap->frames;
+    frame = reader.next();
+  }
+  return frame;
 }
 
 }  // namespace
@@ -240,6 +258,7 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     return std::unexpected(std::move(names.error()));
   }
   std::map<std::string, std::string, std::less<>> open;  // by id: the last record of a call that was not closed
+  std::map<std::string, Damaged, std::less<>> damaged;   // by name
   std::vector<std::string> batch;
   std::size_t batch_bytes = 0;
   const auto put = [&]() -> Result<void> {
@@ -272,7 +291,8 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
       return std::unexpected(bytes.error());
     }
     JournalReader reader(*bytes, *number);
-    while (const auto frame = reader.next()) {
+    Damaged given_up;
+    while (const auto frame = next_readable(reader, given_up)) {
       std::string record(frame->payload);
       if (frame->kind == FrameKind::ended) {
         const auto end = read_journal_end(frame->payload);
@@ -303,6 +323,10 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
         }
       }
     }
+    if (given_up.bytes > 0) {
+      given_up.file = fmt::format("{}-{}.damaged", directory, name);  // beside the directory, which goes
+      damaged.emplace(name, std::move(given_up));
+    }
   }
   for (const auto& [id, record] : open) {
     // The file in which its end was told may have gone, because the store has it.
@@ -329,8 +353,13 @@ Result<void> Shipper::recover_one(store::Store& store, const std::string& direct
     return durable;
   }
   for (const std::string& name : *names) {
-    if (auto removed = files_.remove(directory + "/" + name); !removed) {
-      return removed;
+    const std::string path = directory + "/" + name;
+    const auto kept = damaged.find(name);
+    if (auto gone = kept == damaged.end() ? files_.remove(path) : files_.rename(path, kept->second.file); !gone) {
+      return gone;
+    }
+    if (kept != damaged.end()) {
+      damaged_.push_back(std::move(kept->second));
     }
   }
   static_cast<void>(files_.remove(directory));  // somebody may have put something there: it is only left behind

@@ -38,8 +38,18 @@ class Shipper {
   };
   /// Carries what this process has written, up to one batch.
   Result<Outcome> ship(store::Store& store);
-  /// Carries everything that processes which died have left. Those that live are left alone.
+  /// Carries everything that processes which died have left. Those that live are left alone. A record that was being
+  /// written when its process ended is none; what else cannot be read is told by take_damaged().
   Result<Outcome> recover(store::Store& store);
+  /// A file of a dead process of which a part could not be read: something else than that process wrote there.
+  struct Damaged {
+    std::string file;       // what was in it is in the store, as far as it could be read; it is kept under this name
+    std::size_t at = 0;     // the first part
+    std::size_t bytes = 0;  // of all parts
+    std::uint64_t records = 0;  // in them, at least
+  };
+  /// What recover() found since it was last asked, whether it succeeded or not.
+  [[nodiscard]] std::vector<Damaged> take_damaged() { return std::exchange(damaged_, {}); }
   /// Tells the store when its keys were last used, by what was carried there. Where it refuses, it is told next time.
   Result<void> note_key_uses(store::Store& store) { return key_uses_.note(store); }
   /// True where recover() has found one that lived: it may be worth asking again.
@@ -83,6 +93,7 @@ class Shipper {
   std::vector<Pending> pending_places_;
   KeyUses key_uses_;
   bool others_live_ = false;
+  std::vector<Damaged> damaged_;
 };
 
 }  // namespace weir::ledger

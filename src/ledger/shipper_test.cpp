@@ -457,7 +457,10 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
             if (random.below(3) == 0) {
               disk.fail_operation(1 + random.below(20));  // somewhere in the recovery
             }
-            static_cast<void>(process.shipper->recover(books));
+            if (const auto recovered = process.shipper->recover(books)) {
+              ASSERT_EQ(recovered->unusable, 0U);
+            }
+            ASSERT_TRUE(process.shipper->take_damaged().empty()) << "seed " << seed;
             disk.fail_operation(0);
             break;
         }
@@ -471,6 +474,7 @@ TEST_F(ShipperTest, accounts_for_every_call_once_whenever_the_process_is_killed)
     books.refuses = false;
     Shipper last(disk, nullptr, {.directory = "data/journal"});
     ASSERT_TRUE(last.recover(books).has_value());
+    ASSERT_TRUE(last.take_damaged().empty()) << "seed " << seed;
     ASSERT_EQ(books.calls.size(), attempts.size()) << "seed " << seed;
     for (const auto& [id, row] : books.calls) {
       ASSERT_EQ(row.attempts.size(), attempts.at(id)) << "seed " << seed << " " << id;

@@ -23,7 +23,8 @@ inline std::vector<std::string> payloads(std::string_view bytes, std::uint64_t n
   return found;
 }
 
-/// Everything in the files of the first core, in order, as a recovery would read it.
+/// Everything in the files of the first core, in order, as a recovery would read it. Whatever became of the process,
+/// that takes nothing in them for damage.
 inline std::vector<std::string> on_disk(platform::SimulatedFiles& files, const std::string& directory) {
   std::vector<std::string> found;
   for (const std::string& name : *files.list(directory)) {
@@ -32,6 +33,10 @@ inline std::vector<std::string> on_disk(platform::SimulatedFiles& files, const s
       for (std::string& payload : payloads(*content, *number)) {
         found.push_back(std::move(payload));
       }
+      JournalReader reader(*content, *number);
+      while (reader.next()) {
+      }
+      EXPECT_FALSE(reader.skip_damage()) << name;
     }
   }
   return found;

@@ -184,7 +184,7 @@ inline const MetricFamily log_dropped{
 inline const MetricFamily journal_records{
     "weir_journal_records_total", "Records of calls appended to the journal.", MetricKind::counter, {}};
 inline const MetricFamily journal_lost{"weir_journal_lost_total",
-                                       "Records of calls that found no room on the disk or in memory.",
+                                       "Records of calls that found no room, or were damaged in the journal.",
                                        MetricKind::counter,
                                        {}};
 inline const MetricFamily journal_memory{

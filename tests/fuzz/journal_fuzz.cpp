@@ -3,10 +3,10 @@
 // A segment of the journal as a crash may leave it: any bytes, and frames of ours that the input damages.
 //
 // Checked for each input: whatever the bytes, reading ends, gives frames that lie inside, and reading what was consumed
-// gives the same frames; what follows a torn frame is never given. Of frames that were written, those before the first
-// damaged byte are all read, as they were, in this format and the one before; of what the file held before it was
-// written again, nothing. Records that are no JSON are refused and never a crash; one that is read
-// again after as_unknown() is not open.
+// gives the same frames; what follows a torn frame is never given, unless damage is skipped, which ends too. Of frames
+// that were written, those before the first damaged byte are all read, as they were, in this format and the one before;
+// of what the file held before it was written again, nothing. Records that are no JSON are refused and never a crash;
+// one that is read again after as_unknown() is not open.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -50,6 +50,23 @@ std::string framed(const std::vector<std::string>& payloads, std::uint64_t segme
   return bytes;
 }
 
+/// As a recovery reads what was damaged: to where nothing follows.
+void read_beyond_damage(std::string_view bytes) {
+  JournalReader reader(bytes, number);
+  while (true) {
+    while (reader.next()) {
+    }
+    const std::size_t before = reader.consumed();
+    const auto gap = reader.skip_damage();
+    WEIR_ASSERT(!gap || (gap->at == before && gap->bytes > 0 && gap->frames > 0), "something is given up");
+    WEIR_ASSERT(reader.consumed() == before + (gap ? gap->bytes : 0) && reader.consumed() <= bytes.size(),
+                "what is given up stands between what is read");
+    if (!gap) {
+      return;
+    }
+  }
+}
+
 void read_record(const std::string& record) {
   static_cast<void>(weir::store::id_of(record));
   static_cast<void>(weir::store::as_object(record));
@@ -73,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const auto raw = read(input, consumed);
   std::size_t again = 0;
   WEIR_ASSERT(read(input.substr(0, consumed), again) == raw && again == consumed, "the same bytes give the same");
+  read_beyond_damage(input);
   read_record(input);
   if (const auto end = weir::ledger::read_journal_end(input)) {
     const bool valid = weir::text::scan_document(input).has_value();
@@ -114,6 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     torn[damaged] = static_cast<char>(torn[damaged] ^ static_cast<char>(1 + dice.below(255)));
   }
   const auto whole = std::ranges::count_if(ends, [&](std::size_t end) { return end <= damaged; });
+  read_beyond_damage(torn);
   const auto found = read(torn, consumed);
   WEIR_ASSERT(found.size() >= static_cast<std::size_t>(whole), "what stands before the damage is read");
   // A cut whose lost bytes were zeros is no damage.
