@@ -62,8 +62,8 @@ class Files {
   virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
   /// A file, or a directory that is empty.
   virtual Result<void> remove(const std::string& path) = 0;
-  /// Gives a file another name, in its directory or the one above it, in the place of what has it. A power loss may undo it until
-  /// sync_directory() has returned.
+  /// Gives a file another name, in its directory or the one above it, in the place of what has it. A power loss may
+  /// undo it until sync_directory() has returned.
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   /// The names in it survive a power loss when this returns.
   virtual Result<void> sync_directory(const std::string& path) = 0;
