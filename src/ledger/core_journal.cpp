@@ -1,6 +1,7 @@
 #include "ledger/core_journal.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace weir::ledger {
@@ -12,7 +13,7 @@ constexpr std::size_t prepared_bytes_min = std::size_t{4} << 10;
 constexpr std::size_t prepared_bytes_max = std::size_t{256} << 10;
 constexpr std::uint64_t no_segment = 0;  // of frames in memory, until they go to a file
 constexpr std::size_t filled_bytes_max = std::size_t{16} << 20;
-constexpr std::size_t worth_a_file_bytes = std::size_t{64} << 10;  // of more than that in memory
+constexpr std::size_t memory_part_bytes = std::size_t{64} << 10;  // or one frame that is larger
 
 }  // namespace
 
@@ -36,8 +37,7 @@ void CoreJournal::opened(RequestRecord& record) noexcept {
     lost_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!in_file) {
-    const std::lock_guard lock(mutex_);
-    record.open_in = memory_in_use_;
+    record.open_in = std::move(kept_in_);
     return;
   }
   record.open_in = current_->in_use;
@@ -50,20 +50,9 @@ void CoreJournal::opened(RequestRecord& record) noexcept {
 }
 
 void CoreJournal::closed(RequestRecord& record) noexcept {
-  if (append_closed(record)) {
-    record.open_in.reset();
-    return;
-  }
-  try {
-    // Were the file to go now, and then the process, nothing would tell of the call.
-    const std::lock_guard lock(mutex_);
-    if (in_memory_) {
-      memory_holds_.push_back(std::move(record.open_in));
-    }
-  } catch (...) {
-    lost_.fetch_add(1, std::memory_order_relaxed);
-  }
-  record.open_in.reset();
+  ending_ = std::move(record.open_in);
+  append_closed(record);
+  ending_.reset();
 }
 
 void CoreJournal::append(FrameKind kind, std::string_view payload) noexcept {
@@ -77,23 +66,23 @@ void CoreJournal::append(FrameKind kind, std::string_view payload) noexcept {
   static_cast<void>(append_frame(kind));
 }
 
-/// What a file has of it already is left out. True: it is in `current_`.
-bool CoreJournal::append_closed(const RequestRecord& record) {
+/// What a file has of it already is left out.
+void CoreJournal::append_closed(const RequestRecord& record) {
   try {
     if (record.asked_at.bytes == 0) {
       frame_.assign(journal_head_bytes, '\0');
       append_kept(frame_, record);
-      return append_frame(FrameKind::closed);
+      append_frame(FrameKind::closed);
+      return;
     }
     constexpr std::size_t heads = journal_head_bytes + journal_end_head_bytes;
     frame_.assign(heads, '\0');
     const AskedPart asked = append_kept(frame_, record, Asked::left_out);
     write_journal_end_head(frame_.data() + journal_head_bytes, record.asked_at,
                            static_cast<std::uint32_t>(asked.at - heads));
-    return append_frame(FrameKind::ended);
+    append_frame(FrameKind::ended);
   } catch (...) {
     lost_.fetch_add(1, std::memory_order_relaxed);
-    return false;
   }
 }
 
@@ -160,7 +149,19 @@ bool CoreJournal::keep(FrameKind kind) {
     lost_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
+  if (parts_.empty() || parts_.back().bytes + frame_.size() > memory_part_bytes) {
+    parts_.emplace_back();
+  }
+  MemoryPart& part = parts_.back();
+  if (ending_ != nullptr) {
+    // Were the file to go now in which it opened, and then the process, nothing would tell of the call.
+    part.holds.push_back(std::move(ending_));
+  }
   memory_ += frame_;
+  part.bytes += frame_.size();
+  if (kind == FrameKind::open) {
+    kept_in_ = part.in_use;
+  }
   kept_.store(memory_.size(), std::memory_order_relaxed);
   return true;
 }
@@ -194,11 +195,9 @@ Result<CoreJournal::SegmentPtr> CoreJournal::make_for_memory() {
   {
     const std::lock_guard lock(mutex_);
     waiting = memory_.size();
-    JournalReader reader(memory_, JournalReader::Trusted{});
-    reader.next();
-    first = reader.consumed();
+    first = parts_.front().bytes;
   }
-  const std::size_t least = std::min(waiting, std::max(worth_a_file_bytes, first));
+  const std::size_t least = std::min(waiting, std::max(memory_part_bytes, first));
   std::size_t bytes = (waiting + options_.segment_bytes - 1) / options_.segment_bytes * options_.segment_bytes;
   while (true) {
     auto made = files_.make(bytes);
@@ -235,37 +234,40 @@ Result<void> CoreJournal::empty_memory() {
     const SegmentPtr target = std::move(*made);
     std::string taken;
     taken.reserve(options_.overflow_bytes_max);
-    std::vector<std::shared_ptr<const void>> holds;
-    auto in_use = std::make_shared<InUse>();  // of those who come meanwhile, and then of those who are taken
+    std::vector<MemoryPart> parts;
     {
       const std::lock_guard lock(mutex_);
       segments_.push_back(target);
-      memory_in_use_.swap(in_use);
-      if (const std::size_t bytes = whole_frames_bytes(memory_, target->bytes); bytes == memory_.size()) {
+      std::size_t bytes = 0;
+      auto end = parts_.begin();
+      while (end != parts_.end() && bytes + end->bytes <= target->bytes) {
+        bytes += (end++)->bytes;
+      }
+      parts.assign(std::move_iterator(parts_.begin()), std::move_iterator(end));
+      parts_.erase(parts_.begin(), end);
+      if (bytes == memory_.size()) {
         taken.swap(memory_);
-        holds.swap(memory_holds_);
-      } else {  // nobody knows who is open in which part
+      } else {
         taken.assign(memory_, 0, bytes);
         memory_.erase(0, bytes);
-        in_use->also = memory_in_use_;
       }
       kept_.store(memory_.size(), std::memory_order_relaxed);
     }
     move_journal_frames(taken, target->number);
     auto written = target->file->append(taken);
     if (written) {
-      target->in_use = in_use;
+      for (const MemoryPart& part : parts) {
+        part.in_use->also = target->in_use;
+      }
       target->written.store(taken.size(), std::memory_order_release);
     }
     target->sealed.store(true, std::memory_order_release);
     if (!written) {
-      // Those in memory came later, and all go to the same segment now.
+      // Those in memory came later.
       const std::lock_guard lock(mutex_);
       taken += memory_;
       taken.swap(memory_);
-      holds.insert(holds.end(), memory_holds_.begin(), memory_holds_.end());
-      holds.swap(memory_holds_);
-      in_use->also = memory_in_use_;
+      parts_.insert(parts_.begin(), std::move_iterator(parts.begin()), std::move_iterator(parts.end()));
       kept_.store(memory_.size(), std::memory_order_relaxed);
       return written;
     }
@@ -379,6 +381,7 @@ void CoreJournal::give_up_memory() {
   const std::lock_guard lock(mutex_);
   lost_.fetch_add(count_journal_frames(memory_), std::memory_order_relaxed);
   memory_.clear();
+  parts_.clear();
   kept_.store(0, std::memory_order_relaxed);
 }
 

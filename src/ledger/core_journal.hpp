@@ -61,8 +61,14 @@ class CoreJournal {
 
  private:
   using SegmentPtr = std::shared_ptr<JournalSegment>;
+  /// Some frames in memory, which go to one file.
+  struct MemoryPart {
+    std::size_t bytes = 0;
+    std::shared_ptr<InUse> in_use = std::make_shared<InUse>();  // by calls that opened in it
+    std::vector<std::shared_ptr<const void>> holds;             // where calls opened that have their end in it
+  };
 
-  bool append_closed(const RequestRecord& record);
+  void append_closed(const RequestRecord& record);
   bool append_frame(FrameKind kind);
   bool append_to_current(FrameKind kind);
   bool keep(FrameKind kind);
@@ -80,14 +86,14 @@ class CoreJournal {
   SegmentPtr current_;
   std::string frame_;  // room for the head, then the payload
   std::uint64_t sequence_ = 0;
+  std::shared_ptr<const void> ending_;  // where the call opened whose end is appended
+  std::shared_ptr<InUse> kept_in_;      // the part of memory that took what was just opened
 
   mutable std::mutex mutex_;  // held to move pointers, or to append to `memory_`
   SegmentPtr spare_;
   std::vector<SegmentPtr> segments_;  // all whose files are there, in order, but the spare
   std::string memory_;                // frames that found no file; those that follow queue behind them
-  // Of the segment that `memory_` goes to; and of those in which calls are open whose end is in `memory_`.
-  std::shared_ptr<InUse> memory_in_use_ = std::make_shared<InUse>();
-  std::vector<std::shared_ptr<const void>> memory_holds_;
+  std::vector<MemoryPart> parts_;     // of them, in order
   bool in_memory_ = false;
 
   std::atomic<std::uint64_t> appended_ = 0;

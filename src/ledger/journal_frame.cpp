@@ -80,16 +80,6 @@ void move_journal_frames(std::string& frames, std::uint64_t segment) {
   }
 }
 
-std::size_t whole_frames_bytes(std::string_view frames, std::size_t bytes_max) {
-  if (frames.size() <= bytes_max) {
-    return frames.size();
-  }
-  JournalReader reader(frames.substr(0, bytes_max), JournalReader::Trusted{});
-  while (reader.next()) {
-  }
-  return reader.consumed();
-}
-
 std::uint64_t count_journal_frames(std::string_view frames) {
   JournalReader reader(frames, JournalReader::Trusted{});
   std::uint64_t count = 0;

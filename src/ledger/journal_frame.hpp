@@ -48,10 +48,7 @@ void write_journal_head(char* head, std::uint64_t segment, FrameKind kind, std::
 /// Makes whole frames, one behind the other, those of that segment, whichever they were written for.
 void move_journal_frames(std::string& frames, std::uint64_t segment);
 
-/// How many of the bytes of whole frames, one behind the other, go into a file of `bytes_max` without cutting one.
-[[nodiscard]] std::size_t whole_frames_bytes(std::string_view frames, std::size_t bytes_max);
-
-/// How many they are.
+/// Of whole frames, one behind the other.
 [[nodiscard]] std::uint64_t count_journal_frames(std::string_view frames);
 
 /// Writes the head of an `ended` payload to `head`, which has journal_end_head_bytes; the record follows it.

@@ -130,7 +130,7 @@ Result<Shipper::Outcome> Shipper::ship(store::Store& store) {
   }
   places_.resize(own_->cores().size());
   // Before reading: what their calls ended with is read now, or was before.
-  Segments done = without_open_calls();
+  const Segments done = without_open_calls();
   for (std::size_t core = 0; core < places_.size() && !outcome.more; ++core) {
     if (auto read = read_core(core, outcome); !read) {
       return std::unexpected(std::move(read.error()));
@@ -143,9 +143,6 @@ Result<Shipper::Outcome> Shipper::ship(store::Store& store) {
     if (auto forgot = forget(store, done); !forgot) {
       return std::unexpected(std::move(forgot.error()));
     }
-    const bool some_went = !done.empty();
-    done.clear();
-    outcome.more = some_went && !without_open_calls().empty();  // what they had held: see InUse
   }
   return outcome;
 }
